@@ -1,1 +1,1 @@
-"""Measurements of the whole against Postfix alone and a filter that does nothing. Never part of an installation."""
+"""Benchmarks of the whole system against Postfix alone and a no-op filter. Never part of an installation."""

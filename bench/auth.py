@@ -1,8 +1,8 @@
-"""How many logins `mailweir-auth` proves in a second, what it takes in memory, and what a flood of guesses costs the others.
+"""The number of logins that `mailweir-auth` checks in a second, its memory, and the cost of a flood of guesses for others.
 
     python -m bench.auth
 
-Over the unix socket that smtpd asks at; no Postfix and no TLS, which take more than this does. Prints one line a figure.
+Over the unix socket for smtpd; without Postfix and TLS, which take more time than this. Prints one line per figure.
 """
 
 import statistics
@@ -15,7 +15,7 @@ from bench.processes import cpu_seconds, descendants, memory_bytes
 
 LOGINS = 1_000
 CONNECTIONS = 8
-GUESSERS = 50  # what Postfix lets one address have at a time
+GUESSERS = 50  # Postfix's limit of connections for one address
 _PAUSE_SECONDS = 0.02
 
 

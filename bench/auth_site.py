@@ -1,4 +1,4 @@
-"""A `mailweir-auth` of one's own, on a small SQLite record, and what smtpd says to it. Called by `auth` and by fuzzing."""
+"""A separate `mailweir-auth`, on a small SQLite record, and a client that speaks like smtpd. Called by `auth` and by fuzzing."""
 
 import base64
 import contextlib
@@ -25,14 +25,14 @@ _WAIT_SECONDS = 60.0
 
 @dataclass
 class Site:
-    """A mailweir-auth of our own. pid: its guardian's."""
+    """Our own mailweir-auth. pid: its guardian's."""
 
     pid: int
     address: Path
     log: Path
 
     def connect(self) -> socket.socket:
-        """A client that has been greeted, and has said its version."""
+        """A client after the greeting and its version line."""
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(_WAIT_SECONDS)
         client.connect(str(self.address))
@@ -45,13 +45,13 @@ class Site:
         return client
 
     def proves(self) -> bool:
-        """Does it say yes to the right password?"""
+        """Does it accept the right password?"""
         with self.connect() as client:
             return ask(client, PASSWORD)
 
 
 def ask(client: socket.socket, password: bytes, address: str = "192.0.2.7") -> bool:
-    """Says AUTH as smtpd does for a client of this address; is the answer OK?"""
+    """Sends AUTH as smtpd does for a client of this address; is the answer OK?"""
     response = base64.b64encode(b"\0" + LOGIN + b"\0" + password)
     client.sendall(b"AUTH\t1\tPLAIN\trip=%b\tsecured\tresp=%b\n" % (address.encode(), response))
     return client.recv(4096).startswith(b"OK\t")
@@ -59,7 +59,7 @@ def ask(client: socket.socket, password: bytes, address: str = "192.0.2.7") -> b
 
 @contextlib.contextmanager
 def running() -> Iterator[Site]:
-    """One on a database with richard's login, as this user, in a folder of its own."""
+    """Runs one on a database with richard's login, as this user, in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="mailweir-fuzz-") as name:
         folder = Path(name)
         database_url, now = folder / "db" / "mailweir.db", datetime.now(UTC)

@@ -1,9 +1,9 @@
-"""How many messages a second the digest examines and reads, from database to database: `python -m bench.digest`.
+"""The digest's throughput, examining and reading, from database to database, in messages a second: `python -m bench.digest`.
 
-Mail of 4 kB (text beside HTML, a quote, a small file), each signed, its key in a DNS server of the bench's own; recorded by the
-code that the filter uses. Then the digest does both stages of all of it with its own children. It prints messages a second, the
-CPU of the digest, of its children and of PostgreSQL's process for each, how long transactions hold the write lock, and what the
-database grows by. Exit 1 where the goal is missed.
+Mail of 4 kB (text beside HTML, a quote, a small file), each signed, with the key in the benchmark's own DNS server; recorded by
+the filter's code. Then the digest does both stages for all of it with its own children. It prints messages a second, the CPU of
+the digest, of its children and of PostgreSQL's process for each, how long transactions hold the write lock, and the growth of the
+database. Exit 1 if the goal is missed.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def url(kind: str, folder: str) -> Iterator[DatabaseUrl]:
     if kind == "sqlite":
         yield Path(folder) / "mailweir.db"
         return
-    from tests import postgresql  # the tests know how to make a cluster
+    from tests import postgresql  # the tests can make a cluster
 
     with postgresql.running(as_on_hosts=True) as cluster:
         yield cluster.make_database()
@@ -112,7 +112,7 @@ def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, count: int) 
 
 
 def _held_seconds(database: Database) -> list[float]:
-    """How long each transaction from now on takes, once it has the write lock; on SQLite the filter waits for it."""
+    """The duration of each further transaction, from the moment that it has the write lock; on SQLite the filter waits for it."""
     held: list[float] = []
     transaction = database.transaction
 
@@ -129,8 +129,8 @@ def _held_seconds(database: Database) -> list[float]:
 
 
 def _server_seconds(database: Database) -> float:
-    """CPU that the process behind the connection has taken so far; none on SQLite. Of PostgreSQL's other processes (checkpoints,
-    its log) nothing is counted."""
+    """The CPU time of the process behind the connection so far; none on SQLite. PostgreSQL's other processes (checkpoints, its
+    log) aren't counted."""
     if database.is_sqlite:
         return 0.0
     (pid,) = database.execute("SELECT pg_backend_pid()").fetchone()
@@ -139,14 +139,14 @@ def _server_seconds(database: Database) -> float:
 
 
 def _size_bytes(database: Database) -> int:
-    """Without what SQLite's log holds of it."""
+    """Without the content of SQLite's log."""
     if database.is_sqlite:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return health.size_bytes(database)
 
 
 def signed(entry: recording.Entry, number: int, key: SigningKey) -> recording.Entry:
-    """A captured mail with bytes of its own, by an author whose organisation signed it."""
+    """A captured mail with unique bytes, by an author whose organisation signed it."""
     assert entry.content
     author = f"contact@{_DOMAIN}"
     text = f"Dear Richard,\r\n\r\nnumber {number}. {_WORDS * 8}\r\n\r\nOn Mon, 23 Nov 2026, Richard wrote:\r\n> {_WORDS}\r\n"

@@ -1,10 +1,10 @@
-"""How much the digest slows capture that goes on beside it: `python -m bench.digest_beside`.
+"""The digest's effect on the speed of capture beside it: `python -m bench.digest_beside`.
 
-A process records mail through the code that the filter uses, batches of 20, each a commit, and takes as much CPU for each message
-besides as Postfix and the filter do. Beside it the digest works off a queue
-of 20,000 messages with its own children, or waits: in pairs of short spans in turn, on one database. It prints the median of the
-pairs' ratios of messages/s with its interval of 95 % (by ranks), and how long a batch took at most and at the 99th percentile.
-Exit 1 where the digest certainly slows capture by more than the goal. `Capture` is used by `pages_beside`, too.
+A process records mail through the filter's code, batches of 20, each a commit, and uses as much additional CPU for each message
+as Postfix and the filter do. Beside it the digest works off a queue of 20,000 messages with its own children, or waits: in pairs
+of short alternating spans, on one database. It prints the median of the pairs' ratios of messages/s with its interval of 95 % (by
+ranks), and the duration of a batch at most and at the 99th percentile. Exit 1 if the digest certainly slows capture by more than
+the goal. `Capture` is used by `pages_beside`, too.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from mailweir.store.database.batches import parts
 from mailweir.store.database.connection import Database
 from tests.moody_zone import MoodyZoneServer
 
-GOAL = 0.95  # of what is captured without it
+GOAL = 0.95  # of the captures without it
 _QUEUED = 20_000
 _PAIRS, _SECONDS = 20, 2.0
 _PREPARED = 2_000  # messages that are made at once, before they are recorded
@@ -98,8 +98,8 @@ def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, options: arg
 
 
 def _signed(start: int, count: int, texts: Sequence[recording.Entry]) -> Iterator[recording.Entry]:
-    """Captured mail that can be read and examined. texts: few signed ones, which it repeats: to sign takes far longer than all
-    else."""
+    """Captured mail that can be read and examined. texts: a few signed ones, which it repeats: signing takes far longer than
+    everything else."""
     for number, entry in enumerate(growth.entries(start, count)):
         like = texts[number % len(texts)]
         assert entry.content
@@ -119,8 +119,8 @@ class Span:
 
 
 class Capture:
-    """Records new messages, as the filter does. first: the number of the first one; work_seconds: of CPU for each besides;
-    made: the messages, of the first one's number and how many."""
+    """Records new messages, as the filter does. first: the number of the first one; work_seconds: additional CPU for each; made:
+    creates messages, from the first one's number and their count."""
 
     def __init__(
         self,
@@ -137,17 +137,17 @@ class Capture:
         self.recorded = 0
 
     def prepare(self) -> None:
-        """Makes what the next span records, where that isn't made yet."""
+        """Makes the next span's messages, unless they exist already."""
         while len(self._left) < _LEFT_BATCHES:
             number = next(self._numbers)
             self._left += list(parts(self._made(number, _PREPARED), growth.BATCH))
         gc.collect()
 
     def span(self, seconds: float) -> Span:
-        """Records for so long."""
+        """Records for this long."""
         taken: list[float] = []
         self.prepare()
-        time.sleep(0.2)  # the digest has begun, or has ended what it had in hand
+        time.sleep(0.2)  # the digest has begun, or has finished its work in hand
         began = at = time.perf_counter()
         while at - began < seconds:
             batch = self._left.pop()

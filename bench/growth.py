@@ -1,8 +1,8 @@
-"""What recording and listing cost as the record grows: `python -m bench.growth`.
+"""The cost of recording and listing as the record grows: `python -m bench.growth`.
 
-Makes a record with few and one with many activities, records batches of 20 into both in turn through the code that the filter
-uses, each batch a commit, and reads the command line's lists. Exit 1 where the mean of recording grows by more than the goal.
-Progress goes to stderr.
+Makes a record with few and one with many activities, records batches of 20 into both in turn through the filter's code, each
+batch a commit, and reads the command line's lists. Exit 1 if the mean of recording grows by more than the goal. Progress goes to
+stderr.
 """
 
 import argparse
@@ -54,7 +54,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Microseconds a message of each batch, commit included; milliseconds of each list."""
+    """Microseconds per message of each batch, including the commit; milliseconds of each list."""
 
     microseconds: list[float]
     list_milliseconds: dict[str, float]
@@ -85,18 +85,18 @@ def main() -> int:
 
 @contextmanager
 def _urls(options: argparse.Namespace, folder: str) -> Iterator[list[DatabaseUrl]]:
-    """Two empty databases: of the few, and of the many."""
+    """Two empty databases: for few and for many activities."""
     if options.database == "sqlite":
         yield [Path(folder) / "few.db", Path(folder) / "many.db"]
         return
-    from tests import postgresql  # the tests know how to make a cluster
+    from tests import postgresql  # the tests can make a cluster
 
     with postgresql.running(as_on_hosts=True) as cluster:
         yield [cluster.make_database(), cluster.make_database()]
 
 
 def _made(url: DatabaseUrl, count: int) -> Record:
-    """A record with so many activities, over 50 users and 20,000 contacts."""
+    """A record with this many activities, over 50 users and 20,000 contacts."""
     versions.upgrade(url)
     with closing(Database(url)) as database:
         make_people(database)
@@ -145,7 +145,7 @@ def _address(number: int) -> str:
 
 
 def entries(start: int, count: int) -> Iterator[Entry]:
-    """Captured mail, in the order of time: its contacts and identities in none, as they come."""
+    """Captured mail, in order of time: contacts and identities in random order, as in reality."""
     chance = random.Random(start)
     deployment = DeploymentRef(1, "demo", "demo.example.net")
     for number in range(start, start + count):
@@ -175,13 +175,13 @@ def entries(start: int, count: int) -> Iterator[Entry]:
 
 
 def _measure(records: Sequence[Record], batches: int) -> list[Cost]:
-    """Batch by batch in turn, so that what else runs on the machine hits both."""
+    """Alternates batch by batch, so that other load on the machine affects both."""
     took: list[list[float]] = [[] for _ in records]
     opened = [Database(record.database_url) for record in records]
     prepared = [list(parts(entries(record.activities, batches * BATCH), BATCH)) for record in records]
     warm = max(1, batches // 20)
-    os.sync()  # or the kernel would still be writing the record that was just made
-    gc.disable()  # it would look at what was prepared
+    os.sync()  # otherwise the kernel would still be writing the new record
+    gc.disable()  # it would scan the prepared objects
     for number in range(batches):
         for database, batch, times in zip(opened, (one[number] for one in prepared), took, strict=True):
             start = time.perf_counter()

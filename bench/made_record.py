@@ -1,7 +1,7 @@
 """A large record made up by SQL alone, in minutes: people, activities with raw messages, readings, threads, to-dos, decisions.
 
-Every 100th activity is of contact 1; the others are spread over all. Contacts whose id 25 divides work for company 1, which has
-hundreds of them; the others are 40 to a company. Called by `pages`.
+Every 100th activity is of contact 1; the others are spread over all. Contacts with an id divisible by 25 work for company 1,
+which has hundreds of them; each other company has 40. Called by `pages`.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from mailweir.store.database.connection import Database
 USERS, CONTACTS, COMPANIES = 50, 20_000, 500
 BUSY_CONTACT, BUSY_COMPANY = 1, 1
 SECONDS_BETWEEN = 30
-IGNORED_DAYS = 14  # what was ignored before is forgotten
+IGNORED_DAYS = 14  # older ignored mail is deleted
 RAW_BYTES = 1_500
 TEXT = "We can offer you forty of them, and send them next week.\n" * 25
 _BEGAN = 1_767_225_600  # 2026-01-01, in seconds since 1970
@@ -27,7 +27,7 @@ _RECIPIENTS = f"'[\"user' || ({_USER}) || '@demo.example.net\"]'"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """private: the part that only who takes part may see. newest: that is the newest part; else it is spread over all."""
+    """private: the share that only participants may see. newest: it is the newest part; otherwise it is spread evenly."""
 
     activities: int
     private: float
@@ -80,18 +80,18 @@ def _make_people(database: Database) -> None:
 
 
 def _statements(database: Database, shape: Shape) -> list[str]:
-    """Each is to be followed by FROM numbers."""
+    """Each must be followed by FROM numbers."""
     if database.is_sqlite:
         blob, raw = "CAST('i' || n AS BLOB)", f"RANDOMBLOB({RAW_BYTES})"
     else:
         blob = "CAST('i' || n AS BYTEA)"
-        # Each 32 characters are 16 bytes that can't be made smaller
+        # Each 32 characters are 16 incompressible bytes.
         raw = f"DECODE((SELECT STRING_AGG(MD5(n || '-' || part), '') FROM GENERATE_SERIES(1, {RAW_BYTES // 16}) part), 'hex')"
     moment = _moment(database)
     if shape.newest:
         private = f"n > {int(shape.activities * (1 - shape.private))}"
     else:
-        private = f"(n * 2654435761 / 65536) % 100 < {int(shape.private * 100)}"  # in no step with the users
+        private = f"(n * 2654435761 / 65536) % 100 < {int(shape.private * 100)}"  # not in step with the users
     text = _literal(database, zstandard.compress(TEXT.encode()))
     address = f"'contact' || ({_CONTACT}) || '@client.example'"
     return [
@@ -123,7 +123,7 @@ def _statements(database: Database, shape: Shape) -> list[str]:
 
 
 def _ignored(database: Database) -> str:
-    """As much mail as is captured is ignored: what of it is still known."""
+    """As much mail is ignored as captured: the rows still stored for it."""
     return (
         "INSERT INTO decisions (deployment_id, source_id, decided_at, outcome, reason, recipients, author, message_id)"
         f" SELECT 1, 'i' || n, {_moment(database)}, 'ignored', 'unknown author', {_RECIPIENTS},"
@@ -132,7 +132,7 @@ def _ignored(database: Database) -> str:
 
 
 def _moment(database: Database) -> str:
-    """When number n came, as SQL."""
+    """The arrival of number n, as SQL."""
     if database.is_sqlite:
         return f"STRFTIME('%Y-%m-%dT%H:%M:%S', {_BEGAN} + n * {SECONDS_BETWEEN}, 'unixepoch') || '.000000Z'"
     began = f"TO_TIMESTAMP({_BEGAN} + n * {SECONDS_BETWEEN}) AT TIME ZONE 'UTC'"

@@ -1,8 +1,8 @@
-"""What matching a message costs with few and with many contact addresses: `python -m bench.matching`.
+"""The cost of matching a message with few and with many contact addresses: `python -m bench.matching`.
 
-Measures what the filter does between the headers and the decision (the look at the headers, the questions to the database,
-the decision) on a SQLite record with 1,000 and one with 10 million contact addresses, in turns. Half of the authors are
-contacts, and every message has one further contact in Cc. Exit 1 where the goal is missed.
+Measures the filter's work between the headers and the decision (parsing the headers, the database queries, the decision) on a
+SQLite record with 1,000 and one with 10 million contact addresses, in turns. Half of the authors are contacts, and every message
+has one further contact in Cc. Exit 1 if the goal is missed.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def _record(path: Path, count: int) -> Path:
-    """A record with so many contacts of one address each."""
+    """A record with this many contacts of one address each."""
     versions.upgrade(path)
     with closing(Database(path)) as database:
         with database.transaction():
@@ -115,12 +115,12 @@ def _messages(count: int, addresses: int, seed: int) -> Iterator[tuple[Envelope,
 
 
 def _measure(path: Path, addresses: int, messages: int, seed: int) -> float:
-    """Seconds a message."""
+    """Seconds per message."""
     prepared = list(_messages(messages, addresses, seed))
     captured = 0
     with closing(Database(path)) as database, database.reading():
         directory = SqlDirectory(database)
-        for envelope, headers in prepared[: messages // 10]:  # warm
+        for envelope, headers in prepared[: messages // 10]:  # warm-up
             handling.plan(envelope, headers, directory)
         start = time.perf_counter()
         for envelope, headers in prepared:

@@ -1,11 +1,11 @@
 /*
- * noop_filter: a mail filter that looks at everything and does nothing, as the measure for ours.
+ * noop_filter: a mail filter that receives everything and does nothing, as the reference for ours.
  *
  *   noop_filter SOCKET [lean]
  *
  * By default it asks for every step of a message and answers each with "continue", as a plain content filter does. With
  * "lean" it asks for the same steps as capture_milter, and lets Postfix wait for an answer only where capture_milter
- * does (the end of the message): what is left of the difference is then not the number of round trips.
+ * does (the end of the message): the remaining difference is then not caused by the number of round trips.
  *
  * Never changes, stores or refuses a message. Started by bench/stack.py; ends on SIGTERM.
  */
@@ -70,7 +70,7 @@ static sfsistat negotiate_lean(SMFICTX *ctx, unsigned long offered_actions, unsi
     return SMFIS_CONTINUE;
 }
 
-/* With no-reply negotiated for a step, libmilter wants SMFIS_NOREPLY from it. */
+/* With no-reply negotiated for a step, libmilter requires SMFIS_NOREPLY from it. */
 static sfsistat quiet_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 {
     (void)ctx; (void)host; (void)address;

@@ -1,8 +1,8 @@
-"""How long lists and whole pages take on a large record: `python -m bench.pages [--database postgresql] [--private 0.95]`.
+"""The duration of lists and whole pages on a large record: `python -m bench.pages [--database postgresql] [--private 0.95]`.
 
-Fills a record of a million activities (`--activities`) by SQL. Asks for each list of 50 many times: for one user or another, a
-contact or another, at the newest place and at others. Prints median and 95th percentile in milliseconds, with the rows made into
-objects, and the mean of the CPU, which says more where other programs run. Goal: 5 ms at the median; exit 1 where one is missed.
+Fills a record of a million activities (`--activities`) by SQL. Queries each list of 50 many times: for different users and
+contacts, at the newest place and at others. Prints median and 95th percentile in milliseconds, including the objects made from
+rows, and the mean CPU time, which is more reliable while other programs run. Goal: 5 ms at the median; exit 1 if one is missed.
 Then come whole pages, by the application alone: 30 ms at the median, and 60 KB.
 """
 
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def _lists(database: Database, count: int) -> Iterator[tuple[str, Ask]]:
-    """(name, what asks for it once)."""
+    """(name, the function that queries it once)."""
     chance = random.Random(1)
     demo = deployments.find(database, "demo")
     (newest,) = database.execute("SELECT MAX(recorded_at) FROM activities").fetchone()
@@ -120,8 +120,8 @@ def _middle(database: Database, count: int) -> datetime:
 
 
 def _measured(name: str, ask: Ask, used: Callable[[], float]) -> float:
-    """Prints a list's line; its median. used: milliseconds of CPU until now."""
-    for _ in range(5):  # what comes first is no measure
+    """Prints a list's line; returns its median. used: returns milliseconds of CPU so far."""
+    for _ in range(5):  # the first ones don't count
         ask()
     times = []
     before = used()
@@ -137,7 +137,7 @@ def _measured(name: str, ask: Ask, used: Callable[[], float]) -> float:
 
 
 def _cpu(database: Database) -> Callable[[], float]:
-    """Milliseconds that this process, and PostgreSQL's for it, have computed until now."""
+    """The CPU time in milliseconds of this process, and of PostgreSQL's for it."""
     if database.is_sqlite:
         return lambda: time.process_time() * 1e3
     (pid,) = database.execute("SELECT pg_backend_pid()").fetchone()

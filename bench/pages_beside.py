@@ -1,11 +1,10 @@
-"""Pages while mail is captured, and what reading costs capture: `python -m bench.pages_beside [--database postgresql]`.
+"""Pages while mail is captured, and the readers' effect on capture: `python -m bench.pages_beside [--database postgresql]`.
 
-On a record of a million activities (`--activities`) a real mailweir-web serves eight people, each of whom opens a page a second
-or so (`--pause`; `--full-throttle`: as fast as they come). Beside it this process records mail through the code that the filter
-uses, batches of 20, each a commit, and takes as much CPU for each message besides as Postfix and the filter do. Spans with and
-without readers come in turn. It prints the median and the 95th percentile of the pages, and the median of the pairs' ratios of
-captured messages/s with its interval of 95 %. Exit 1 where a page's goal is missed, or an answer was no page. `--smoke` tries it
-on a small record.
+On a record of a million activities (`--activities`) a real mailweir-web serves eight people, each of whom opens about one page a
+second (`--pause`; `--full-throttle`: without pauses). Beside it this process records mail through the filter's code, batches of
+20, each a commit, and uses as much additional CPU for each message as Postfix and the filter do. Spans with and without readers
+alternate. It prints the median and the 95th percentile of the pages, and the median of the pairs' ratios of captured messages/s
+with its interval of 95 %. Exit 1 if a page's goal is missed, or an answer wasn't a page. `--smoke` tries it on a small record.
 """
 
 import argparse
@@ -40,7 +39,7 @@ from tests.ports import free_port
 
 MEDIAN_GOAL, P95_GOAL = 30.0, 60.0  # milliseconds
 _START_SECONDS = 300.0
-_OWN = 200  # the newest of a person's activities, which are opened
+_OWN = 200  # the newest of a person's activities, which they open
 _SMOKE = {"activities": 3_000, "pairs": 2, "seconds": 1.0, "pause": 0.1, "no_goal": True}
 
 
@@ -60,7 +59,7 @@ def main() -> int:
 
 
 def _filled(url: DatabaseUrl, options: argparse.Namespace) -> list[Person]:
-    """Fills the record; the people who read it, each another user, signed in."""
+    """Fills the record; returns its readers, each another user, signed in."""
     versions.upgrade(url)
     shape = Shape(activities=options.activities, private=options.private, newest=False)
     with closing(Database(url, busy_timeout_seconds=3600)) as database:
@@ -68,12 +67,12 @@ def _filled(url: DatabaseUrl, options: argparse.Namespace) -> list[Person]:
         _continue_ids(database)
         whole_pages.index(database, options.activities)
         people = [_signed_in(database, number % USERS + 1) for number in range(options.readers)]
-    os.sync()  # or the kernel would still be writing the record that was just made
+    os.sync()  # otherwise the kernel would still be writing the new record
     return people
 
 
 def _continue_ids(database: Database) -> None:
-    """What is recorded next gets ids after those that were made by SQL. SQLite does that by itself."""
+    """New rows get ids after those that were made by SQL. SQLite does that by itself."""
     if database.is_sqlite:
         return
     for table in ("activities", "raw_messages"):
@@ -92,7 +91,7 @@ def _signed_in(database: Database, user_id: int) -> Person:
 
 @contextmanager
 def _served(url: DatabaseUrl, folder: Path, processes: int) -> Iterator[int]:
-    """A mailweir-web of so many processes on the database; its port."""
+    """Runs a mailweir-web with this many processes on the database; yields its port."""
     port = free_port()
     settings, log = folder / "mailweir.toml", folder / "web.log"
     where = f"sqlite:{url}" if isinstance(url, Path) else str(url)
@@ -127,7 +126,7 @@ def _measure(url: DatabaseUrl, crowd: Readers, options: argparse.Namespace) -> d
     read_seconds = 0.0
     with closing(Database(url)) as database:
         capture = Capture(database, options.activities, options.work_milliseconds / 1e3)
-        with crowd.reading([]):  # what comes first is no measure
+        with crowd.reading([]):  # the first ones don't count
             capture.span(options.seconds)
         for number in range(options.pairs):
             measured: dict[bool, float] = {}

@@ -1,8 +1,8 @@
-"""Two versions of the filter in one run: `python -m bench.pairs OLD.whl NEW.whl`.
+"""Compares two versions of the filter in one run: `python -m bench.pairs OLD.whl NEW.whl`.
 
-Installs each wheel into a virtual environment of its own, beside the packages of this one, and measures both in turn on a stack
-of its own each. What counts is the median of the pairs' ratios, with its interval: the machine's speed changes within a run by
-more than what is looked for. Exit 1 where the new one's CPU is certainly above the goal. Needs root; progress goes to stderr.
+Installs each wheel into a separate virtual environment, beside the packages of this one, and measures both in turn, each on its
+own stack. The result is the median of the pairs' ratios, with its interval: the machine's speed changes within a run by more than
+the difference of interest. Exit 1 if the new one's CPU is certainly above the goal. Needs root; progress goes to stderr.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def _stacks(old: Path, new: Path, chosen: Sequence[Variant]) -> Iterator[tuple[S
 
 
 def _install(wheel: Path, folder: Path) -> Path:
-    """The folder of the wheel's programs, in a virtual environment that has the packages of this one beside it."""
+    """The folder of the wheel's programs, in a virtual environment that also has this one's packages."""
     _run(sys.executable, "-m", "venv", "--without-pip", str(folder))
     (site,) = folder.glob("lib/python3*/site-packages")
     (site / "beside.pth").write_text(sysconfig.get_path("purelib") + "\n")
@@ -109,7 +109,7 @@ def _measure(
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The median of the pairs' ratios, new to old, and the bounds that hold the true one with 95 %."""
+    """The median of the pairs' ratios, new to old, and the bounds of its 95 % confidence interval."""
 
     median: float
     low: float
@@ -140,7 +140,7 @@ def _cpu(measured: Measurement) -> float:
 
 
 def interval(ratios: Sequence[float]) -> Interval:
-    """By ranks (binomial), whatever the ratios' distribution is."""
+    """By ranks (binomial), for any distribution of the ratios."""
     ordered, count = sorted(ratios), len(ratios)
     rank = 0
     while rank + 1 < count // 2 and 1 - 2 * _binomial(count, rank + 1) >= _LEVEL:
@@ -149,7 +149,7 @@ def interval(ratios: Sequence[float]) -> Interval:
 
 
 def _binomial(count: int, most: int) -> float:
-    """How likely at most so many of `count` lie below the median."""
+    """The probability that at most this many of `count` lie below the median."""
     return float(sum(math.comb(count, each) for each in range(most + 1)) / 2**count)
 
 

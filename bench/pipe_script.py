@@ -1,8 +1,8 @@
-"""What many CRMs do, for comparison: Postfix's pipe(8) starts this script for each message, which writes a row and ends.
+"""The method of many CRMs, for comparison: Postfix's pipe(8) starts this script for each message; it writes a row and ends.
 
     pipe_script.py DATABASE
 
-Never part of an installation. Exit 75 (EX_TEMPFAIL, pipe(8)) where the row can't be written.
+Never part of an installation. Exit 75 (EX_TEMPFAIL, pipe(8)) if the row can't be written.
 """
 
 import sqlite3

@@ -11,7 +11,7 @@ _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def descendants(pid: int) -> list[int]:
-    """The process and all that it started and that still live, in no order."""
+    """The process and all of its living descendants, in no order."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -25,7 +25,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of the process and of its descendants, those that have ended included."""
+    """User and system time of the process and of its descendants, including those that have ended."""
     ticks = 0
     for member in descendants(pid):
         with suppress(OSError):
@@ -55,5 +55,5 @@ def _most(pid: int, key: str) -> int:
 
 
 def _stat_fields(pid: int) -> list[str]:
-    # the command's name, in brackets, may hold anything; what counts comes after it
+    # The command's name, in brackets, may contain anything; the fields come after it.
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -1,4 +1,4 @@
-"""People who read the page, over HTTP: so many threads of a process of their own, each with a session, on a mix of pages.
+"""Readers of the page, over HTTP: threads in a separate process, each with a session, on a mix of pages.
 
 Called by `pages_beside`.
 """
@@ -19,7 +19,7 @@ from bench.whole_pages import INDEXED
 from webapp.here import COOKIE
 
 _TIMEOUT_SECONDS = 60.0
-# How often a page is asked for, among all
+# The frequency of each page, among all.
 _MIX = {
     "/activities": 5,
     "/activities, anywhere": 2,
@@ -36,14 +36,14 @@ _MIX = {
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who reads. token: of the session. own: ids of activities that this person may read."""
+    """A reader. token: of the session. own: ids of activities that this person may read."""
 
     token: str
     own: tuple[int, ...]
 
 
 class Look(NamedTuple):
-    """One page that was asked for. page: its name in the mix. status: 0 where there was no answer."""
+    """One page request. page: its name in the mix. status: 0 if there was no answer."""
 
     page: str
     milliseconds: float
@@ -51,14 +51,14 @@ class Look(NamedTuple):
 
 
 class Readers:
-    """The process of all readers, from the side of who started it."""
+    """The process of all readers, as seen by its parent."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     @contextmanager
     def reading(self, looks: list[Look]) -> Iterator[None]:
-        """They read during this block. What they saw is added to looks."""
+        """They read during this block. Their results are added to looks."""
         self._connection.send("read")
         yield
         self._connection.send("rest")
@@ -67,8 +67,8 @@ class Readers:
 
 @contextmanager
 def started(port: int, people: Sequence[Person], count: int, pause_seconds: float) -> Iterator[Readers]:
-    """Readers that wait. port: of mailweir-web, on loopback. count: of activities. pause_seconds: between two pages of one
-    person, at the mean; 0: none. To be called before this process has threads."""
+    """Readers that wait. port: of mailweir-web, on loopback. count: of activities. pause_seconds: mean pause between two pages of
+    one person; 0: none. Call it before this process has threads."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(
         target=_serve, args=(theirs, port, people, count, pause_seconds), daemon=True
@@ -110,7 +110,7 @@ def _read(
     over: threading.Event,
     looks: list[Look],
 ) -> None:
-    """One person, until it is over; the first page comes at any time of the first pause."""
+    """One person, until the end; the first page comes at a random time within the first pause."""
     chance = random.Random(person.token)
     with closing(http.client.HTTPConnection("localhost", port, timeout=_TIMEOUT_SECONDS)) as connection:
         if over.wait(chance.uniform(0, pause_seconds)):
@@ -130,7 +130,7 @@ def _status(connection: http.client.HTTPConnection, path: str, token: str) -> in
         answer.read()
         return answer.status
     except (http.client.HTTPException, OSError):
-        connection.close()  # the next request opens it anew
+        connection.close()  # the next request opens it again
         return 0
 
 

@@ -25,8 +25,8 @@ GOAL_IDLE_BYTES = 60_000_000
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A variant's figures: medians over its rounds. slowest, fastest: messages a second. of_…: the median of the ratios to
-    that variant behind the same door in the same round, for the machine's speed changes from round to round; cpu_of_noop: of the
+    """A variant's figures: medians over its rounds. slowest, fastest: messages a second. of_…: the median of the ratios to that
+    variant with the same service in the same round, because the machine's speed changes from round to round; cpu_of_noop: of the
     CPU of all processes."""
 
     variant: Variant
@@ -172,7 +172,7 @@ def as_json(summaries: Sequence[Summary], conditions: dict[str, Any], failures: 
 
 
 def machine() -> str:
-    """What it was measured on, in a line."""
+    """The machine of the measurement, in a line."""
     cpuinfo = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     lines = cpuinfo.splitlines()
     models = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}

@@ -1,6 +1,6 @@
-"""Runs the variants in turn, round after round, and measures each: time, CPU, memory, and what it left on the record.
+"""Runs the variants in turn, round after round, and measures each: time, CPU, memory, and its rows on the record.
 
-Never goes on over a wrong count: a variant that loses or doubles a message has no speed. Called by `run`.
+Stops at a wrong count: the speed of a variant that loses or duplicates a message is meaningless. Called by `run`.
 """
 
 import shutil
@@ -24,7 +24,7 @@ GIVE_UP_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the client sends. keep_connections: many messages over one connection, rather than a connection for each."""
+    """The client's load. keep_connections: many messages over one connection, rather than a connection for each."""
 
     messages: int
     warm_up_messages: int
@@ -33,7 +33,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One variant in one round. filter_…: None where there is no filter; idle: before its first message. other_…: of the look-ups
+    """One variant in one round. filter_…: None if there is no filter; idle: before its first message. other_…: of the look-ups
     and mailweir-auth."""
 
     messages: int
@@ -58,7 +58,7 @@ class Measurement:
 def measure(
     stack: Stack, chosen: Sequence[Variant], rounds: int, load: Load, say: Callable[[str], None]
 ) -> dict[Variant, list[Measurement]]:
-    """All rounds. Each begins with another variant, so that none always comes first. BenchError where a count is wrong."""
+    """All rounds. Each begins with another variant, so that none always comes first. BenchError if a count is wrong."""
     found: dict[Variant, list[Measurement]] = {variant: [] for variant in chosen}
     for number in range(rounds):
         start = number % len(chosen)
@@ -70,7 +70,7 @@ def measure(
 
 
 def measure_one(stack: Stack, variant: Variant, load: Load) -> Measurement:
-    """One variant in one round. BenchError where a count is wrong."""
+    """One variant in one round. BenchError if a count is wrong."""
     messages = min(load.messages, variant.most_messages or load.messages)
     with stack.filtering(variant.filter) as filter_pid:
         idle_bytes = processes.memory_bytes(filter_pid) if filter_pid else None
@@ -114,7 +114,7 @@ def _send(stack: Stack, variant: Variant, messages: int, keep_connections: bool)
     program = shutil.which("smtp-source", path=SEARCH_PATH)
     if program is None:
         raise BenchError("Postfix's smtp-source isn't here: 'make setup' installs the Debian package 'postfix'")
-    # it gives every message a Message-Id of its own; its From is its envelope sender
+    # It gives every message a unique Message-Id; its From is its envelope sender.
     options = ["-s", str(SESSIONS), "-m", str(messages), "-l", str(MESSAGE_BYTES), "-M", "client.bench.example"]
     options += ["-d"] if keep_connections else []
     arguments = [program, *options, "-f", variant.author, "-t", variant.recipient, f"127.0.0.1:{port}"]

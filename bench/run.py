@@ -1,6 +1,6 @@
-"""`make bench`: how fast the stack captures and ignores mail, against Postfix alone and a filter that does nothing.
+"""`make bench`: how fast the stack captures and ignores mail, compared with Postfix alone and with a no-op filter.
 
-Exit 0 where the goals are reached, 1 where one is missed or nothing could be measured. Progress goes to stderr.
+Exit 0 if the goals are reached, 1 if one is missed or nothing could be measured. Progress goes to stderr.
 """
 
 import argparse
@@ -62,11 +62,11 @@ def _run(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _database(options: argparse.Namespace) -> Iterator[DatabaseUrl | None]:
-    """A PostgreSQL server of our own where one is asked for. Its fsync is on, other than in the tests."""
+    """Our own PostgreSQL server, if requested. Its fsync is on, unlike in the tests."""
     if options.database == "sqlite":
         yield None
         return
-    from tests import postgresql  # the tests know how to make a cluster
+    from tests import postgresql  # the tests can make a cluster
 
     if postgresql.server_programs() is None:
         raise stack.BenchError("PostgreSQL's server isn't here: 'make setup' installs the Debian package 'postgresql'")

@@ -1,8 +1,8 @@
-"""What searching costs as the record grows, and what the index costs: `python -m bench.search`.
+"""The cost of searching as the record grows, and the cost of the index: `python -m bench.search`.
 
 Makes a record of invented words in the frequencies of a language, over twenty deployments of which one has half of the mail,
-indexes it through the code that the digest uses, and asks for the newest 50 of each kind of query through the code of
-`mailweir search`. Exit 1 where a goal is missed. Progress goes to stderr.
+indexes it through the digest's code, and requests the newest 50 of each kind of query through the code of `mailweir search`. Exit
+1 if a goal is missed. Progress goes to stderr.
 """
 
 import argparse
@@ -43,7 +43,7 @@ _SYLLABLES = [first + then for first in "bcdfghjklmnprstvwz" for then in ("a", "
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Milliseconds. bytes_a_message: of the index, with the words that are kept for it."""
+    """Milliseconds. bytes_a_message: of the index, including its stored words."""
 
     of_kinds: dict[str, list[float]]
     puts: list[float]
@@ -51,7 +51,7 @@ class Found:
 
 
 class Language:
-    """Words by how often they stand, the commonest first (Zipf)."""
+    """Words by frequency, the most frequent first (Zipf)."""
 
     def __init__(self, size: int) -> None:
         chance = random.Random(1)
@@ -93,7 +93,7 @@ def _url(options: argparse.Namespace, folder: str) -> Iterator[DatabaseUrl]:
 
 
 def _make(database: Database, language: Language, count: int) -> list[float]:
-    """The record; milliseconds of its last transactions that index 50 messages."""
+    """The record; returns the milliseconds of its last transactions that index 50 messages."""
     _make_people(database)
     chance = random.Random(2)
     if database.is_sqlite:
@@ -146,7 +146,7 @@ def _put_mail(database: Database, numbers: range, tenants: list[int]) -> None:
 def _entry(number: int, tenant: int, language: Language, chance: random.Random) -> Entry:
     text = language.text(chance)
     if tenant != 1:
-        text[number % _WORDS] = "elsewhere"  # a common word that the large deployment hasn't
+        text[number % _WORDS] = "elsewhere"  # a common word that the large deployment doesn't have
     return search_entry.make(
         raw_id=number,
         deployment_id=tenant,

@@ -1,8 +1,8 @@
-"""What a DKIM signature costs, beside dkimpy's own: `python -m bench.signing`.
+"""The cost of a DKIM signature, compared with dkimpy: `python -m bench.signing`.
 
-CPU time of one thread for a message of 5 kB in one piece, as the filter gets it: the body's digest and the signature, with a key
-that is opened already, as a worker keeps it. dkimpy opens its key each time, for that is what it offers. In turns; ratios are
-medians of each round's own. Also a 30 MB body in the pieces that Postfix makes. Exit 1 where the goal is missed.
+CPU time of one thread for a message of 5 kB in one piece, as the filter gets it: the body's digest and the signature, with an
+opened key, as in a worker. dkimpy opens its key each time, because its interface requires it. In turns; ratios are medians of
+each round's own. Also a 30 MB body in the pieces that Postfix makes. Exit 1 if the goal is missed.
 """
 
 import argparse

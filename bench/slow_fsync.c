@@ -3,7 +3,7 @@
  *
  *   LD_PRELOAD=slow_fsync.so SLOW_FSYNC_MS=5 program
  *
- * Only adds time: the data is still brought to the disk. Preloaded by bench/stack.py into our filter, and into nothing else.
+ * Only adds time: the data is still written to the disk. Preloaded by bench/stack.py into our filter, and into nothing else.
  */
 
 #define _GNU_SOURCE

@@ -1,7 +1,7 @@
-"""What a check of a domain costs beside Python's start: the CPU of an SPF tree of ten look-ups whose answers are known.
+"""The cost of a domain check compared with Python's start: the CPU of an SPF tree of ten look-ups with known answers.
 
-`python -m bench.spf_check`: starts a DNS server on loopback, asks once over UDP, then evaluates on the answers kept, and compares
-with `python -c pass` and with `mailweir --help` in the same run. Exit 1 above the goal.
+`python -m bench.spf_check`: starts a DNS server on loopback, queries once over UDP, then evaluates with the cached answers, and
+compares with `python -c pass` and with `mailweir --help` in the same run. Exit 1 above the goal.
 """
 
 import ipaddress
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def _cpu_ms(command: list[str]) -> float:
-    """The least of five runs."""
+    """The minimum of five runs."""
     least = float("inf")
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,8 +1,8 @@
-"""The stack that is measured: the project's own Postfix instance and look-ups, with one port for each variant.
+"""The stack under measurement: the project's own Postfix instance and look-ups, with one port for each variant.
 
-One main.cf serves all variants, and the look-ups answer every RCPT; by port differ `smtpd_milters` and the door. Other than with
-`mailweir up`, mail that gets past the filter ends at `discard:`. Everything lies in a folder of its own on a disk (TMPDIR,
-or /var/tmp), which goes away with the stack. Needs root, as `mailweir up` does.
+One main.cf serves all variants, and the look-ups answer every RCPT; `smtpd_milters` and the service differ by port. Unlike with
+`mailweir up`, mail that passes the filter ends at `discard:`. Everything is in a separate folder on a disk (TMPDIR, or /var/tmp),
+which is removed with the stack. Needs root, like `mailweir up`.
 """
 
 import json
@@ -39,11 +39,11 @@ BUILD_DIR = _HERE / "build"
 
 
 class BenchError(MailweirError):
-    """The measurement can't be made, or what it measured isn't what it says."""
+    """The measurement isn't possible, or its result is inconsistent."""
 
 
 def build() -> None:
-    """Compiles the C sources anew where they have changed."""
+    """Compiles the C sources again if they have changed."""
     BUILD_DIR.mkdir(exist_ok=True)
     for target, source, options in (
         ("noop_filter", "noop_filter.c", ("-lmilter", "-lpthread")),
@@ -58,7 +58,7 @@ def _is_older(target: Path, source: Path) -> bool:
 
 
 class Stack:
-    """A running Postfix and look-ups; filters come and go with `filtering`."""
+    """A running Postfix and look-ups; `filtering` starts and stops filters."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Stack:
 
     @property
     def other_pids(self) -> list[int]:
-        """The look-ups, and mailweir-auth's guardian where it runs."""
+        """The look-ups, and mailweir-auth's guardian if it runs."""
         return [process.pid for process in (self._lookups, self._auth) if process]
 
     def start(self) -> None:
@@ -143,12 +143,12 @@ class Stack:
 
     def _adapt_configuration(self) -> None:
         config_dir = str(self._instance.places.config_dir)
-        # in_flow_delay is in the template too; named here because the comparison falls without it
+        # in_flow_delay is in the template too; set here because the comparison depends on it.
         _run("postconf", "-c", config_dir, "-e", "in_flow_delay = 0", "default_transport = discard:bench")
-        # or what the no-op filter lets pass would be deferred as mail for a capture domain
+        # Otherwise mail that the no-op filter lets pass would be deferred as mail for a capture domain.
         _run("postconf", "-c", config_dir, "-P", "rewrite-queue/unix/transport_maps=")
         if self._relaying:
-            # a line in the log for each, by which they are counted
+            # A line in the log for each, by which they are counted.
             pattern = f"{{ {{/^DKIM-Signature: v=1; a=rsa-sha256/ INFO {SIGNED}}} }}"
             _run("postconf", "-c", config_dir, "-e", f"milter_header_checks = regexp:{pattern}")
         services = "".join(self._service(variant, port) for variant, port in self.ports.items())
@@ -176,7 +176,7 @@ class Stack:
         return f"127.0.0.1:{port} inet n - n - - smtpd\n" + "".join(f"    -o {option}\n" for option in options)
 
     def _submissions_options(self) -> list[str]:
-        """As they stand in master.cf, and so whatever is changed there."""
+        """As in master.cf, including any changes there."""
         master = (self._instance.places.config_dir / "master.cf").read_text()
         section = master[master.index(f":{self.settings.smtp.submissions_port} inet ") :].splitlines()[1:]
         found = [line.strip().removeprefix("-o ") for line in takewhile(lambda line: line.startswith(" "), section)]
@@ -189,11 +189,11 @@ class Stack:
         return found.partition("=")[2].removesuffix("}").strip()
 
     def signed_messages(self) -> int:
-        """How many messages were signed so far, by Postfix's log."""
+        """The number of messages signed so far, by Postfix's log."""
         return self.settings.postfix_log_file.read_bytes().count(SIGNED.encode())
 
     def _script_service(self) -> str:
-        # copied, as the no-op filter is; its table is its own
+        # Copied, like the no-op filter; its table is its own.
         script = shutil.copy(_HERE / "pipe_script.py", self._folder / "pipe_script.py")
         folder = self._folder / "script"
         folder.mkdir()
@@ -250,7 +250,7 @@ class Stack:
             command = [str(self._programs / "mailweir-milter")]
             environment = self._delay() | self._without_driver()
             return self._spawn("mailweir-milter", command, **environment), self.settings.milter_socket
-        # copied: the checkout may lie where the unprivileged user can't go
+        # Copied: the unprivileged user may have no access to the checkout.
         program = shutil.copy(BUILD_DIR / "noop_filter", self._folder / "noop_filter")
         lean = ["lean"] if which is Filter.NOOP_LEAN else []
         return self._spawn("noop_filter", [str(program), str(self._noop_socket), *lean]), self._noop_socket
@@ -262,7 +262,7 @@ class Stack:
         return {"LD_PRELOAD": str(library), "SLOW_FSYNC_MS": str(self._fsync_delay_ms)}
 
     def _without_driver(self) -> dict[str, str]:
-        """A host with SQLite has no psycopg; where it is installed, peewee loads it, and a worker takes 9 MB more."""
+        """A host with SQLite has no psycopg; if it is installed, peewee loads it, and a worker takes 9 MB more."""
         if not isinstance(self.settings.database_url, Path):
             return {}
         folder = self._folder / "without"
@@ -271,7 +271,7 @@ class Stack:
         return {"PYTHONPATH": str(folder)}
 
     def drain(self) -> None:
-        """Waits until Postfix has delivered all that it took. BenchError where mail is deferred or stays."""
+        """Waits until Postfix has delivered all accepted mail. BenchError if mail is deferred or stays."""
         queue = self._instance.places.queue_dir
         give_up_at = time.monotonic() + DRAIN_SECONDS
         while any(_files(queue / name) for name in ("maildrop", "incoming", "active")):
@@ -295,7 +295,7 @@ def running(
     database_url: DatabaseUrl | None = None,
     programs: Path = OWN_PROGRAMS,
 ) -> Iterator[Stack]:
-    """A stack for these variants in a new folder, which is removed afterwards (kept where something failed).
+    """A stack for these variants in a new folder, which is removed afterwards (kept after a failure).
 
     programs: the folder with the daemons' and the command line's programs.
     """
@@ -319,7 +319,7 @@ def running(
 
 
 def _require_disk(folder: Path) -> None:
-    """In memory an fsync costs nothing, and Postfix's queue, which our filter often spares it, next to nothing."""
+    """In memory an fsync costs nothing, and Postfix's queue, which our filter often avoids, next to nothing."""
     kind = _run("stat", "--file-system", "--format=%T", str(folder)).strip()
     if kind in ("tmpfs", "ramfs"):
         raise BenchError(f"{folder.parent} is in memory ({kind}): set TMPDIR to a folder on a disk")
@@ -346,7 +346,7 @@ def _run(*arguments: str, env: dict[str, str] | None = None) -> str:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(10)  # libmilter looks every five seconds
+        process.wait(10)  # libmilter checks every five seconds
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

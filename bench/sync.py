@@ -1,7 +1,7 @@
-"""What the sync costs: `python -m bench.sync`. Measured on `mailweir-gmail-sync` itself, beside a load server in Gmail's place.
+"""The cost of the sync: `python -m bench.sync`. Measured on `mailweir-gmail-sync` itself, with a load server in place of Gmail.
 
 An idle sweep (access tokens warm), a matched message from list to commit, memory, and both costs again with many contacts and
-with large mailboxes, as a ratio. Exit 1 where a goal is missed.
+with large mailboxes, as a ratio. Exit 1 if a goal is missed.
 """
 
 import argparse
@@ -79,7 +79,8 @@ def main() -> int:
 
 
 def _growth(kind: str, rounds: int) -> dict[str, dict[str, float]]:
-    """What an idle sweep and a matched message cost, as a ratio to a site with 1,000 contacts and mailboxes of 100 messages."""
+    """The cost of an idle sweep and of a matched message, as a ratio to a site with 1,000 contacts and mailboxes of 100
+    messages."""
     boxes = _BOXES_WITH_MAIL * 3
     base = _measured(rounds, kind, boxes, 0, Mix(1_000, 1.0), 100)
     grown = {
@@ -93,7 +94,7 @@ def _growth(kind: str, rounds: int) -> dict[str, dict[str, float]]:
 
 
 def _measured(rounds: int, kind: str, boxes: int, delay_ms: float, mix: Mix, initial: int) -> Measured:
-    """The medians of so many rounds."""
+    """The medians of this many rounds."""
     found = [_measure(kind, boxes, delay_ms, mix, initial) for _ in range(rounds)]
     median = Measured(**{name: statistics.median(getattr(one, name) for one in found) for name in GOALS})
     figures = ", ".join(f"{name} {value:.2f}" for name, value in asdict(median).items())
@@ -117,7 +118,7 @@ def _measure(kind: str, boxes: int, delay_ms: float, mix: Mix, initial: int) -> 
         database = stack.enter_context(closing(site.open()))
         process = SyncProcess(site.settings_file, folder / "log")
         stack.callback(process.kill)
-        _wait(lambda: _swept(database, "") >= boxes)  # each token is there by then
+        _wait(lambda: _swept(database, "") >= boxes)  # each token exists by then
         server.forget()
         at, cpu, began = rfc3339(datetime.now(UTC)), cpu_seconds(process.pid), time.monotonic()
         database.execute("UPDATE gmail_mailboxes SET next_sweep_at = ?", (at,))

@@ -1,4 +1,4 @@
-"""Ten mails of the shared corpus and what is made of each, as the table in docs/engineering/reading.md.
+"""Ten mails of the shared corpus and the reading of each, as the table in docs/engineering/reading.md.
 
     python -m bench.ten_mails            prints the table
     python -m bench.ten_mails --write    puts it into docs/engineering/reading.md
@@ -35,7 +35,7 @@ MAILS = (
 
 
 def table(folder: Path) -> str:
-    """The rows, in Markdown. Errors: OSError, where a mail is not there."""
+    """The rows, in Markdown. Errors: OSError, if a mail is missing."""
     head = "| mail | it is | text | folded away | HTML | files | labels | original |\n|" + " --- |" * 8 + "\n"
     return head + "".join(_row(name, kind, message.read((folder / name).read_bytes())) for name, kind in MAILS)
 
@@ -60,7 +60,7 @@ def _row(name: str, kind: str, found: Reading) -> str:
 
 
 def main() -> int:
-    """0; 1 where the corpus isn't there."""
+    """0; 1 if the corpus is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="put the table into docs/engineering/reading.md")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What is compared: the same Postfix, and what stands behind its port. Called by `stack`, `rounds` and `report`."""
+"""The compared variants: the same Postfix, and the filter behind its port. Called by `stack`, `rounds` and `report`."""
 
 import enum
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ STRANGER = "stranger@elsewhere.example"
 
 
 class Filter(enum.StrEnum):
-    """Which filter Postfix asks."""
+    """The filter that Postfix uses."""
 
     NONE = "none"
     NOOP = "noop"
@@ -20,8 +20,8 @@ class Filter(enum.StrEnum):
 
 
 class Door(enum.StrEnum):
-    """Which of Postfix's services takes the mail. relay: what a login may do, with the login given and no AUTH; submissions: with
-    TLS and AUTH for each message, as the relay's clients come."""
+    """The Postfix service that accepts the mail. relay: the work for a login, with the login given and no AUTH; submissions: with
+    TLS and AUTH for each message, as the relay's clients use it."""
 
     INBOUND = "inbound"
     RELAY = "relay"
@@ -30,10 +30,10 @@ class Door(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One row of the table. activities: how many a message leaves on the record; None where nothing is recorded.
+    """One row of the table. activities: how many a message adds to the record; None if nothing is recorded.
 
-    most_messages: of a round, where more would take minutes. until_delivered: the time ends with the last delivery, not with
-    the last 250, for the work is done behind the queue.
+    most_messages: of a round, if more would take minutes. until_delivered: the time ends with the last delivery, not with the
+    last 250, because the work is done after the queue.
     """
 
     name: str
@@ -65,6 +65,6 @@ RELAY = (RELAY_ALONE, RELAY_NOOP, RELAYED, LOGIN_NOOP, LOGIN_RELAYED)
 
 
 def beside(variant: Variant, which: Filter) -> Variant | None:
-    """The variant with this filter behind the same door."""
+    """The variant with this filter and the same service."""
     found = [each for each in (*INBOUND, *RELAY) if (each.door, each.filter) == (variant.door, which)]
     return found[0] if found else None

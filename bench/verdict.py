@@ -1,8 +1,8 @@
-"""What it costs to verify a DKIM signature, beside dkimpy: `python -m bench.verdict`.
+"""The cost of verifying a DKIM signature, compared with dkimpy: `python -m bench.verdict`.
 
 CPU time of one thread for a signed message of 5 kB, 38 kB and 1 MB (half HTML with indented lines, half an attachment in base64),
-the key's record at hand: splitting the message, the body's digest, the signature. In turns; ratios are medians of rounds.
-Exit 1 where a goal is missed.
+with the key's record available: splitting the message, the body's digest, the signature. In turns; ratios are medians of rounds.
+Exit 1 if a goal is missed.
 """
 
 import argparse

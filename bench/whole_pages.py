@@ -1,4 +1,4 @@
-"""How long whole pages take on a large record: from the request to the last byte, as a signed-in user, without a network.
+"""The duration of whole pages on a large record: from the request to the last byte, as a signed-in user, without a network.
 
 Called by `pages`, on the record that it filled, and by `pages_beside`.
 """
@@ -27,8 +27,8 @@ from webapp import application
 MEDIAN_GOAL = 30.0  # milliseconds
 BYTES_GOAL = 60_000
 TRIES = 100
-_USER_ID = 11  # one of those who have open to-dos
-INDEXED = 20_000  # the newest: what a search finds
+_USER_ID = 11  # a user with open to-dos
+INDEXED = 20_000  # the newest: the search finds these
 _AT_ONCE = 500
 
 
@@ -61,7 +61,7 @@ def measure(database: Database, count: int, folder: Path) -> list[Figure]:
 
 
 def _pages(count: int, own: Sequence[int]) -> Iterator[tuple[str, Callable[[], str]]]:
-    """(name, what says the next path). own: ids of activities that the reader may read."""
+    """(name, a function that returns the next path). own: ids of activities that the reader may read."""
     chance = random.Random(3)
     yield "/activities", lambda: "/activities"
     yield "/activities, anywhere", lambda: f"/activities?before={chance.randint(count // 10, count)}"
@@ -112,10 +112,10 @@ def _browser(database: Database, folder: Path) -> Browser:
 
 
 def _measured(browser: Browser, path: Callable[[], str]) -> Figure:
-    """Each answer has to be a page."""
+    """Each answer must be a page."""
     times, most = [], 0
     cpu = 0.0
-    for number in range(-5, TRIES):  # what comes first is no measure
+    for number in range(-5, TRIES):  # the first ones don't count
         asked = path()
         used, begun = time.process_time(), time.perf_counter()
         answer = browser.get(asked)

@@ -1,7 +1,7 @@
-"""Does Google take the app: the OAuth client or service account, and its project?
+"""Does Google accept the app: the OAuth client or service account, and its project?
 
-What is wrong with it is wrong for all mailboxes. So it is told once, in the log and in the database, no mailbox needs a consent
-for it, and Google is asked again by one mailbox after the other until it is right. Used by `job` and `ending`.
+A fault of the app affects all mailboxes. So it is reported once, in the log and in the database, no mailbox needs a new consent
+because of it, and one mailbox after another asks Google again until it works. Used by `job` and `ending`.
 """
 
 import threading
@@ -18,11 +18,11 @@ from mailweir.gmail.errors import AppRefused
 from mailweir.store.gmail import gmail_app
 
 FIRST_HOLD, LONGEST_HOLD = timedelta(seconds=30), timedelta(minutes=10)
-_OTHERS_COUNT = timedelta(hours=2)  # a mailbox that was read so lately shows that the app is taken
+_OTHERS_COUNT = timedelta(hours=2)  # a mailbox that was read this recently shows that the app is accepted
 
 
 class AppHeld(AppRefused):
-    """Google refused the app a moment ago: nobody asks until then. until: the time."""
+    """Google refused the app a moment ago: no requests until then. until: the time."""
 
     def __init__(self, text: str, until: datetime) -> None:
         super().__init__(text, is_certain=True)
@@ -30,7 +30,7 @@ class AppHeld(AppRefused):
 
 
 class AppState:
-    """One process's view of it. Safe for its threads."""
+    """One process's view of it. Thread-safe."""
 
     def __init__(
         self, database_pool: DatabasePool, log: structlog.stdlib.BoundLogger, clock: Callable[[], datetime]
@@ -40,24 +40,24 @@ class AppState:
         self._clock = clock
         self._lock = threading.Lock()
         self._error: str | None = None
-        self._is_told = True  # what an earlier process told may still stand there
+        self._is_told = True  # an earlier process's report may still be stored
         self._refusals = 0
         self._held_until: datetime | None = None
         self._worked: dict[int, datetime] = {}
 
     def refuse_if_held(self) -> None:
-        """AppHeld while it makes no sense to ask. Whoever comes first after that asks for all."""
+        """AppHeld while requests make no sense. The first caller after that asks for all."""
         with self._lock:
             if self._held_until is None:
                 return
             now = self._clock()
-            # a clock that was set back holds nobody for longer than ever
+            # After a clock was set back, the hold still has its normal maximum.
             if now < self._held_until <= now + LONGEST_HOLD:
                 raise AppHeld(self._error or "", self._held_until)
-            self._held_until = now + FIRST_HOLD  # for the others, while this one asks
+            self._held_until = now + FIRST_HOLD  # for the others, while this caller asks
 
     def refused(self, error: AppRefused) -> datetime:
-        """What Google said to a mailbox; when to ask again."""
+        """Records Google's refusal; returns when to ask again."""
         now = self._clock()
         with self._lock:
             until = now + backoff.pause(self._refusals, FIRST_HOLD, LONGEST_HOLD)
@@ -66,12 +66,13 @@ class AppState:
             is_new, self._error, self._is_told = self._error != str(error), str(error), True
         if is_new:
             self._log.error("app refused", reason=str(error))
-            with suppress(DatabaseUnavailable), self._database_pool.lent() as database:  # told with the next refusal
+            # reported with the next refusal
+            with suppress(DatabaseUnavailable), self._database_pool.lent() as database:
                 gmail_app.put(database, str(error), now)
         return until
 
     def is_taken_for_others(self, mailbox_id: int) -> bool:
-        """Was another mailbox read a while ago? Then it isn't the app."""
+        """Was another mailbox read recently? Then it isn't the app."""
         with self._lock:
             since = self._clock() - _OTHERS_COUNT
             return any(at > since for other, at in self._worked.items() if other != mailbox_id)
@@ -93,7 +94,7 @@ class AppState:
             self._log.info("app is taken again")
 
     def changed(self) -> None:
-        """There is another client's or account's file: what Google said of the last one counts no more."""
+        """The client's or account's file was replaced: Google's answers for the old one no longer count."""
         with self._lock:
             self._held_until, self._refusals = None, 0
             self._worked.clear()

@@ -1,7 +1,7 @@
-"""Writes what became of the messages that were looked at: several in one transaction, for it costs more than what is in it.
+"""Writes the results for examined messages: several in one transaction, because a transaction costs more than its content.
 
-An id leaves the queue in the transaction that writes its decision, and its activity where there is one. Who is told of it is told
-after the commit: whatever that raises, what is written is written, once. Called by `sweep`.
+An id leaves the queue in the transaction that writes its decision, and its activity if there is one. Callbacks are called after
+the commit: whatever they raise, the results are written, once. Called by `sweep`.
 """
 
 import time
@@ -21,7 +21,7 @@ MAX_HELD, MAX_HELD_BYTES, MAX_HELD_SECONDS = 25, 1_000_000, 5.0
 
 @dataclass
 class Tally:
-    """What a sweep did. looked: messages looked at; recorded: of those, the ones that went on the record."""
+    """The counts of a sweep. looked: messages examined; recorded: of those, the ones that were recorded."""
 
     looked: int = 0
     recorded: int = 0
@@ -29,8 +29,8 @@ class Tally:
 
 
 class BatchWriter:
-    """One sweep's. tally: is counted up. progress: called after each message with it. fail: told of a message that can't be a
-    row, and why."""
+    """The writer of one sweep. tally: is incremented. progress: called with it after each message. fail: called with a message
+    that can't be stored as a row, and why."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class BatchWriter:
         self._held_bytes, self._held_since = 0, 0.0
 
     def add(self, queued: Queued, entry: Entry | None) -> None:
-        """What became of a message; None: nothing that leaves a decision. None is held for long."""
+        """Adds the result for a message; None: it leaves no decision. Results are written within a short time."""
         now = time.monotonic()
         if not self._held:
             self._held_since = now
@@ -62,7 +62,7 @@ class BatchWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what is held. Errors: LeaseLost, DatabaseUnavailable, and what `progress` and `fail` raise."""
+        """Writes the waiting results. Errors: LeaseLost, DatabaseUnavailable, and any that `progress` and `fail` raise."""
         held, self._held, self._held_bytes = self._held, [], 0
         written: list[Entry | None] = []
         try:
@@ -75,7 +75,7 @@ class BatchWriter:
     def _write_what_can_be(
         self, held: list[tuple[Queued, Entry | None]], written: list[Entry | None]
     ) -> list[tuple[Queued, Exception]]:
-        """Together, or else one by one: one that can't be a row must not stand in the way of the others. written: is added to
+        """Writes all together, or else one by one: a message that can't be stored must not block the others. written: is extended
         after each commit."""
         if not held:
             return []

@@ -1,13 +1,13 @@
-"""Quota kept: what one mailbox and the whole project may use of Gmail, as leaky buckets. Nobody sleeps: who is over it waits
-outside.
+"""Quota limits: how much one mailbox and the whole project may use of Gmail, as leaky buckets. Nothing sleeps here: a caller over
+the limit waits elsewhere.
 
-A bucket gives a quarter of a minute's units at once and refills three quarters of them a minute, so that no sixty seconds see
-more than the limit, whenever they begin. A mailbox's bucket goes with it from process to process (`gmail_leases`); the project's
-is shared out among the processes that are alive.
+A bucket gives a quarter of a minute's units at once and refills three quarters of them a minute, so that no sixty seconds exceed
+the limit, whenever they begin. A mailbox's bucket moves with it from process to process (`gmail_leases`); the project's is
+divided among the live processes.
 
-Who comes back as soon as the next call can be paid would spend it all on asking what is new, and never get to a message: a bucket
-gives one message's calls at least, a message is begun only where all of them can be paid, and one comes back to a bucket that is
-half full. Used by `job`, `job_factory` and `scheduler`.
+If a sweep resumed as soon as it could pay for its next call, it would spend all units on asking for news, and never get to a
+message. So a bucket gives at least one message's calls, a message is begun only if all of its calls can be paid, and a sweep
+resumes at a half-full bucket. Used by `job`, `job_factory` and `scheduler`.
 """
 
 import threading
@@ -17,23 +17,23 @@ from mailweir.gmail.errors import Throttled, Whose
 from mailweir.sentence import said
 
 _HELD, _MOST_HELD = 0.25, 0.75
-LOW_PRIORITY_SHARE = 0.5  # of a bucket that backfills leave to live mail
-_ROOM_SHARE = 0.75  # backfills go on from here
+LOW_PRIORITY_SHARE = 0.5  # of a bucket; backfills leave this share to live mail
+_ROOM_SHARE = 0.75  # backfills resume at this share
 _BACK_SHARE = 0.5
 _DAY_WAIT_SECONDS = 600.0
-_HOLD_SECONDS, _LONGEST_HOLD_SECONDS = 60.0, 600.0  # after a limit of the whole project that Gmail says is reached
+_HOLD_SECONDS, _LONGEST_HOLD_SECONDS = 60.0, 600.0  # after Gmail reports a limit of the whole project
 LOW_PRIORITY_DAY_SHARE = 0.9
 
 
 class OverBudget(Throttled):
-    """It isn't Gmail that says so now: by our own count there is no more, or it has said so of the whole project."""
+    """Not Gmail's answer this time: by our own count the quota is used up, or Gmail has refused the whole project."""
 
 
 class Bucket:
-    """Units for one minute's limit. clock: seconds that never go back. left: what is in it; None: as much as it gives at once.
+    """Units for one minute's limit. clock: monotonic seconds. left: its content; None: as much as it gives at once.
 
-    least: it gives so much at once, however low the limit. More than it gives at once gathers only for a call that costs more
-    than that, which has to wait for its like and leaves a debt.
+    least: it gives this much at once, however low the limit. It holds more than that only for a call that costs more, which has
+    to wait for as much and leaves a debt.
     """
 
     def __init__(
@@ -54,19 +54,19 @@ class Bucket:
         return (self._limit - self._capacity) / 60
 
     def resize(self, units_per_minute: float) -> None:
-        """Another limit from now on."""
+        """Sets another limit from now on."""
         self._settle()
         self._limit = units_per_minute
         self._level = min(self._level, self._capacity)
 
     def empty(self, behind_seconds: float) -> None:
-        """There is nothing in it, and won't be for so long."""
+        """Empties it for this many seconds."""
         self._settle()
         self._level = min(self._level, -behind_seconds * self._rate)
 
     @property
     def left(self) -> float:
-        """What may be used now; less than nothing after a call that cost more than there is at once."""
+        """The units available now; negative after a call that cost more than it holds at once."""
         self._settle()
         return min(self._level, self._capacity)
 
@@ -79,45 +79,45 @@ class Bucket:
         self._level = min(self._limit, self._level + max(0.0, seconds) * self._rate)
 
     def refill(self, seconds: float) -> None:
-        """So much time went by unseen; less than none is none."""
+        """Adds this many seconds that passed unseen; negative ones count as none."""
         self._settle()
         self._fill(seconds)
 
     @property
     def share_left(self) -> float:
-        """1 at most."""
+        """At most 1."""
         return self.left / self._capacity
 
     def share_of(self, units: float) -> float:
-        """What part of all that it gives at once so many are."""
+        """These units as a share of the amount that it gives at once."""
         return units / self._capacity
 
     def seconds_until(self, units: float) -> float:
-        """How long until so many may be used; 0 where they may be now. A call that costs more than the limit needs a minute
+        """How long until this many units are available; 0 if they are now. A call that costs more than the limit needs a minute
         without any."""
         self._settle()
         return max(0.0, (min(units, self._limit) - self._level) / self._rate)
 
     def seconds_until_share(self, share: float) -> float:
-        """How long until it is so full; 0 where it is."""
+        """How long until it is this full; 0 if it is."""
         return self.seconds_until(share * self._capacity)
 
     def take(self, units: float) -> None:
-        """Uses them."""
+        """Uses the units."""
         self._level = self.left - units
 
 
 class Project:
-    """The project's quota, as far as it is this process's; many threads use it."""
+    """This process's part of the project's quota; many threads use it."""
 
     def __init__(self, units_per_minute: float, units_per_day: int, clock: Callable[[], float]) -> None:
         self._lock = threading.Lock()
         self._per_minute = units_per_minute
         self._per_day = units_per_day
         self._bucket = Bucket(units_per_minute, clock)
-        self._used = 0  # since `collect` was called last
-        self._collected = 0  # that nobody has confirmed yet
-        self._used_today = 0  # by all processes, as far as is known
+        self._used = 0  # since the last call of `collect`
+        self._collected = 0  # not yet confirmed
+        self._used_today = 0  # by all processes, as far as known
         self._clock = clock
         self._held_until = float("-inf")
         self._held_for = ""
@@ -125,7 +125,7 @@ class Project:
         self._is_new = True
 
     def take(self, units: int, opening_units: int = 0) -> None:
-        """Uses them. OverBudget; a sweep that waits for them uses opening_units before them."""
+        """Uses the units. OverBudget; a sweep that waits for them uses opening_units before them."""
         with self._lock:
             self._check_open()
             self._check_room(units, opening_units)
@@ -133,13 +133,13 @@ class Project:
             self._used += units
 
     def give_back(self, units: int) -> None:
-        """They were taken, and weren't used."""
+        """Returns units that were taken but not used."""
         with self._lock:
             self._bucket.take(-units)
             self._used -= units
 
     def check_open(self) -> None:
-        """OverBudget where nothing may be asked now, also if it was paid for."""
+        """OverBudget if no requests may be made now, even if paid for."""
         with self._lock:
             self._check_open()
 
@@ -157,7 +157,8 @@ class Project:
             raise OverBudget(said("the project's quota for this minute is used up"), wait, whose=Whose.PROJECT)
 
     def hold(self, error: Throttled) -> None:
-        """Gmail says that a limit of the whole project is reached: nobody asks for some time, each would only hear the same."""
+        """Gmail reports that a limit of the whole project is reached: all requests pause, because each would get the same
+        answer."""
         asked = _HOLD_SECONDS if error.retry_after_seconds is None else error.retry_after_seconds
         with self._lock:
             self._held_until = max(self._held_until, self._clock() + min(asked, _LONGEST_HOLD_SECONDS))
@@ -169,7 +170,7 @@ class Project:
             self._is_closed = True
 
     def allows_low_priority(self) -> bool:
-        """Is there enough left for what can wait?"""
+        """Is there enough left for low-priority work?"""
         with self._lock:
             is_early = self._today < self._per_day * LOW_PRIORITY_DAY_SHARE
             return is_early and self._bucket.share_left > LOW_PRIORITY_SHARE
@@ -179,19 +180,19 @@ class Project:
         return self._used_today + self._collected + self._used
 
     def collect(self) -> int:
-        """What was used and isn't noted down yet; `share_out` says that it is by now."""
+        """The used units that aren't recorded yet; `share_out` confirms them."""
         with self._lock:
-            used = max(self._used, 0)  # less than none: of what was collected, some was given back
+            used = max(self._used, 0)  # negative: some of the collected units were given back
             self._collected += used
             self._used -= used
             return self._collected
 
     def share_out(self, workers: int, units_today: int, beat_seconds: float = 0.0, *, follows: bool = False) -> None:
-        """There are so many processes, and all of them used so much today, what was collected included. beat_seconds: for
-        how long the others may not know it; 0: they do.
+        """Sets the number of processes, and their total use today, including the collected units. beat_seconds: how long the
+        others may not know that number; 0: they know it.
 
-        One that joins others has nothing to begin with, for they go by their larger shares until they are told of it.
-        follows: it takes the place of one that died, of whose share nobody knows how much is left.
+        A process that joins others starts with an empty bucket, because they use their larger shares until they learn of it.
+        follows: it replaces a dead process, whose remaining share is unknown.
         """
         with self._lock:
             self._bucket.resize(self._per_minute / workers)
@@ -204,17 +205,17 @@ class Project:
 
 
 class Spending:
-    """What one sweep uses: of its mailbox's quota, and of the project's. opening_units: what a sweep uses before it gets to
+    """The use of one sweep: of its mailbox's quota, and of the project's. opening_units: the sweep's use before it gets to
     messages."""
 
     def __init__(self, bucket: Bucket, project: Project, opening_units: int = 0) -> None:
         self.bucket = bucket
         self._project = project
         self._opening_units = opening_units
-        self._reserved = 0  # of the project's
+        self._reserved = 0  # of the project's quota
 
     def __call__(self, units: int) -> None:
-        """Before each call to Gmail. OverBudget where it has to wait."""
+        """Call it before each call to Gmail. OverBudget if the caller has to wait."""
         self._check(units)
         if units <= self._reserved:
             self._project.check_open()
@@ -224,13 +225,13 @@ class Spending:
         self.bucket.take(units)
 
     def hold(self, error: Throttled) -> None:
-        """What Gmail says of the whole project; see `Project`."""
+        """Gmail's answer about the whole project; see `Project`."""
         self._project.hold(error)
 
     def reserve(self, units: int) -> None:
-        """Before several calls that are of no use without each other. OverBudget where all of them can't be paid now.
+        """Call it before several calls that are useless without each other. OverBudget if they can't all be paid now.
 
-        Other threads can't use the project's units meanwhile. What was reserved before, and not used, is given back.
+        Other threads can't use the project's units meanwhile. The unused rest of an earlier reservation is given back.
         """
         self.give_back()
         self._check(units)
@@ -245,17 +246,17 @@ class Spending:
 
     def _check(self, units: int) -> None:
         if self.bucket.seconds_until(units) > 0:
-            # the one more is what is lost where a bucket's rest is written down as a whole number
+            # One more, for the fraction that is lost when a bucket's content is stored as a whole number.
             wait = self.bucket.seconds_until(units + self._opening_units + 1)
             wait = max(wait, self.bucket.seconds_until_share(_BACK_SHARE))
             raise OverBudget(said("the user's quota for this minute is used up"), wait)
 
     def allows_low_priority(self) -> bool:
-        """Is there enough left for what can wait?"""
+        """Is there enough left for low-priority work?"""
         return self.bucket.share_left > LOW_PRIORITY_SHARE and self._project.allows_low_priority()
 
     def seconds_to_room(self) -> float:
-        """How long what can wait leaves the rest to live mail."""
+        """How long low-priority work leaves the rest to live mail."""
         if not self._project.allows_low_priority():
             return _DAY_WAIT_SECONDS
         return self.bucket.seconds_until_share(_ROOM_SHARE)

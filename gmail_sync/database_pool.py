@@ -1,6 +1,5 @@
-"""Connections to the database, shared by the sweeping threads: each borrows one for as long as it asks or writes, never while it
-waits for Gmail. Used by `job_factory`, which opens it, and through `job` by all of the sync.
-"""
+"""Connections to the database, shared by the sweeping threads: each borrows one while it queries or writes, never while it waits
+for Gmail. Used by `job_factory`, which opens it, and through `job` by all of the sync."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,12 +21,12 @@ class DatabasePool:
 
     @contextmanager
     def lent(self) -> Iterator[Database]:
-        """A connection. DatabaseUnavailable also where others hold all of them for too long."""
+        """A connection. DatabaseUnavailable also if other threads hold all of them for too long."""
         with self._pool.lent(WAIT_SECONDS) as database:
             yield database
 
     def close(self) -> None:
-        """Closes those that nobody has."""
+        """Closes the idle connections."""
         self._pool.close()
 
 

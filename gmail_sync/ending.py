@@ -1,7 +1,7 @@
-"""How a sweep's lease ends: when the mailbox's next sweep is due, and what is known of it by then.
+"""How a sweep's lease ends: when the mailbox's next sweep is due, and the mailbox's state.
 
-Law 11: what ends a mailbox has to last. What Google says of the app stops no mailbox for good.
-Called by `sweep`, `scheduler` and `sync_now`.
+Law 11: an error that stops a mailbox has to last. Google's refusal of the app stops no mailbox for good. Called by `sweep`,
+`scheduler` and `sync_now`.
 """
 
 import random
@@ -18,12 +18,12 @@ from mailweir.store.gmail.gmail_leases import Leased, Rest
 
 MIN_REFUSALS = 5  # before they count as lasting: a host that was off in between has seen few
 _PROBE, _CERTAIN_PROBE = timedelta(hours=1), timedelta(days=1)  # of a mailbox in `reconnect`, a quarter more or less
-_AFTER_HOLD_SECONDS = 5.0  # within which the mailboxes come again that waited for the app
-_TOLD_WAIT_SECONDS = 45.0  # for quota: what is shorter is nothing to worry anybody with
+_AFTER_HOLD_SECONDS = 5.0  # waiting mailboxes resume within this time after the app's hold
+_TOLD_WAIT_SECONDS = 45.0  # for quota; a shorter wait isn't reported
 
 
 class Ending:
-    """One sweep's. caught_up_at: when history was read to its end, if it was."""
+    """The end of one sweep. caught_up_at: when history was read to its end, if it was."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -44,7 +44,7 @@ class Ending:
         )
 
     def by(self, error: GmailError) -> Rest | None:
-        """After an error. None: the lease has ended, for the mailbox is in `reconnect` now."""
+        """How the lease ends after an error. None: it has ended, because the mailbox is in `reconnect` now."""
         if isinstance(error, OverBudget):
             return self._over_budget(error)
         if isinstance(error, AppRefused):
@@ -56,14 +56,15 @@ class Ending:
         return self._failed(error)
 
     def _refused(self, error: NeedsReconnect) -> Rest | None:
-        """What ends a mailbox has to last, for one answer may be Google's bad moment. None: the mailbox is in `reconnect`."""
+        """A refusal that stops a mailbox has to last, because a single answer may be a temporary fault of Google's. None: the
+        mailbox is in `reconnect`."""
         job, leased, now = self._job, self._job.leased, self._now()
         if leased.is_readable and not error.is_certain:
             since, refusals = leased.refused_since or now, leased.refusals + 1
             lasting = timedelta(hours=job.services.settings.gmail.refused_hours)
-            # a time ahead was noted by a clock that was wrong
+            # A time ahead was recorded by a wrong clock.
             lasts = abs(now - since) >= lasting and refusals >= MIN_REFUSALS
-            # nobody has consented to a service account, so nobody can consent anew
+            # Nobody has consented to a service account, so nobody can consent again.
             if not lasts or leased.token_sealed is None:
                 return self._failed(error)._replace(refused_since=since, refusals=refusals)
         pause = _CERTAIN_PROBE if error.is_certain else _PROBE
@@ -75,7 +76,7 @@ class Ending:
         return None
 
     def _app_refused(self, error: AppRefused) -> Rest | None:
-        """The app is refused, not this mailbox; told once for all of them."""
+        """The app is refused, not this mailbox; reported once for all of them."""
         app, leased = self._job.app, self._job.leased
         if not error.is_certain and app.is_taken_for_others(leased.id):
             return self._refused(NeedsReconnect(str(error)))
@@ -88,11 +89,11 @@ class Ending:
         return self._with_refusals(self.rest(due, failures=failures, error=str(error)))
 
     def _with_refusals(self, rest: Rest) -> Rest:
-        """An outage, or the app's trouble, says nothing of what Gmail said of the mailbox before."""
+        """An outage, or the app's fault, doesn't change Gmail's earlier refusals of the mailbox."""
         return rest._replace(refused_since=self._job.leased.refused_since, refusals=self._job.leased.refusals)
 
     def _still_unread(self, due: datetime) -> Rest:
-        """Of a mailbox in `reconnect` that couldn't be probed: what is wrong with it stays."""
+        """For a mailbox in `reconnect` that couldn't be probed: its error stays."""
         return self._with_refusals(self.rest(due, error=self._job.leased.error))
 
     def _over_budget(self, error: OverBudget) -> Rest:
@@ -120,9 +121,9 @@ class Ending:
 
 
 def given_back(leased: Leased, job: Job | None, now: datetime, pause: timedelta = timedelta(0)) -> Rest:
-    """A lease that ends without a sweep that came to its end; what is known of the mailbox stays.
+    """A lease that ends without a completed sweep; the mailbox's state stays.
 
-    job: None where nothing was spent. pause: before it is swept again.
+    job: None if nothing was spent. pause: before the next sweep.
     """
     units, units_at = (int(job.spending.bucket.left), now) if job else (leased.units, leased.units_at)
     return Rest(

@@ -1,6 +1,7 @@
-"""Messages that can't be read or written: tried again later, and given up where a person can see it; never in the way of others.
+"""Messages that can't be read or written: retried later, and finally given up visibly; they never block others.
 
-A message is given up only where it is its own fault: a policy, or Google's bad day, may refuse them all. Called by `sweep`.
+A message is given up only if the fault is its own: a policy, or an outage of Google's, may refuse all messages. Called by
+`sweep`.
 """
 
 from collections.abc import Callable
@@ -21,11 +22,11 @@ from mailweir.sentence import said
 from mailweir.store.gmail import gmail_queue
 from mailweir.store.gmail.gmail_queue import Queued
 
-_PROBED = 10  # of the newest messages: one that hasn't failed yet shows whether messages can be had
+_PROBED = 10  # of the newest messages: one that hasn't failed yet shows whether messages are available
 
 
 class FailingMessages:
-    """One sweep's. tally: is counted up. progress: called after each message with it."""
+    """The failures of one sweep. tally: is incremented. progress: called with it after each message."""
 
     def __init__(self, job: Job, tally: Tally, progress: Callable[[Tally], None]) -> None:
         self._job = job
@@ -34,21 +35,21 @@ class FailingMessages:
         self._others_can_be_had: bool | None = None
 
     def note_success(self) -> None:
-        """A message could be had, so one that can't be is at fault itself."""
+        """A message was available, so a failing message is itself at fault."""
         self._others_can_be_had = True
 
     def fail(self, queued: Queued, error: Exception) -> None:
-        """Notes that it failed. Errors: what Gmail says of the mailbox meanwhile."""
+        """Records the failure. Errors: Gmail's answers about the mailbox meanwhile."""
         job, now, attempts = self._job, self._job.services.clock(), queued.attempts + 1
         is_known = isinstance(error, GmailError)
         text = str(error) if is_known else said("unexpected fault ({name}); see the log", name=type(error).__name__)
         facts = {"gmail_id": queued.message_id, "attempts": attempts, "error": text, **job.facts()}
         is_dead, cut_short = attempts >= job.services.settings.gmail.max_attempts, None
-        if is_dead and isinstance(error, Unreachable | Refused):  # a policy may refuse them all
+        if is_dead and isinstance(error, Unreachable | Refused):  # a policy may refuse all messages
             try:
                 is_dead = self._is_its_own_fault(queued)
             except (Throttled, Unreachable, Refused, NeedsReconnect, AppRefused) as why:
-                # it isn't given up, and doesn't stay in front either
+                # It isn't given up, and doesn't stay at the front either.
                 is_dead, cut_short = False, why
         with job.writing() as database:
             if is_dead:
@@ -63,7 +64,7 @@ class FailingMessages:
             raise cut_short
 
     def _is_its_own_fault(self, queued: Queued) -> bool:
-        """Can another message be had, or is there none? Else it is Gmail that has a bad day, and nothing is given up for that."""
+        """Is another message available, or is there none? Otherwise it is Gmail's fault, and nothing is given up for that."""
         if self._others_can_be_had is None:
             mailbox = self._job.mailbox
             others = [one for one in mailbox.list_ids("", max_results=_PROBED).message_ids if one != queued.message_id]

@@ -1,7 +1,7 @@
-"""One message of a mailbox: looked at, and what is to be recorded of it.
+"""Fetches one message of a mailbox: examines it, and builds its entry for the record.
 
-Headers first; the whole message only where it is a contact's or to one, or is to be held: other mail of strangers is never
-downloaded. The raw message then has the last word, for it is what is kept. Called by `sweep`.
+Headers first; the whole message only if it is from or to a contact, or must be held: other mail of strangers is never downloaded.
+The raw message then decides, because it is stored. Called by `sweep`.
 """
 
 from collections.abc import Callable
@@ -25,16 +25,16 @@ from mailweir.traces import Traces
 
 _USUAL_LIMITS = HoldLimits()
 SENT = "SENT"
-# What isn't mail (yet): a draft is stored as it is sent, and spam as it is rescued, which history tells of.
+# Not mail (yet): a draft is stored once it is sent, and spam once it is rescued, which history reports.
 NOT_MAIL = frozenset({"DRAFT", "CHAT", "SPAM", "TRASH"})
-_NOT_SENT = Label.SENT | Label.DRAFT | Label.SPAM | Label.TRASH  # of which a draft has DRAFT alone
+_NOT_SENT = Label.SENT | Label.DRAFT | Label.SPAM | Label.TRASH  # a draft has only DRAFT of these
 _NO_RECIPIENT = frozenset({Reason.NO_CONTACT, Reason.INTERNAL, Reason.UNREADABLE_RECIPIENTS})
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """How a message is looked at: whose it is, and who is known. make_room: told a message's size in bytes before it is read as
-    a whole; may raise. hold_limits: of what waits for its reading."""
+    """The context of examining a message: the mailbox and the directory. make_room: called with a message's size in bytes before
+    it is downloaded whole; may raise. hold_limits: of mail that waits for its reading."""
 
     leased: Leased
     directory: Directory
@@ -54,17 +54,17 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A mail of the mailbox's own user that is to be sent later: nothing is decided until then."""
+    """A mail of the mailbox's own user that is to be sent later: no decision until then."""
 
     until: datetime
 
 
 class Unsent:
-    """It is a draft again: what was scheduled was cancelled."""
+    """It is a draft again: its scheduled sending was cancelled."""
 
 
 def fetch_one(look: Fetch, queued: Queued, reader: MailboxReader) -> Entry | Held | Unsent | None:
-    """What is to be recorded; None where it isn't mail. Errors: those of `errors`; DatabaseUnavailable."""
+    """The entry to record; None if it isn't mail. Errors: those of `errors`; DatabaseUnavailable."""
     look = replace(look, directory=CachedDirectory(look.directory))
     seen = reader.metadata(queued.message_id)
     if seen.labels & NOT_MAIL:
@@ -85,7 +85,7 @@ def fetch_one(look: Fetch, queued: Queued, reader: MailboxReader) -> Entry | Hel
     is_own = is_sent and matching.is_own(look.mailbox, decision.author, look.directory)
     is_proven = is_own and decision.doubt is None
     if queued.origin is Origin.BACKFILL or whole.received_at < look.leased.connected_at:
-        decision = replace(decision, todo_users=())  # what is long past is nothing to do
+        decision = replace(decision, todo_users=())  # mail from long ago makes no to-do
     if decision.held:
         hold = content.held(
             decision, view, _bytes(lines, body, whole.raw), look.hold_limits, has_proven_author=is_proven
@@ -98,13 +98,14 @@ def fetch_one(look: Fetch, queued: Queued, reader: MailboxReader) -> Entry | Hel
 
 
 def _due(look: Fetch, view: HeaderView) -> datetime | None:
-    """When a mail of the mailbox's own user is to be sent, if that lies ahead."""
+    """When a mail of the mailbox's own user is to be sent, if that is in the future."""
     ahead = view.sent_at is not None and view.sent_at > look.now
     return view.sent_at if ahead and matching.is_own(look.mailbox, view.author, look.directory) else None
 
 
 def _may_be_captured(look: Fetch, seen: Metadata, decision: Decision) -> bool:
-    """Could the raw headers say otherwise? Gmail decodes names, and `Jane (Client <jane@client.example>` is no author."""
+    """Could the raw headers change the decision? Gmail decodes names, and `Jane (Client <jane@client.example>` gives no
+    author."""
     doubtful = decision.reason is Reason.UNREADABLE_AUTHOR or (SENT in seen.labels and decision.reason in _NO_RECIPIENT)
     return doubtful and matching.knows_contact(look.mailbox, possible_addresses(seen.headers), look.directory)
 

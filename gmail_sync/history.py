@@ -1,6 +1,6 @@
-"""What came since the cursor, by Gmail's history: ids are queued in the transaction that moves the cursor (law 1).
+"""New messages since the cursor, by Gmail's history: ids are queued in the transaction that moves the cursor (law 1).
 
-Where history doesn't reach back to the cursor, a list takes its place (`listing`). Called by `sweep`.
+If history doesn't reach back to the cursor, a list replaces it (`listing`). Called by `sweep`.
 """
 
 from dataclasses import replace
@@ -16,16 +16,16 @@ from mailweir.store.database.moments import rfc3339
 from mailweir.store.gmail import gmail_leases, gmail_queue
 from mailweir.store.gmail.gmail_queue import Origin
 
-# What lies at the edge of what is known was perhaps only half seen; a message's date is that of its arrival, and clocks differ.
+# Messages at the edge of the known time may have been missed; a message's date is that of its arrival, and clocks differ.
 LISTING_MARGIN = timedelta(days=1)
-# What was spam or trash as it came may be rescued for so long, and with the history that is forgotten too.
+# Messages that arrived as spam or trash may be rescued for this long, and expired history doesn't show that either.
 LONGEST_IN_SPAM = timedelta(days=30)
-LONGEST_GAP = timedelta(days=31)  # that a list reaches back where nobody can say when the last sweep was
-LONG_HISTORY_SHARE = 0.4  # of a mailbox's quota: one comes back to a half
+LONGEST_GAP = timedelta(days=31)  # for a list, if the time of the last sweep is unknown
+LONG_HISTORY_SHARE = 0.4  # of a mailbox's quota; a sweep resumes at a half-full bucket
 
 
 def catch_up(job: Job, began: datetime) -> bool:
-    """Queues what history tells, up to its end; did new mail come? began: the time now."""
+    """Queues the ids of history, up to its end; did new mail come? began: the time now."""
     if job.leased.cursor is None:
         _take_baseline(job, None)
     cursor, pages, heard = job.leased.cursor, Pages(), False
@@ -42,7 +42,7 @@ def catch_up(job: Job, began: datetime) -> bool:
             if job.spending.bucket.share_of(spent) >= LONG_HISTORY_SHARE and not error.whole_project:
                 _leave(job)
             raise
-        # Where it stood at the first page: the later pages may not have what came while they were read.
+        # The position at the first page: the later pages may not include messages that came while they were read.
         reached = reached or found.history_id
         moved = reached if found.next_page is None and reached != cursor else None
         if found.message_ids or found.drafts or moved:
@@ -52,12 +52,12 @@ def catch_up(job: Job, began: datetime) -> bool:
 
 
 def _queue(job: Job, page: HistoryPage, moved: str | None, began: datetime) -> bool:
-    """What one page of history told; is any of it new? moved: the new cursor, once all pages are read."""
+    """Processes one page of history; is any of it new? moved: the new cursor, once all pages are read."""
     message_ids = page.message_ids
     with job.writing() as database:
         new = gmail_queue.unknown(database, job.leased, message_ids, or_waiting=True) if message_ids else []
         gmail_queue.put(database, job.leased, new, Origin.HISTORY, began)
-        # law 12: what was decided by labels that it hasn't any more
+        # Law 12: decided by labels that it no longer has.
         if page.sent.difference(new):
             unsent = gmail_queue.decided_as_unsent(database, job.leased, page.sent.difference(new))
             gmail_queue.put(database, job.leased, unsent, Origin.LABELS, began)
@@ -75,16 +75,16 @@ def _queue(job: Job, page: HistoryPage, moved: str | None, began: datetime) -> b
 
 
 def _recover(job: Job) -> None:
-    """History doesn't reach back to the cursor: list what came since the last whole sweep and some time before, from a new
-    baseline on."""
+    """History doesn't reach back to the cursor: list the messages since the last whole sweep and some time before, and take a new
+    baseline."""
     since = _gap_began(job)
     job.services.log.warning("history expired", since=rfc3339(since), **job.facts())
     _take_baseline(job, since)
 
 
 def _leave(job: Job) -> None:
-    """It takes more than there is at once, and begins at the same cursor each time: as if it had expired, from the next sweep
-    on."""
+    """Reading it costs more than the bucket holds at once, and would start at the same cursor each time: treat it as expired,
+    from the next sweep on."""
     since = _gap_began(job)
     with job.writing() as database:
         gmail_leases.move_cursor(database, job.leased, None)
@@ -96,7 +96,7 @@ def _gap_began(job: Job) -> datetime:
     leased, now = job.leased, job.services.clock()
     since, swept_at = leased.covered_since, leased.swept_at
     if swept_at:
-        # a sweep that lies ahead was noted by a clock that was wrong
+        # A sweep in the future was recorded by a wrong clock.
         since = max(since, _listed_since(job, swept_at, now) if swept_at <= now else now - LONGEST_GAP)
     if leased.list_since:
         since = min(since, leased.list_since)
@@ -104,13 +104,13 @@ def _gap_began(job: Job) -> datetime:
 
 
 def _listed_since(job: Job, swept_at: datetime, now: datetime) -> datetime:
-    """As far back as decisions are kept: what has one costs no question, and what is rescued from spam has none."""
+    """As far back as decisions are stored: messages with a decision cost no request, and messages rescued from spam have none."""
     rescued = max(swept_at - LONGEST_IN_SPAM, now - listing.decided_span(job))
     return min(swept_at - LISTING_MARGIN, rescued)
 
 
 def _take_baseline(job: Job, list_since: datetime | None) -> None:
-    """The cursor is taken before the list is made: what comes meanwhile is in history."""
+    """The cursor is taken before the list is made: messages that come meanwhile are in history."""
     cursor = job.mailbox.profile().history_id
     with job.writing() as database:
         gmail_leases.move_cursor(database, job.leased, cursor)

@@ -1,5 +1,4 @@
-"""What a sweep works with: a leased mailbox, Gmail's side of it, the quota, and fenced transactions. Used by `sweep` and
-`listing`."""
+"""The context of a sweep: a leased mailbox, its Gmail side, the quota, and fenced transactions. Used by `sweep` and `listing`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from mailweir.traces import Traces
 
 @dataclass(frozen=True)
 class Services:
-    """What all sweeps of a process share. clock: the time, aware."""
+    """The services that all sweeps of a process share. clock: the time, aware."""
 
     database_pool: DatabasePool
     directory: PooledDirectory
@@ -34,23 +33,23 @@ class Services:
 
     @cached_property
     def traces(self) -> Traces:
-        """Of header recipients."""
+        """Digests of header recipients."""
         return Traces(self.settings.token_key_path)
 
     @cached_property
     def app(self) -> AppState:
-        """Does Google take the app that the command line connects mailboxes with?"""
+        """The state of the app with which the command line connects mailboxes."""
         return AppState(self.database_pool, self.log, self.clock)
 
     @cached_property
     def page_app(self) -> AppState:
-        """The same of the page's OAuth client: one may be refused while the other one is taken."""
+        """The same for the page's OAuth client: Google may refuse one and accept the other."""
         return AppState(self.database_pool, self.log, self.clock)
 
 
 @dataclass
 class Job:
-    """One sweep's. leased: as things stand by what this sweep wrote itself. is_by_page: was it connected by the page's client?"""
+    """One sweep's job. leased: updated with this sweep's own writes. is_by_page: was it connected by the page's client?"""
 
     services: Services
     leased: Leased
@@ -60,22 +59,22 @@ class Job:
 
     @property
     def app(self) -> AppState:
-        """Of the app that the mailbox's token belongs to."""
+        """The state of the app that the mailbox's token belongs to."""
         return self.services.page_app if self.is_by_page else self.services.app
 
     @contextmanager
     def writing(self) -> Iterator[Database]:
-        """A transaction that nobody whose lease is lost gets through. Errors: LeaseLost, DatabaseUnavailable."""
+        """A transaction that fails if the lease is lost. Errors: LeaseLost, DatabaseUnavailable."""
         with self.services.database_pool.lent() as database, database.transaction(alone=False):
             gmail_leases.fence(database, self.leased)
             yield database
 
     @contextmanager
     def reading(self) -> Iterator[Database]:
-        """A connection to ask."""
+        """A connection for queries."""
         with self.services.database_pool.lent() as database:
             yield database
 
     def facts(self) -> dict[str, object]:
-        """Who it is about, for a log line."""
+        """The mailbox, for a log line."""
         return {"deployment": self.leased.deployment.name, "mailbox": self.leased.address}

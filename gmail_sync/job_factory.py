@@ -1,6 +1,5 @@
-"""What stands between a lease and a sweep: the mailbox's credentials, and its share of the quota. Called by `scheduler` and the
-command line.
-"""
+"""Prepares a leased mailbox for a sweep: its credentials, and its share of the quota. Called by `scheduler` and the command
+line."""
 
 import threading
 import time
@@ -28,17 +27,17 @@ from mailweir.store.gmail.gmail_leases import Leased
 from mailweir.store.gmail.gmail_mailboxes import token_purpose
 
 BUSY_SECONDS = 20.0
-MAX_KEPT = 20_000  # credentials with their access tokens, which would else be asked for anew at each sweep
+MAX_KEPT = 20_000  # credentials with their access tokens, which would otherwise be requested again for each sweep
 
 
-_Stamp = tuple[tuple[int, int, int] | None, ...]  # of each file, as it was read
+_Stamp = tuple[tuple[int, int, int] | None, ...]  # of each file, as read
 
 
 class JobFactory:
-    """Makes jobs. Access tokens are kept in memory, for as long as nobody connects the mailbox anew."""
+    """Makes jobs. Access tokens stay in memory until the mailbox is connected again."""
 
     def __init__(self, services: Services, clock: Callable[[], float] = time.monotonic) -> None:
-        """SettingsError where Gmail isn't set up."""
+        """SettingsError if Gmail isn't set up."""
         self._services = services
         self._stamp = self._stamp_now()
         self._identities = oauth_files.load_all(services.settings.gmail)
@@ -50,7 +49,7 @@ class JobFactory:
         self._kept: OrderedDict[int, tuple[bytes | None, Credentials]] = OrderedDict()
 
     def job(self, leased: Leased, project: Project) -> Job:
-        """A leased mailbox, ready to be swept. Errors: SettingsError, NeedsReconnect."""
+        """A leased mailbox, ready for a sweep. Errors: SettingsError, NeedsReconnect."""
         self._look_for_another_file()
         spending = Spending(self._bucket(leased), project, self._services.settings.gmail.history_units)
         mailbox = self._api.mailbox(self._credentials(leased), spending)
@@ -60,14 +59,14 @@ class JobFactory:
         return tuple(map(_stamp_of, self._services.settings.gmail.identity_files))
 
     def _look_for_another_file(self) -> None:
-        """The admin may have put another client's or account's file in the place of the one that was read."""
+        """The admin may have replaced the client's or account's file since it was read."""
         stamp = self._stamp_now()
         if stamp == self._stamp:
             return
         try:
             identities = oauth_files.load_all(self._services.settings.gmail)
         except SettingsError as error:
-            # the old one goes on, for it may be well, and the file half written
+            # The old one stays in use: it may be fine, and the new file half written.
             if stamp != self._faulty_stamp:
                 self._faulty_stamp = stamp
                 self._services.log.error("the new file of the Gmail client can't be used", error=str(error))
@@ -107,7 +106,7 @@ class JobFactory:
         try:
             return found.open(sealed, token_purpose(address)).decode()
         except SettingsError:
-            self._secrets = None  # so that the right file is read once it is there
+            self._secrets = None  # so that the right file is read once it exists
             raise
 
 
@@ -120,14 +119,14 @@ def _stamp_of(file: Path) -> tuple[int, int, int] | None:
 
 
 def note_public_half(services: Services) -> None:
-    """Lets the page seal tokens for this key file. Nothing where there is none yet, or the database can't be asked: the next
-    start does it."""
+    """Lets the page seal tokens for this key file. Does nothing if there is no key file yet, or the database isn't available: the
+    next start repeats it."""
     with suppress(SettingsError, DatabaseUnavailable), services.database_pool.lent() as database:
         public = secrets_file.load(services.settings.token_key_path).public_half
         sealing_keys.note(database, public, services.clock())
 
 
 def services(settings: Settings, log: structlog.stdlib.BoundLogger, busy_seconds: float = BUSY_SECONDS) -> Services:
-    """What sweeps of one process share."""
+    """The services that sweeps of one process share."""
     database_pool = DatabasePool(lambda: Database(settings.database_url, busy_timeout_seconds=busy_seconds))
     return Services(database_pool, PooledDirectory(database_pool), settings, log, lambda: datetime.now(UTC))

@@ -1,9 +1,8 @@
-"""What history doesn't tell: lists of a mailbox's messages, compared with the record, and what is missing there queued.
+"""Messages that history doesn't report: lists of a mailbox's messages are compared with the record, and missing ones queued.
 
-Three occasions: a list of all that came since some time (a mailbox newly connected, or one whose history expired); the audit of
-the last 48 hours; the earlier mail of contacts and groups that were added later, of never-log rules that were taken off, and of
-companies' domains that make contacts from then on.
-Called by `sweep`.
+There are three occasions. A list of all messages since some time (a mailbox newly connected, or one whose history expired). The
+audit of the last 48 hours. The earlier mail of contacts and groups that were added later, of never-log rules that were removed,
+and of companies' domains that make contacts from then on. Called by `sweep`.
 """
 
 import re
@@ -22,37 +21,37 @@ from mailweir.store.gmail.gmail_leases import Leased
 from mailweir.store.gmail.gmail_queue import Origin
 
 AUDIT_SPAN = timedelta(hours=48)
-_FIRST_SPAN, _LEAST_SPAN = timedelta(days=1), timedelta(minutes=10)  # of time in one search of a list that is long
-_FEW_PAGES = 4  # of one span; an empty page may name a next one
+_FIRST_SPAN, _LEAST_SPAN = timedelta(days=1), timedelta(minutes=10)  # of time in one search of a long list
+_FEW_PAGES = 4  # of one span; an empty page may have a next one
 MAX_ADDRESSES = 20  # of one search
-# Of the addresses in a search as they stand in the request: beyond 2,048 characters it would become a POST.
+# For the addresses in a search as encoded in the request: beyond 2,048 characters it would become a POST.
 MAX_QUERY_CHARS = 1_600
-# What stands in a search as it is. A local part may hold what means something there, braces above all: one such address would
-# turn a search for twenty into one that finds nothing, without a word.
+# Addresses that need no escaping in a search. A local part may contain search syntax, above all braces: one such address would
+# silently turn a search for twenty into one that finds nothing.
 _ORDINARY = re.compile(r"(?:[a-z0-9][a-z0-9._+%'=/_-]*@)?[a-z0-9.-]+")
 _MEANS_SOMETHING_QUOTED = re.compile(r'["\\]')
-# A contact's or group's, the address or domain of a never-log rule, or a company's domain, with its id
+# A contact's or group's, the address or domain of a never-log rule, or a company's domain, with its id.
 _Address = tuple[int, str]
 _Note = Callable[[Database, Leased, int], None]
-# What may bring earlier mail: its name, what isn't searched for yet, and what notes that it is
+# The sources of earlier mail: the name, the query for those still to be searched, and the function that marks them as searched.
 _KINDS: tuple[tuple[str, Callable[[Database, Leased, int], list[_Address]], _Note], ...] = (
     ("contacts", gmail_backfill.addresses_after, gmail_leases.note_backfilled),
     ("groups", gmail_backfill.groups_after, gmail_leases.note_groups_backfilled),
     ("removals of rules", gmail_backfill.removals_after, gmail_leases.note_removals_backfilled),
     ("companies' domains", gmail_backfill.switches_after, gmail_leases.note_switches_backfilled),
 )
-_ONLY_MAIL = "-in:drafts -in:chats"  # a list leaves out spam and trash by itself
+_ONLY_MAIL = "-in:drafts -in:chats"  # a list excludes spam and trash by itself
 
 
 def list_since(job: Job) -> None:
-    """Queues all that came since `list_since` and isn't known; once that is whole, forgets the task.
+    """Queues all unknown messages since `list_since`; once complete, removes the task.
 
-    What doesn't fit into one page is listed a span of time after the other, the oldest first, and each that is whole is noted: a
-    limit, an outage or a kill in the middle of a large list doesn't begin it anew.
+    A list that doesn't fit on one page is split into spans of time, the oldest first, and each completed span is recorded: a
+    limit, an outage or a kill in the middle of a large list doesn't restart it.
     """
     assert job.leased.list_since
     since, span, queued = job.leased.list_since, _FIRST_SPAN, 0
-    if job.leased.swept_at:  # else nothing was decided yet
+    if job.leased.swept_at:  # otherwise nothing was decided yet
         queued += _put_sent_later(job, since)
     first = job.mailbox.list_ids(_came(since, None))
     if first.next_page is None:
@@ -71,7 +70,7 @@ def list_since(job: Job) -> None:
 
 
 def _came(since: datetime, end: datetime | None) -> str:
-    """The query for what came then; with the seconds on both edges, for Gmail doesn't say to which side they count."""
+    """The query for this time span; including the seconds at both edges, because Gmail doesn't document their treatment."""
     before = f" before:{_seconds(end) + 2}" if end else ""
     return f"after:{_seconds(since) - 1}{before} {_ONLY_MAIL}"
 
@@ -83,17 +82,17 @@ def _put_listed(job: Job, ids: Collection[str]) -> int:
 
 
 def _note_listed(job: Job, end: datetime | None) -> None:
-    """All up to then is queued, or known; None: all there is."""
+    """All messages up to then are queued, or known; None: all messages."""
     with job.writing() as database:
         gmail_leases.note_listing(database, job.leased, end)
     job.leased = replace(job.leased, list_since=end)
 
 
 def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
-    """Compares the last 48 hours, or what of them decisions are kept of, with the record: how many messages were listed, and how
-    many nobody had heard of; those are queued.
+    """Compares the last 48 hours, or the part of them with stored decisions, with the record; returns how many messages were
+    listed, and how many were unknown; those are queued.
 
-    catch_up: reads history; what comes while the list is made is not missing.
+    catch_up: reads history; messages that come while the list is made are not missing.
     """
     now = job.services.clock()
     since = max(now - min(AUDIT_SPAN, decided_span(job)), job.leased.covered_since)
@@ -103,7 +102,7 @@ def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
     with job.writing() as database:
         missing = gmail_queue.unknown(database, job.leased, ids)
         gmail_queue.put(database, job.leased, missing, Origin.AUDIT, now)
-        # decided by the labels of then, and otherwise by those of today
+        # Decided by the labels of that time; today's labels could change the decision.
         unsent = gmail_queue.decided_as_unsent(database, job.leased, sent)
         gmail_queue.put(database, job.leased, unsent, Origin.LABELS, now)
         missing = [*missing, *unsent]
@@ -115,14 +114,14 @@ def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
 
 
 def _sent_since(job: Job, since: datetime) -> list[str]:
-    """What was sent from the mailbox, by the labels of today."""
+    """The messages that the mailbox sent, by today's labels."""
     if not job.leased.outbound:
         return []
     return [one for page in _pages(job, f"in:sent after:{_seconds(since) - 1} {_ONLY_MAIL}") for one in page]
 
 
 def _put_sent_later(job: Job, since: datetime) -> int:
-    """Queues what was decided before it was sent, while no history told that it was."""
+    """Queues messages that were decided before they were sent, if history didn't report the sending."""
     sent = _sent_since(job, since)
     with job.writing() as database:
         unsent = gmail_queue.decided_as_unsent(database, job.leased, sent)
@@ -130,7 +129,7 @@ def _put_sent_later(job: Job, since: datetime) -> int:
 
 
 def decided_span(job: Job) -> timedelta:
-    """What came within it and was decided still has its decision (`retention`)."""
+    """Every message decided within this time still has its decision (`retention`)."""
     return timedelta(days=min(job.services.settings.retention.decision_days, 36_500))
 
 
@@ -140,13 +139,13 @@ def _next_audit(job: Job, now: datetime) -> datetime:
 
 
 def backfill(job: Job) -> bool:
-    """Searches for the mail of the next contacts' or groups' addresses, or of never-log rules taken off; is there more?"""
+    """Searches for the mail of the next addresses of contacts or groups, or of removed never-log rules; is there more?"""
     for what, after, note in _KINDS:
         with job.reading() as database:
             found = after(database, job.leased, MAX_ADDRESSES + 1)
         if chunk := _fitting(found):
             _search_for(job, what, chunk, note)
-            return True  # of the other kinds there may be some; where there is none, the next call says so
+            return True  # there may be some of the other kinds; if not, the next call finds out
     return False
 
 
@@ -164,8 +163,8 @@ def _search_for(job: Job, what: str, chunk: list[_Address], note: _Note) -> None
 
 
 def _search_what_gmail_takes(job: Job, chunk: list[_Address]) -> tuple[list[_Address], int]:
-    """Searches for a chunk, or for as much of it as Gmail takes: an address that it refuses must not stand in the way of all
-    others, nor of the mailbox."""
+    """Searches for a chunk, or for as much of it as Gmail accepts: an address that it refuses must not block all others, nor the
+    mailbox."""
     while True:
         try:
             return chunk, _search(job, [address for _, address in chunk])
@@ -178,7 +177,7 @@ def _search_what_gmail_takes(job: Job, chunk: list[_Address]) -> tuple[list[_Add
 
 
 def _search(job: Job, addresses: list[str]) -> int:
-    """Queues what isn't on the record of these addresses' mail; how many messages."""
+    """Queues the unrecorded mail of these addresses; returns the number of messages."""
     queued = 0
     since = job.services.clock() - timedelta(days=job.services.settings.gmail.backfill_days)
     wanted = " ".join(f"from:{address} to:{address}" for address in map(_as_searched, addresses))
@@ -190,12 +189,12 @@ def _search(job: Job, addresses: list[str]) -> int:
 
 
 def _fitting(found: list[_Address]) -> list[_Address]:
-    """As many as one search holds, and at least one: an address is 254 characters at most (RFC 5321 4.5.3.1.3)."""
+    """As many as fit in one search, and at least one: an address has at most 254 characters (RFC 5321 4.5.3.1.3)."""
     chunk: list[_Address] = []
     chars = 0
     for one in found[:MAX_ADDRESSES]:
         if not _ORDINARY.fullmatch(one[1]):
-            return chunk or [one]  # alone, so that it makes nothing else of a search for others
+            return chunk or [one]  # alone, so that it doesn't break a search for others
         chars += len(quote_plus(f"from:{one[1]} to:{one[1]} "))
         if chunk and chars > MAX_QUERY_CHARS:
             break

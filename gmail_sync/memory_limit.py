@@ -1,6 +1,6 @@
-"""Room in memory for whole messages: many threads may meet a large one at a time, a circular to everybody for example.
+"""Memory for whole messages: many threads may process a large one at a time, for example a circular to everybody.
 
-Nobody waits here: who finds no room comes back. Kept in `job`, and used by the sweep.
+Nothing waits here: a sweep without room comes back later. Stored in `job`, and used by the sweep.
 """
 
 import threading
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from gmail_sync.budget import OverBudget
 from mailweir.sentence import said
 
-MAX_BYTES = 64 << 20  # of messages as they are; a message takes about three times its size for a moment
+MAX_BYTES = 64 << 20  # of messages as received; a message takes about three times its size for a moment
 _WAIT_SECONDS = 5.0
 
 
@@ -24,8 +24,8 @@ class MemoryLimit:
 
     @contextmanager
     def taken(self, size_bytes: int) -> Iterator[None]:
-        """Room for a message of about this size. OverBudget where others have it; one that is larger than all of it has its turn
-        alone."""
+        """Reserves room for a message of about this size. OverBudget if others have it; one that is larger than the whole limit
+        gets its turn alone."""
         size = min(max(0, size_bytes), self._max_bytes)
         with self._lock:
             if self._taken + size > self._max_bytes:

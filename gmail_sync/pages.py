@@ -1,19 +1,18 @@
-"""From page to page of an answer that comes in several. Called by `history` and `listing`."""
+"""Moves from page to page of a multi-page answer. Called by `history` and `listing`."""
 
 from mailweir.gmail.errors import Unreachable
 from mailweir.sentence import said
 
 
 class Pages:
-    """token: of the page to ask for, None for the first one. A token that came before leads nowhere but round in a circle, which
-    nobody would ever leave."""
+    """token: of the page to request, None for the first one. A repeated token would be an endless loop."""
 
     def __init__(self) -> None:
         self.token: str | None = None
         self._seen: set[str] = set()
 
     def turn(self, next_page: str | None) -> bool:
-        """Goes to the next page; False where there is none. Unreachable where it was there before."""
+        """Goes to the next page; False if there is none. Unreachable if its token came before."""
         if next_page is None:
             return False
         if next_page in self._seen:
@@ -24,5 +23,5 @@ class Pages:
 
     @property
     def turned(self) -> int:
-        """How often."""
+        """The number of turns."""
         return len(self._seen)

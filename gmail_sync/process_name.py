@@ -1,4 +1,4 @@
-"""The names of the processes that sweep: host, process id, and some chance. Called by `server` and `scheduler`."""
+"""The names of the sweeping processes: host, process id, and a random part. Called by `server` and `scheduler`."""
 
 import os
 import secrets
@@ -11,9 +11,10 @@ def own() -> str:
 
 
 def is_dead(name: str) -> bool:
-    """Was it a process of this host that is gone? Of another host's nobody can tell.
+    """Was it a process of this host that no longer exists? For another host's this is unknown.
 
-    Two containers may give their host the same name, each with process ids of its own: then one that lives can be called dead.
+    Two containers may give their host the same name, each with process ids of its own: then a live process may be reported as
+    dead.
     """
     host, _, rest = name.rpartition("/")[0].rpartition("/")
     if host != _host() or not rest.isdecimal():

@@ -1,6 +1,6 @@
-"""Gives back to Google the consents of mailboxes that were disconnected on the page, which can't open their tokens.
+"""Returns to Google the consents of mailboxes that were disconnected on the page: the page can't open their tokens.
 
-A thread of its own beside the sweeping ones: Google may take its time. What fails is tried again, a bounded number of times.
+A separate thread beside the sweeping ones, because Google may take its time. A failure is retried a limited number of times.
 Called by `server`.
 """
 
@@ -17,7 +17,7 @@ POLL_SECONDS = 10.0
 
 
 class ReturnedConsents:
-    """One process's. Several may be at it: each consent is taken by one."""
+    """One process's. Several processes may run it: each consent is taken by one."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -25,11 +25,11 @@ class ReturnedConsents:
         self._thread = threading.Thread(target=self._run, name="returned-consents", daemon=True)
 
     def start(self) -> None:
-        """Begins, in a thread."""
+        """Starts the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Asks it to end; what it asks of Google at that moment may come to its end."""
+        """Asks it to end; a pending request to Google may complete."""
         self._stopping.set()
 
     def _run(self) -> None:
@@ -37,7 +37,7 @@ class ReturnedConsents:
             try:
                 is_more = self.step()
             except DatabaseUnavailable:
-                is_more = False  # told by whoever sweeps
+                is_more = False  # the sweeping threads report it
             except Exception:
                 self._services.log.exception("unexpected")
                 is_more = False
@@ -45,7 +45,7 @@ class ReturnedConsents:
                 self._stopping.wait(POLL_SECONDS)
 
     def step(self) -> bool:
-        """Tries the one that is due; was there one? Errors: DatabaseUnavailable."""
+        """Tries the due one; was there one? Errors: DatabaseUnavailable."""
         services = self._services
         with services.database_pool.lent() as database:
             taken = gmail_revocations.take(database, services.clock())

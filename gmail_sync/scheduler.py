@@ -1,7 +1,7 @@
-"""Many mailboxes, few threads: leases those that are due, has each swept, and ends the leases in one transaction for many.
+"""Many mailboxes, few threads: leases the due ones, sweeps each, and ends the leases in one transaction for many.
 
-A thread waits for Gmail and nothing else; an idle mailbox costs one call and a share of two transactions. Nothing is kept between
-sweeps but access tokens: another process may sweep the mailbox next. Called by `server`.
+A thread waits for Gmail and nothing else; an idle mailbox costs one call and a share of two transactions. Only access tokens are
+kept between sweeps: another process may sweep the mailbox next. Called by `server`.
 """
 
 import queue
@@ -26,20 +26,20 @@ from mailweir.store.database.connection import Database
 from mailweir.store.gmail import gmail_leases, gmail_workers
 from mailweir.store.gmail.gmail_leases import Leased, Rest
 
-AHEAD = 2  # mailboxes leased for each thread, so that none waits for a lease
+AHEAD = 2  # mailboxes leased per thread, so that none waits for a lease
 BEAT_SECONDS = 10
 RENEW_SECONDS = 30
 FLUSH_SECONDS = 0.1
 FLUSH_ROWS = 200
 IDLE_SECONDS = 1.0
-STOP_SECONDS = 5.0  # for what is asked of Gmail at that moment
-OUTAGE_PAUSE_SECONDS = 5.0  # before a mailbox is swept again that ran into an outage of the database
+STOP_SECONDS = 5.0  # for pending requests to Gmail
+OUTAGE_PAUSE_SECONDS = 5.0  # before the next sweep of a mailbox after an outage of the database
 JUMP_SECONDS = 5.0
 _STOP = None
 
 
 class Scheduler:
-    """One process's sweeping. name: its own, among all that share the database. clock: seconds that never go back."""
+    """One process's sweeping. name: unique among all processes on the database. clock: monotonic seconds."""
 
     def __init__(
         self, services: Services, job_factory: JobFactory, name: str, clock: Callable[[], float] = time.monotonic
@@ -57,7 +57,7 @@ class Scheduler:
         self._rests = Rests(services)
         self._outage = False  # of the database
         self._timetable = schedule.Scheduler()
-        self._ahead = float("-inf")  # of the wall clock before the other
+        self._ahead = float("-inf")  # wall clock minus monotonic clock
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -66,7 +66,7 @@ class Scheduler:
         self._stopping.set()
 
     def run(self) -> None:
-        """Sweeps until it is stopped; then ends what it holds."""
+        """Sweeps until it is stopped; then ends the leases that it holds."""
         self._guarded(self.beat)
         for number in range(self._config.threads):
             thread = threading.Thread(target=self._serve, name=f"sweep-{number}", daemon=True)
@@ -93,7 +93,7 @@ class Scheduler:
         self._collect(FLUSH_SECONDS if self._held else self._idle_seconds())
 
     def _notice_jump(self) -> None:
-        """`schedule` goes by the wall clock: one that was set back by an hour would hold beat and renewal back for that long."""
+        """`schedule` uses the wall clock: if that was set back by an hour, beats and renewals would stop for that long."""
         ahead = self._services.clock().timestamp() - self._clock()
         if abs(ahead - self._ahead) > JUMP_SECONDS:
             self._timetable.clear()
@@ -103,7 +103,7 @@ class Scheduler:
             self._ahead = ahead
 
     def _correct_times(self) -> None:
-        """Also at the start: nobody knows what was before."""
+        """Also at the start: the earlier time is unknown."""
         interval, now = timedelta(seconds=self._config.sweep_seconds), self._services.clock()
         with self._services.database_pool.lent() as database:
             gmail_leases.renew(database, list(self._held.values()), now)
@@ -115,7 +115,7 @@ class Scheduler:
         return IDLE_SECONDS if wait is None else min(max(wait, 0.01), IDLE_SECONDS)
 
     def _collect(self, seconds: float) -> None:
-        """Ends the leases of what is done by now; waits so long for the first of them."""
+        """Ends the leases of finished sweeps; waits this long for the first of them."""
         deadline = self._clock() + seconds
         while len(self._rests) < FLUSH_ROWS:
             try:
@@ -135,7 +135,7 @@ class Scheduler:
             self._note_outage(error)
             return False
         except Exception:
-            # leases run out by themselves
+            # leases expire by themselves
             self._services.log.exception("unexpected")
             return False
         if self._outage:
@@ -144,13 +144,13 @@ class Scheduler:
         return True
 
     def _note_outage(self, error: DatabaseUnavailable) -> None:
-        """Once, not each second."""
+        """Logs it once, not each second."""
         if not self._outage:
             self._outage = True
             self._services.log.error("database unavailable", error=str(error))
 
     def beat(self) -> None:
-        """Tells the others that it is there, and learns its share of the quota; every BEAT_SECONDS."""
+        """Announces this process to the others, and learns its share of the quota; every BEAT_SECONDS."""
         now = self._services.clock()
         with self._services.database_pool.lent() as database:
             follows = not self._has_joined and self._takes_a_place(database, now)
@@ -160,10 +160,11 @@ class Scheduler:
         self._has_joined = True
 
     def _takes_a_place(self, database: Database, now: datetime) -> bool:
-        """Of a process that died here, whose mailboxes are free again.
+        """Takes the place of a dead process of this host, and frees its mailboxes.
 
-        Else one that dies and is started again and again would soon count as many, each with its share of the quota, and begin
-        as one that joins them: it would never get to anything. And each life's mailboxes would wait for their leases to run out.
+        Otherwise a process that crashes repeatedly would soon count as many, each with its share of the quota, and each restart
+        would begin as a joining process: it would never do any work. And each life's mailboxes would wait for their leases to
+        expire.
         """
         for name in filter(process_name.is_dead, gmail_workers.names(database, now)):
             gmail_leases.release(database, name)
@@ -186,7 +187,7 @@ class Scheduler:
             self._done.put((leased, rest))
 
     def sweep(self, leased: Leased) -> Rest | None:
-        """One sweep of a leased mailbox, and how its lease ends; None where it has ended. Logs every fault, and raises none."""
+        """One sweep of a leased mailbox, and how its lease ends; None if it has ended. Logs every fault, and raises none."""
         job: Job | None = None
         try:
             job = self._job_factory.job(leased, self._project)
@@ -208,8 +209,8 @@ class Scheduler:
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def _end(self) -> None:
-        """Sweeps come to an end at their next call; what still waits for Gmail then is given back, and is fenced off as soon as
-        another process has it."""
+        """Sweeps end at their next call; those that still wait for Gmail then are given back, and are fenced off as soon as
+        another process has the mailbox."""
         self._project.close()
         for _ in self._threads:
             self._todo.put(_STOP)

@@ -1,8 +1,8 @@
 """`mailweir-gmail-sync`: sweeps connected Gmail mailboxes for ever. Started by `mailweir up` or systemd, as the unprivileged
 user.
 
-Several on several hosts may share a PostgreSQL; what two sweep at once is settled by leases. Without a client file in the
-settings it has nothing to do, and says so.
+Several on several hosts may share a PostgreSQL; leases settle conflicts. Without a client file in the settings it has nothing to
+do, and logs that.
 """
 
 import os
@@ -21,7 +21,7 @@ PROCESS = daemons.SYNC.name
 
 
 def main() -> None:
-    """The console script. Exit 1 with one line where the settings or the database don't allow to work."""
+    """The console script. Exit 1 with one line if the settings or the database prevent its work."""
     logger = log.configure(PROCESS)
     try:
         config = settings.load()

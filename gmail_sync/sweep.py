@@ -1,8 +1,8 @@
-"""One pass over one leased mailbox: what came, what is still to be looked at, and, where there is room, what can wait.
+"""One pass over one leased mailbox: new messages, queued messages, and, if there is room, low-priority work.
 
 Law 1 for Gmail: ids are queued in the transaction that moves the cursor (`history`), and an id leaves the queue in the
-transaction that writes what became of it (`batch_writer`). Each begins with the fence: a sweep whose lease was lost writes
-nothing. Called by `scheduler` and `sync_now`.
+transaction that writes its result (`batch_writer`). Each begins with the fence: a sweep whose lease was lost writes nothing.
+Called by `scheduler` and `sync_now`.
 """
 
 from collections.abc import Callable
@@ -33,19 +33,19 @@ from mailweir.store.gmail.gmail_leases import LeaseLost, Rest
 from mailweir.store.gmail.gmail_queue import Origin, Queued
 from mailweir.store.record import retraction
 
-QUANTUM = 50  # messages of one mailbox before others have their turn
-MAX_FAILURES = 5  # likewise: each may have taken a time-out
-_EXAMINED_WITHIN = timedelta(minutes=5)  # what the digest has begun with is done by then
+QUANTUM = 50  # messages of one mailbox before others get their turn
+MAX_FAILURES = 5  # likewise: each may have cost a time-out
+_EXAMINED_WITHIN = timedelta(minutes=5)  # the digest has finished everything that it began by then
 _LEAST_LOW_WAIT_SECONDS = 1.0
-_BUSY_SHARE = 0.25  # of the usual interval, after a sweep that found mail: where there is some, more comes
+_BUSY_SHARE = 0.25  # of the usual interval, after a sweep that found mail: more is likely
 
 
 def _nobody(_: Tally) -> None:
-    """Nobody is told."""
+    """Reports to nobody."""
 
 
 class Sweep:
-    """One pass. progress: called after each message with the tally, once what it tells is committed."""
+    """One pass. progress: called with the tally after each message, once its result is committed."""
 
     def __init__(self, job: Job, progress: Callable[[Tally], None] = _nobody, tally: Tally | None = None) -> None:
         self._job = job
@@ -57,8 +57,8 @@ class Sweep:
         self._low_waits_seconds: float | None = None
 
     def run(self, quantum: int = QUANTUM) -> Rest | None:
-        """Sweeps; how the lease ends, or None where it has ended already. Errors: DatabaseUnavailable, and what nobody
-        foresaw."""
+        """Sweeps; returns how the lease ends, or None if it has ended already. Errors: DatabaseUnavailable, and unexpected
+        ones."""
         job = self._job
         try:
             job.app.refuse_if_held()
@@ -83,19 +83,20 @@ class Sweep:
         return None
 
     def audit(self) -> tuple[Rest, tuple[int, int]]:
-        """Compares the last 48 hours with the record; how the lease ends, and messages listed and missing."""
+        """Compares the last 48 hours with the record; returns how the lease ends, and the numbers of messages listed and
+        missing."""
         self.catch_up()
         found = listing.audit(self._job, self.catch_up)
         return self._ending.rest(self._now()), found
 
     def catch_up(self) -> None:
-        """Queues what history tells."""
+        """Queues the ids of history."""
         began = self._now()
         self._heard = history.catch_up(self._job, began) or self._heard
         self._ending.caught_up_at = began
 
     def _probe(self) -> None:
-        """One call, to see whether what was wrong is set right by now."""
+        """One call, to check whether the fault is fixed by now."""
         job = self._job
         job.mailbox.profile()
         with job.writing() as database:
@@ -114,10 +115,10 @@ class Sweep:
     def _now(self) -> datetime:
         return self._job.services.clock()
 
-    # --- what is to be looked at --------------------------------------------------------------------------------------
+    # --- queued messages ----------------------------------------------------------------------------------------------
 
     def _work_off(self, quantum: int) -> bool:
-        """Looks at what is due, at most so many; is there more that needn't wait?"""
+        """Examines due messages, up to this many; is there more that needn't wait?"""
         job = self._job
         if not job.leased.has_queue:
             return False
@@ -136,28 +137,28 @@ class Sweep:
         return looked < len(due)
 
     def _settled(self, queued: Queued) -> bool:
-        """Looks at one message; False where it failed, which is noted. Errors: those that aren't the message's fault."""
+        """Examines one message; False if it failed, which is recorded. Errors: those that aren't the message's fault."""
         job = self._job
         with ExitStack() as room:
             try:
                 to_write = self._looked_at(queued, room)
             except (Throttled, NeedsReconnect, AppRefused, LeaseLost, DatabaseUnavailable):
                 raise
-            except Exception as error:  # noqa: BLE001  one message must not stand in the way of what comes after it
+            except Exception as error:  # noqa: BLE001  one message must not block the next ones
                 if isinstance(error, Unreachable):
-                    job.mailbox.profile()  # where that can't be had either, it isn't the message: Unreachable
+                    job.mailbox.profile()  # if this isn't available either, it isn't the message: Unreachable
                 self._failing.fail(queued, error)
                 return False
             self._failing.note_success()
-            # outside of that: what goes wrong with the others in its batch is none of its faults
+            # Outside of that: faults of others in its batch aren't its own.
             for entry in to_write:
                 self._writer.add(queued, entry)
         return True
 
     def _looked_at(self, queued: Queued, room: ExitStack) -> list[Entry | None]:
-        """What is to be written of a message: its decision, or that there is none (None); nothing where that is done already.
+        """The entries to write for a message: its decision, or that there is none (None); empty if that is done already.
 
-        room: takes the memory that it needs.
+        room: takes the required memory.
         """
         services = self._job.services
 
@@ -180,8 +181,8 @@ class Sweep:
         return [found]
 
     def _forget_unsent(self, queued: Queued) -> list[Entry | None]:
-        """It is a draft, or it is gone. If history told that it became a draft, what was on the record of it wasn't sent. What is
-        still to be written."""
+        """It is a draft, or it is gone. If history reported that it became a draft, the recorded mail wasn't sent, and it is
+        taken off the record. Returns the entries still to be written."""
         if queued.origin is not Origin.DRAFT:
             return [None]
         job = self._job
@@ -196,10 +197,10 @@ class Sweep:
         job.services.log.warning("a scheduled mail was cancelled: off the record", **facts)
         return []
 
-    # --- what can wait ------------------------------------------------------------------------------------------------
+    # --- low-priority work --------------------------------------------------------------------------------------------
 
     def _what_can_wait(self) -> bool:
-        """An audit that is due, or a search for new contacts' mail; is there more that needn't wait?"""
+        """A due audit, or a search for new contacts' mail; is there more that needn't wait?"""
         job = self._job
         wants_audit = self._is_audit_due()
         if not (wants_audit or job.leased.has_new_contacts):
@@ -213,7 +214,7 @@ class Sweep:
         return True
 
     def _audit(self) -> bool:
-        """Is anything missing? Where no list can be had the audit waits, and new mail doesn't wait with it."""
+        """Is anything missing? If no list is available, the audit waits, and new mail doesn't wait with it."""
         job = self._job
         try:
             return listing.audit(job, self.catch_up)[1] > 0
@@ -228,5 +229,5 @@ class Sweep:
     def _is_audit_due(self) -> bool:
         hours, now = self._job.services.settings.gmail.audit_hours, self._now()
         due = self._job.leased.audit_due_at
-        # one that lies further ahead than any was put there by a clock that was wrong
+        # A due time further ahead than any normal one was set by a wrong clock.
         return hours > 0 and (due <= now or due > now + timedelta(hours=hours + 1))

@@ -1,4 +1,4 @@
-"""One mailbox at once, because somebody asks for it: swept until nothing is left that can be done now, or audited.
+"""Sweeps or audits one mailbox immediately on request, until nothing more can be done now.
 
 Takes the same lease as the scheduler's sweeps, so the two never work on one mailbox at a time. Called by `mailweir gmail`.
 """
@@ -23,16 +23,16 @@ OWNER = "the command line"
 LEASE_WAIT_SECONDS = 60.0
 LONGEST_QUOTA_WAIT = timedelta(seconds=60)
 _POLL_SECONDS = 0.5
-_LONG_SECONDS = 2.0  # of waiting, before it is told
+_LONG_SECONDS = 2.0  # of waiting, before it is reported
 
 
 class Busy(MailweirError):
-    """Another process sweeps the mailbox, and doesn't come to an end."""
+    """Another process sweeps the mailbox, and doesn't finish."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """looked: messages looked at; recorded: of those, on the record; failed: that couldn't be read now."""
+    """looked: messages examined; recorded: of those, on the record; failed: couldn't be read now."""
 
     looked: int
     recorded: int
@@ -40,8 +40,8 @@ class Result:
 
 
 class SyncNow:
-    """Works on one mailbox. progress: called after each message with (looked at, on the record); notice: told what is waited
-    for, where that takes long."""
+    """Works on one mailbox. progress: called after each message with (looked at, on the record); notice: called with the reason
+    of a long wait."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class SyncNow:
         self._totals = [0, 0, 0]
 
     def sweep(self) -> Result:
-        """Sweeps until nothing is left that can be done now. Errors: Busy, GmailError, DatabaseUnavailable."""
+        """Sweeps until nothing more can be done now. Errors: Busy, GmailError, DatabaseUnavailable."""
         while True:
             leased, before, tally = self._lease(), list(self._totals), Tally()
             rest = self._ended(leased, self._sweeping(tally))
@@ -76,7 +76,8 @@ class SyncNow:
                 return Result(*self._totals)
 
     def audit(self) -> tuple[int, int]:
-        """Compares the last 48 hours with the record: messages listed, and missing; those are queued. Errors: as `sweep`."""
+        """Compares the last 48 hours with the record; returns the numbers of messages listed and missing; those are queued.
+        Errors: as `sweep`."""
         counts: list[tuple[int, int]] = []
 
         def work(job: Job) -> Rest:
@@ -114,7 +115,7 @@ class SyncNow:
             self._sleep(_POLL_SECONDS)
 
     def _ended(self, leased: Leased, work: Callable[[Job], Rest | None]) -> Rest | None:
-        """Whatever happens, the lease ends."""
+        """The lease ends in any case."""
         job: Job | None = None
         rest: Rest | None = None
         try:
@@ -130,7 +131,7 @@ class SyncNow:
         return rest
 
     def _goes_on(self, due: datetime, rest: Rest) -> bool:
-        """More is to be done: now, or when the quota allows it."""
+        """Is there more to do, now or when the quota allows it?"""
         wait = due - self._services.clock()
         if wait <= timedelta(0):
             return True

@@ -1,8 +1,9 @@
-"""What the relay adds to a submission that lacks it: Date and Message-ID (RFC 6409 8.2 and 8.3), and how both are known again.
+"""The headers that the relay adds to a submission without them, Date and Message-ID (RFC 6409 8.2 and 8.3), and how to recognise
+both later.
 
-The Message-ID is a keyed digest of login and message, so that a retry has the same one and nobody can tell it beforehand. Both
-bear a mark: a copy that comes back with them has the key of the mail as it was submitted (`identity`). A header that is there,
-blank or unreadable too, is the author's and stays. Pure; called by the filter and by `identity`. Standard library only.
+The Message-ID is a keyed digest of login and message, so a retry has the same one and nobody can predict it. Both carry a mark: a
+copy that comes back with them has the key of the mail as submitted (`identity`). An existing header is the author's and stays,
+even if it is blank or unreadable. Pure; called by the filter and by `identity`. Standard library only.
 """
 
 import base64
@@ -17,16 +18,16 @@ from mailweir.headers import Header
 
 MESSAGE_ID, DATE = b"Message-ID", b"Date"
 DIGEST_BYTES = 20  # 32 characters of base32
-# Within what relays and readers know well: a comment like this one stands behind the zone in much mail (RFC 5322 3.3, 3.2.2)
+# A form that relays and readers know well: much mail has such a comment after the zone (RFC 5322 3.3, 3.2.2).
 _DATE_MARK = b" (MWR)"
 _ID_MARK = "mwr."
 _OWN_ID = re.compile(rf"<{re.escape(_ID_MARK)}[a-z2-7]{{32}}@[^@<>]+>")
-# Of a client's own servers: a retry may come by another one
+# Added by the client's own servers: a retry may pass through another one.
 _TRACE = frozenset({b"received", b"return-path"})
 
 
 def missing(headers: Sequence[Header]) -> tuple[bytes, ...]:
-    """Which of MESSAGE_ID and DATE don't stand there at all."""
+    """Names the headers among MESSAGE_ID and DATE that are absent."""
     there = {name.strip().lower() for name, _ in headers}
     return tuple(name for name in (MESSAGE_ID, DATE) if name.lower() not in there)
 
@@ -37,17 +38,17 @@ def date(moment: datetime) -> bytes:
 
 
 def is_own_date(raw_date: bytes) -> bool:
-    """Is it one that `date` made? raw_date: without white space around it."""
+    """Did `date` make this value? raw_date: without surrounding white space."""
     return raw_date.endswith(_DATE_MARK)
 
 
 def is_own_id(message_id: str) -> bool:
-    """Is it of the form that `ContentId` makes? Who imitates it has a Message-ID that doesn't count, and nothing else."""
+    """Does it have the form that `ContentId` makes? An imitated one doesn't count as a Message-ID; it has no other effect."""
     return message_id.startswith("<" + _ID_MARK) and _OWN_ID.fullmatch(message_id) is not None
 
 
 class ContentId:
-    """A message's Message-ID in the making: the body may come in pieces of any size.
+    """Builds a message's Message-ID; the body may come in pieces of any size.
 
     key: secret, and the same on all hosts. login: in its normal form. headers: as submitted; trace headers don't count.
     """
@@ -56,7 +57,7 @@ class ContentId:
         self._digest = hmac.new(key, digestmod=hashlib.sha256)
         counted = [header for header in headers if header[0].strip().lower() not in _TRACE]
         for part in (login.encode("utf-8", "surrogateescape"), b"%d" % len(counted), *(p for h in counted for p in h)):
-            # by its length, so that no two messages make one text
+            # Prefixed by its length, so that no two messages give the same input.
             self._digest.update(b"%d:%s" % (len(part), part))
 
     def update(self, piece: bytes) -> None:

@@ -1,8 +1,9 @@
-"""Does a sealer whom we trust vouch that a mail was proven when it came to him (ARC, RFC 8617)?
+"""Does a trusted sealer vouch that a mail was proven when the sealer received it (ARC, RFC 8617)?
 
-Anybody can seal, so only the sealers count that the settings name, by exactly their domain. Two questions are asked. `vouched`:
-of mail that names its author in From, what a trusted sealer saw, where the message is still as he sealed it. `vouched_for_group`:
-of mail that a group changed and sealed again, what a trusted sealer saw before. Called by `sender_auth`, within its deadline.
+Anybody can seal, so only the sealers in the settings count, compared by their exact domain. There are two questions. `vouched` is
+for mail that names its author in From: it reads what a trusted sealer saw, if the message is still as sealed. `vouched_for_group`
+is for mail that a group changed and sealed again: it reads what a trusted sealer saw before that. Called by `sender_auth`, within
+its deadline.
 """
 
 import re
@@ -24,13 +25,13 @@ _MANDATORY = {
     _SIGNATURE: (b"i", b"a", b"b", b"bh", b"c", b"d", b"h", b"s"),
     _SEAL: (b"i", b"a", b"b", b"cv", b"d", b"s"),
 }
-_ALGORITHM = b"rsa-sha256"  # RFC 8617 knows no other
+_ALGORITHM = b"rsa-sha256"  # the only one in RFC 8617
 
 IsAligned = Callable[[str], bool]
 
 
 class _Set(NamedTuple):
-    """What one sealer added. results: the header."""
+    """The ARC set of one sealer. results: the header."""
 
     results: tuple[bytes, bytes]
     signature: Signature
@@ -43,11 +44,11 @@ class _Set(NamedTuple):
 def vouched(
     message: Message, author_domain: str, is_aligned: IsAligned, sealers: AbstractSet[str], txt: Txt, now: float
 ) -> SenderVerdict | None:
-    """What a trusted sealer saw of the author in From, where his seal and his message signature hold as the message is now.
+    """The result of a trusted sealer for the author in From, if the sealer's seal and message signature hold for the message as
+    it is now.
 
-    Whoever sealed after him changes nothing in that, unless to say that the chain is broken. author_domain: in normal form.
-    sealers: domains in normal form. txt, now: see `dkim_verifying.check`. None where nothing is sealed. Errors: whatever txt
-    raises.
+    Later sealers don't change that, unless they say that the chain is broken. author_domain: in normal form. sealers: domains in
+    normal form. txt, now: see `dkim_verifying.check`. None if nothing is sealed. Errors: whatever txt raises.
     """
     sets = _read(message)
     if sets is None:
@@ -74,10 +75,10 @@ def vouched(
 def vouched_for_group(
     message: Message, is_aligned: IsAligned, sealers: AbstractSet[str], txt: Txt, now: float
 ) -> SenderVerdict | None:
-    """What a trusted sealer saw of an author whom a group took out of From: by the word of all who sealed after him.
+    """The result of a trusted sealer for an author whom a group removed from From. It rests on the word of all later sealers.
 
-    So these must all be trusted, the whole chain must hold, and the last one's message signature must hold now. None where
-    nothing is sealed. Otherwise as `vouched`.
+    So all of them must be trusted, the whole chain must hold, and the last one's message signature must hold now. None if nothing
+    is sealed. Otherwise as `vouched`.
     """
     sets = _read(message)
     if sets is None:
@@ -98,7 +99,7 @@ def vouched_for_group(
 
 
 def _trusted(sets: list[_Set], sealers: AbstractSet[str]) -> Iterator[_Set]:
-    """The sets of sealers who count, from the last one on, as long as nobody else's lies between."""
+    """The sets of trusted sealers from the last set on, up to the first set of a sealer who isn't trusted."""
     for one in reversed(sets):
         if not one.is_by(sealers):
             return
@@ -106,7 +107,7 @@ def _trusted(sets: list[_Set], sealers: AbstractSet[str]) -> Iterator[_Set]:
 
 
 def _read(message: Message) -> list[_Set] | None:
-    """The chain's sets, the first one first; empty where it isn't whole (RFC 8617 5.2), None where there is none."""
+    """The chain's sets, the first one first; empty if the chain isn't complete (RFC 8617 5.2), None if there is no chain."""
     found: dict[tuple[bytes, int], tuple[bytes, bytes]] = {}
     is_whole = True
     for name in _NAMES:
@@ -142,18 +143,18 @@ def _instance(name: bytes, value: bytes) -> int | None:
 def _is_well_formed(one: _Set) -> bool:
     pairs = ((_SIGNATURE, one.signature), (_SEAL, one.seal))
     fits = all(dkim_verifying.is_well_formed(signature, _MANDATORY[name]) for name, signature in pairs)
-    # RFC 8617 4.1.2, 4.1.3: a seal covers headers of its own choice as little as a message signature covers seals
+    # RFC 8617 4.1.2, 4.1.3: a seal can't choose which headers it covers, and a message signature must not cover seals.
     return fits and b"h" not in one.seal.tags and _SEAL not in dkim_tags.covered(one.signature.tags)
 
 
 def _is_continued(sets: list[_Set]) -> bool:
-    """Does each sealer say that the chain was whole when it came to him (RFC 8617 4.1.3, cv=)?"""
+    """Does each sealer say that the chain was valid on arrival (RFC 8617 4.1.3, cv=)?"""
     said = [one.seal.tags[b"cv"] for one in sets]
     return said == [b"none", *[b"pass"] * (len(sets) - 1)]
 
 
 def _covers_now(message: Message, signature: Signature, txt: Txt, now: float) -> bool:
-    """Is the message as this message signature has it, From and the whole body?"""
+    """Does this message signature match the message as it is now, with From and the whole body?"""
     tags = signature.tags
     forms = dkim_tags.forms(tags)
     if not forms or not forms[1] or tags[b"a"] != _ALGORITHM:
@@ -165,7 +166,7 @@ def _covers_now(message: Message, signature: Signature, txt: Txt, now: float) ->
 
 
 def _is_sealed(sets: list[_Set], txt: Txt) -> bool:
-    """Does the last of these sets' seal hold over all of them (RFC 8617 5.1.1)?"""
+    """Does the last set's seal hold over all of these sets (RFC 8617 5.1.1)?"""
     seal = sets[-1].seal
     if seal.tags[b"a"] != _ALGORITHM:
         return False

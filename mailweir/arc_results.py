@@ -1,4 +1,4 @@
-"""What an ARC-Authentication-Results header says (RFC 8617 4.1.1, RFC 8601): read strictly, for a sender chose parts of it.
+"""Reads an ARC-Authentication-Results header (RFC 8617 4.1.1, RFC 8601). Strict, because a sender chose parts of its text.
 
 Linear in time, and never raises, on any bytes. Pure. Called by `arc`.
 """
@@ -11,7 +11,8 @@ from mailweir import address, dates
 from mailweir.sender_verdict import VerdictReason
 
 MAX_BYTES = 8_192  # Google's have 1,500
-# Their domain says nothing of the person: everybody may have an address there, and a signature covers whatever From it covered
+# These domains say nothing about the person: anybody may have an address there, and a signature covers any From that it was made
+# for.
 _FOR_EVERYBODY = (
     "aol.com fastmail.com freenet.de gmail.com gmx.at gmx.ch gmx.com gmx.de gmx.net googlemail.com hotmail.com hotmail.co.uk"
     " icloud.com libero.it live.com mac.com mail.com mail.ru me.com msn.com orange.fr outlook.com proton.me protonmail.com qq.com"
@@ -20,14 +21,14 @@ _FOR_EVERYBODY = (
 )
 FOR_EVERYBODY = frozenset(_FOR_EVERYBODY.split())
 _PROPERTIES = frozenset({"header.from", "header.i", "header.d", "smtp.mailfrom"})
-# A quoted value (of `prvs=…` and the like), if it holds nothing that could look like a result; nowhere else may a quote stand
+# A quoted value (of `prvs=…` and the like) without anything that could look like a result; quotes aren't allowed anywhere else.
 _QUOTED = re.compile(r'(?<==)"[^"\\;()\s@]+(?:@[^"\\;()\s@]+)?"(?=[@;\s]|\Z)')
-# RFC 7489 6.3 ends in pass, fail or none; Microsoft's bestguesspass says that there is no policy
+# RFC 7489 6.3 ends in pass, fail or none; Microsoft's bestguesspass says that there is no policy.
 _NO_POLICY = frozenset({"none", "bestguesspass"})
 
 
 class Result(NamedTuple):
-    """One result: method, result, and those properties that name a domain, in normal form or ""."""
+    """One result: the method, the result, and the properties that name a domain, in normal form or ""."""
 
     method: str
     result: str
@@ -35,9 +36,9 @@ class Result(NamedTuple):
 
 
 def read(value: bytes) -> list[Result]:
-    """The results; none where a quote, a backslash or a bracket stands where it could make a sender's text look like one.
+    """The results; none if a quote, a backslash or a bracket stands where it could make a sender's text look like a result.
 
-    A local part could hold what a sender chose. None of the properties that count needs a quote, and comments go.
+    A local part could hold text that a sender chose. None of the properties that count needs a quote, and comments are dropped.
     """
     if len(value) > MAX_BYTES:
         return []
@@ -46,7 +47,7 @@ def read(value: bytes) -> list[Result]:
         return []
     outside, _ = dates.without_comments(text)
     found = []
-    for part in outside.split(";")[2:]:  # behind the instance and who says so
+    for part in outside.split(";")[2:]:  # after the instance and the authserv-id
         words = part.split()
         method, equals, result = words[0].partition("=") if words else ("", "", "")
         if not equals:
@@ -59,7 +60,7 @@ def read(value: bytes) -> list[Result]:
 
 
 def _domains(words: Sequence[str]) -> dict[str, str] | None:
-    """By property; None where one stands twice with different values."""
+    """Domains by property; None if a property occurs twice with different values."""
     domains: dict[str, str] = {}
     for word in words:
         name, _, text = word.partition("=")
@@ -72,10 +73,10 @@ def _domains(words: Sequence[str]) -> dict[str, str] | None:
 
 
 def proof(results: Sequence[Result], author_domain: str, is_aligned: Callable[[str], bool]) -> VerdictReason | None:
-    """How the author in From was proven to who wrote these results; None where he wasn't.
+    """How the server that wrote these results proved the author in From; None if it didn't.
 
-    By DMARC; where the author's domain has no policy, by a signature or by SPF of his organisation, but not of domains where
-    everybody may have an address. Nothing may say that From was another.
+    By DMARC. If the author's domain has no policy, by a signature or SPF of the author's organisation, but not of domains where
+    anybody may have an address. No result may name another From.
     """
     policies = [one for one in results if one.method == "dmarc"]
     if any(one.domains["header.from"] != author_domain for one in results if "header.from" in one.domains):
@@ -91,8 +92,8 @@ def proof(results: Sequence[Result], author_domain: str, is_aligned: Callable[[s
 
 
 def is_proven(results: Sequence[Result], is_aligned: Callable[[str], bool]) -> bool:
-    """Was the author's domain proven, where the author is no longer in From? A DKIM signature doesn't say what stood in From, so
-    nothing may say that it was another. The envelope sender says nothing of it."""
+    """Was the author's domain proven, in a mail whose From no longer has the author? A DKIM signature doesn't say what From was,
+    so no result may name another From. The envelope sender says nothing about it."""
     if not all(is_aligned(one.domains["header.from"]) for one in results if "header.from" in one.domains):
         return False
     return any(_tells(one, is_aligned) for one in results)
@@ -105,7 +106,7 @@ def _tells(one: Result, is_aligned: Callable[[str], bool]) -> bool:
 
 
 def _is_pass(one: Result, method: str, properties: Collection[str], is_aligned: Callable[[str], bool]) -> bool:
-    """Did this method pass for an aligned domain? All of the properties that are there must name one."""
+    """Did this method pass for an aligned domain? Every property that is present must name an aligned domain."""
     if one.method != method or one.result != "pass":
         return False
     named = [one.domains[name] for name in properties if name in one.domains]

@@ -1,6 +1,6 @@
-"""What came for each deployment: the recipients of an envelope that are capture addresses.
+"""The recipients of an envelope that are capture addresses, by deployment.
 
-Pure: asks the directory that it is handed. Called by the filter, before it matches. Standard library only.
+Pure: asks the directory that it is given. Called by the filter, before it matches. Standard library only.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,7 +13,8 @@ from mailweir.envelope import Recipient
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """What came for one deployment. owners: by capture address. The rest are the capture addresses of each other kind."""
+    """The capture addresses of one deployment in an envelope. owners: users by capture address. The other fields hold the capture
+    addresses of each other kind."""
 
     deployment: DeploymentRef
     addresses: tuple[str, ...]
@@ -24,7 +25,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sorted:
-    """An envelope's recipients. ours: what is taken off the message. others: what goes on (roles, the world)."""
+    """An envelope's recipients. ours: removed from the message. others: passed on (roles, the outside world)."""
 
     arrivals: tuple[Arrival, ...] = ()
     ours: tuple[Recipient, ...] = ()

@@ -1,6 +1,6 @@
-"""Who wrote a message: From, and behind a group's address the original author.
+"""The author of a message: From, or the original author where a group's address stands in From.
 
-Pure: asks the directory that it is handed. Called by `matching`. Standard library only.
+Pure: asks the directory that it is given. Called by `matching`. Standard library only.
 """
 
 from collections.abc import Collection
@@ -13,7 +13,7 @@ from mailweir.original_author import Original
 
 
 class Author(NamedTuple):
-    """Who wrote, in normal form. via: the firm's own address, or its group's, that stands in From instead."""
+    """The author, in normal form. via: the firm's own address, or its group's, that stands in From instead."""
 
     address: str
     doubt: Doubt | None = None
@@ -23,7 +23,7 @@ class Author(NamedTuple):
 def who_wrote(
     deployment: DeploymentRef, view: HeaderView, recipients: Collection[str], directory: Directory
 ) -> tuple[Author | None, People]:
-    """The author, and who is known of author and recipients; None where nobody can be told for the author."""
+    """The author, and the known people among author and recipients. The author is None if it isn't certain."""
     original = (view.original.address,) if view.original else ()
     people = people_among(deployment, (*view.candidates, *original, *recipients), directory)
     author = _in_from(view, people)
@@ -38,7 +38,7 @@ def who_wrote(
 def _behind_group(
     deployment: DeploymentRef, author: Author, original: Original, people: People, directory: Directory
 ) -> Author:
-    """The original author, where From is the firm's own address or its group's; else who is in From."""
+    """The original author, if From is the firm's own address or its group's; else the author in From."""
     users, contacts = people
     if author.address == original.address or author.doubt is Doubt.SEVERAL:
         return author
@@ -46,14 +46,14 @@ def _behind_group(
         return author
     if author.address not in users and not are_groups(deployment, [author.address], directory):
         return author
-    # A list may want answers for itself, so Reply-To counts only where it is somebody whom we know from outside
+    # A list may direct answers to itself, so Reply-To counts only if it is a known outside person.
     if original.is_reply_to and (original.address in users or original.address not in contacts):
         return author
     return Author(original.address, doubt=author.doubt, via=author.address)
 
 
 def _in_from(view: HeaderView, people: People) -> Author | None:
-    """Who is in From: the one candidate, or one of several where all are the same contact's; None where nobody can be told."""
+    """The author in From: the only candidate, or one of several that all belong to the same contact; None if it isn't certain."""
     if len(view.candidates) == 1:
         return Author(view.candidates[0], doubt=Doubt.REPAIRED if view.repaired else None)
     if any(one in people.users for one in view.candidates):
@@ -63,7 +63,7 @@ def _in_from(view: HeaderView, people: People) -> Author | None:
 
 
 def named(view: HeaderView) -> tuple[str, ...]:
-    """All whom From and the headers of a group could name, where that isn't the author alone."""
+    """All addresses that From and the headers of a group could name, if that isn't the author alone."""
     if view.original:
         return tuple(dict.fromkeys((*view.named_in_from, view.original.address)))
     return () if view.named_in_from == view.candidates and view.author else view.named_in_from

@@ -1,8 +1,8 @@
-"""Is a mail an automatic answer, such as an out-of-office: by marks that only programs write.
+"""Is a mail an automatic answer, such as an out-of-office? Decided by marks that only programs write.
 
-`Auto-Submitted: auto-generated` (RFC 3834 5) alone isn't enough: Microsoft writes it into mail of people that a rule forwards,
-and into its out-of-office too. It counts where the mail asks that nobody answers it: by the null sender, or as an answer that
-asks for none. Pure. Called by `headers`. Standard library only.
+`Auto-Submitted: auto-generated` (RFC 3834 5) alone isn't enough: Microsoft writes it into people's mail that a rule forwards, and
+into its out-of-office replies too. It counts if the mail asks for no answer: by the null sender, or as a reply that suppresses
+replies. Pure. Called by `headers`. Standard library only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,25 +17,25 @@ NAMES = frozenset({_SUBMITTED, _SUPPRESS, _IN_REPLY_TO, _PRECEDENCE, _RETURN_PAT
 
 
 def is_answer(found: Mapping[bytes, Sequence[bytes]], envelope_sender: str | None = None) -> bool:
-    """found: header values by name in lower case. envelope_sender: empty for the null sender, None where it isn't known; then
-    the first Return-Path says it, if there is one."""
+    """Is it an automatic answer? found: header values by name in lower case. envelope_sender: empty for the null sender, None if
+    unknown; then the first Return-Path gives it, if there is one."""
     submitted = {_keyword(value) for value in found.get(_SUBMITTED, ())}
     if "auto-replied" in submitted:
         return True
-    if submitted == {"no"}:  # the standard's word for a person's mail, whatever other marks stand beside it
+    if submitted == {"no"}:  # RFC 3834's keyword for a person's mail; it outweighs all other marks
         return False
     if any(value.strip().lower() not in (b"", b"no") for name in _OTHERS for value in found.get(name, ())):
         return True
     if any(value.strip().lower() in (b"auto_reply", b"auto-reply") for value in found.get(_PRECEDENCE, ())):
         return True
-    # RFC 3834 5: every keyword but `no` is a program's, also one that isn't known
+    # RFC 3834 5: every keyword except `no` means a program, also an unknown one.
     if not submitted - {"", "no"}:
         return False
     return _is_null(found, envelope_sender) or (_SUPPRESS in found and _IN_REPLY_TO in found)
 
 
 def _keyword(value: bytes) -> str:
-    """RFC 3834 5.2: a keyword in whatever case, then parameters; comments may stand anywhere."""
+    """RFC 3834 5.2: a keyword in any case, then parameters; comments may stand anywhere."""
     text, _ = dates.without_comments(value[:MAX_VALUE_BYTES].decode("latin-1"))
     return text.partition(";")[0].strip().lower()
 

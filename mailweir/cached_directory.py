@@ -1,7 +1,7 @@
-"""A directory for as long as one message is looked at: it asks for what it wasn't asked before.
+"""A directory for the time in which one message is examined; it remembers answers, so nothing is asked twice.
 
-A message is matched by its envelope and its headers, or by its metadata and its raw form: both name mostly the same people. Not
-kept beyond the message, so what an admin changes counts at the next one. Pure. Used by the filter and the sync.
+A message is matched by its envelope and its headers, or by its metadata and its raw form: both mostly name the same people. The
+cache ends with the message, so an admin's changes count for the next one. Pure. Used by the filter and the sync.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,7 +13,7 @@ _Known = TypeVar("_Known", bound=Directory)
 
 
 class CachedDirectory(Generic[_Known]):
-    """A `Directory` in front of another one."""
+    """A caching `Directory` in front of another one."""
 
     def __init__(self, directory: _Known) -> None:
         self.directory = directory
@@ -24,11 +24,11 @@ class CachedDirectory(Generic[_Known]):
         self._contacts: dict[int, dict[str, tuple[ContactRef, ...]]] = {}
 
     def note_deployment(self, deployment: DeploymentRef) -> None:
-        """One that is known by another question."""
+        """Remembers a deployment that another question already found."""
         self._deployments[deployment.domain] = deployment
 
     def deployments(self, domains: Collection[str]) -> Mapping[str, DeploymentRef]:
-        """See mailweir.directory.Directory; so are the others."""
+        """See mailweir.directory.Directory; the same holds for the other methods."""
         new = {domain for domain in domains if domain not in self._deployments}
         if new:
             found = self.directory.deployments(new)

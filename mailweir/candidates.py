@@ -1,10 +1,10 @@
-"""What readers of mail could show: the addresses of a From, To or Cc, however it is written.
+"""The addresses that readers of mail could show for a From, To or Cc, in any notation.
 
-Common readers differ in what they show of a header that is no list of RFC 5322 3.4. So a value isn't parsed, but searched: each
-`@` may be an address's, and what quotes and comments hold is left out where all readers see a quote or a comment there. A From
-has all that is found as its *candidates*; who wrote is certain where that is one. To and Cc are read by the same search, and
-nothing is trusted because of them. Never raises, on any text, and its time grows with the text's length only. Decision 0003.
-Called by `headers`, the relay and the sync. Pure.
+Common mail readers differ in what they show of a header that isn't a list by RFC 5322 3.4. So a value is searched instead of
+parsed: each `@` may belong to an address, and the content of quotes and comments is left out if all readers see a quote or a
+comment there. All addresses found in a From are its *candidates*; the author is certain if there is only one. To and Cc are read
+by the same search, and nothing is trusted because of them. Never raises, on any text, and its time is linear in the text's
+length. Decision 0003. Called by `headers`, the relay and the sync. Pure.
 """
 
 import re
@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from mailweir import address, encoded_words
 
-MAX_CANDIDATES = 8  # of a From; with more nobody is the author, and nobody is looked up
+MAX_CANDIDATES = 8  # in a From; with more there is no author, and nobody is looked up
 _MAX_LOCAL_CHARS = 320
 _MAX_DOMAIN_CHARS = 254
 
-# What nearly every From and To looks like. The full search finds the same, in six times the time (a test holds them together).
+# The form of nearly every From and To. The full search finds the same in six times the time (a test compares both).
 _ORDINARY_ITEM = re.compile(
     r"""(?:[^@<>()\[\]\\",:;\x00-\x1f\x7f]*|"[^@<>"\\\x00-\x1f\x7f]*"[ ]?)"""
     r"""<(?![.'])([^@<>()\[\]\\",:;\s]+@[^@<>()\[\]\\",:;'\s]+)>"""
@@ -25,15 +25,15 @@ _ORDINARY_ITEM = re.compile(
 _ORDINARY = re.compile(r"(?![.'])[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]{1,64}@[A-Za-z0-9.\-]{1,180}")
 
 _FOLD = re.compile(r"\r\n(?=[ \t])")
-# A sound quote opens where all readers open one, and ends where all end it; a sound comment holds nothing that could end it
+# A sound quote opens where all readers open one and ends where all end it; a sound comment contains nothing that could end it
 # elsewhere.
 _TAKEN_OUT = re.compile(
     r""""(?<=[\s,;:<>("]")(?P<quote>(?:[^"\\]|\\.)*+)"(?=[\s,;<>()@.]|\Z)|\((?P<comment>[^()"\\]*+)\)""", re.DOTALL
 )
 _PAIRED = re.compile(r"[^<>]*+(?:<[^<>]*+>[^<>]*+)*+")  # angle brackets
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # a tab is white space, and what is left of a fold is
-_ISO_2022_RUN = re.compile(r"\x1b\$[@-Z]?[^\x1b]*+(?:\x1b\([A-Z])?")  # RFC 1468, and its kin
-# What is taken out leaves a character of private use behind, of the one plane for a quote, of the other for a comment.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # a tab is white space, and so is the rest of a fold
+_ISO_2022_RUN = re.compile(r"\x1b\$[@-Z]?[^\x1b]*+(?:\x1b\([A-Z])?")  # RFC 1468 and similar charsets
+# Each removed part leaves a private-use character behind: of one plane for a quote, of the other for a comment.
 _QUOTE, _COMMENT = 0xF0000, 0x100000
 _TAKEN_QUOTE = re.compile("[\U000f0000-\U000ffffd]")
 _TAKEN_COMMENT = re.compile("[\U00100000-\U0010fffd]")
@@ -44,27 +44,26 @@ _ITEM_END = re.compile(r"[,;:]|(?<=>)")
 _UNSOUND = re.compile(r'["()\\]')
 _HALF_A_CHARACTER = re.compile(r"[\udc80-\udcff][\\@\[\]]")  # in Shift_JIS, Big5 and GBK
 _ENCODED_WORD = re.compile(r"=\?[^?\s]*\?[bBqQ]\?([^?]*)\?=")
-# RFC 2047 5: an encoded word stands alone, between blanks; one that doesn't is decoded by some readers before they look for
-# addresses
+# RFC 2047 5: an encoded word is delimited by white space. Some readers decode other ones before they look for addresses.
 _GLUED_WORD = re.compile(
     r"""(?<=[^\s(,;:"])=\?[^?\s]*\?[bBqQ]\?[^?]*+\?=|=\?[^?\s]*\?[bBqQ]\?[^?]*+\?=(?![\s<),;]|\Z)"""
 )
 _UNSOUND_IN_WORD = re.compile('[",\\\\()<>\\[\\]\U000f0000-\U0010fffd]')
-_END = r"\s<>()\[\],;:\"\\@\x00-\x1f\x7f" + "\U000f0000-\U0010fffd"  # what no bare address holds
-_BEFORE = re.compile(f"[^{_END}]*")  # of the text backwards
+_END = r"\s<>()\[\],;:\"\\@\x00-\x1f\x7f" + "\U000f0000-\U0010fffd"  # characters that no bare address contains
+_BEFORE = re.compile(f"[^{_END}]*")  # of the reversed text
 _AFTER = re.compile(rf"\[[0-9A-Za-z.:\-]*\]|[^{_END}']*")
-# Each blank is looked at once: the look behind lets a run of blanks be tried at its start alone.
+# Looks at each blank once: the look-behind makes a run of blanks match from its start only.
 _BLANKS_BEFORE = re.compile(r"(?<!\s)\s++(?=[.@])")
 _BLANKS_BEHIND = re.compile(r"(?<=[.@])\s++")
 
 
-class Reading(NamedTuple):  # a dataclass would take longer to make than a plain value to read
-    """What a value's readers could show; each address in normal form, once, in the value's order.
+class Reading(NamedTuple):  # a dataclass would take longer to create than a plain value takes to read
+    """The addresses that readers of a value could show; each in normal form, once, in the value's order.
 
-    shown: what the search finds. in_doubt: the value isn't sound, and readers may take other parts of it for quotes and
-    comments. raw: what is found besides where nothing is taken for a quote or a comment; only looked for in doubt. hidden: what
-    stands in quotes, comments and encoded words alone; only looked for where nothing else is found. is_odd: there is a group or
-    what looks like one, or an address in a comment.
+    shown: the result of the search. in_doubt: the value isn't sound, and readers may take other parts of it for quotes and
+    comments. raw: further addresses if nothing is taken for a quote or a comment; only searched for in doubt. hidden: addresses
+    in quotes, comments and encoded words alone; only searched for if nothing else is found. is_odd: there is a group or something
+    that looks like one, or an address in a comment.
     """
 
     shown: tuple[str, ...]
@@ -75,7 +74,7 @@ class Reading(NamedTuple):  # a dataclass would take longer to make than a plain
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        """Those that count as recipients: nothing is trusted because of To and Cc."""
+        """The addresses that count as recipients: nothing is trusted because of To and Cc."""
         return self.shown or self.raw or self.hidden
 
     @property
@@ -96,7 +95,7 @@ def read(text: str) -> Reading:
 
 
 def full_search(text: str) -> Reading:
-    """What `read` finds, of a value without white space around it, and without its shortcut."""
+    """The result of `read` without its shortcut, for a value without surrounding white space."""
     text = _FOLD.sub("", text)
     outside = _outside(text)
     shown = _shown(outside)
@@ -115,7 +114,7 @@ def full_search(text: str) -> Reading:
 
 
 class _Outside(NamedTuple):
-    """A text without its sound quotes and comments, for each of which stands a private character; and what was taken out."""
+    """A text in which private-use characters replace sound quotes and comments; and the removed parts."""
 
     text: str
     taken: dict[str, str]
@@ -131,7 +130,7 @@ def _outside(text: str) -> _Outside:
         taken[mark] = match[0]
         return mark
 
-    # a look behind knows no start of the text, so it gets a blank
+    # a look-behind doesn't match at the start of the text, so the text gets a leading blank
     return _Outside(_TAKEN_OUT.sub(take_out, " " + _TAKEN.sub("\ufffd", text)), taken)
 
 
@@ -143,8 +142,8 @@ def _shown(outside: _Outside) -> dict[str, None]:
 
 
 def _lone(outside: _Outside) -> Iterator[str]:
-    """What a list's item holds in quotes, comments and encoded words, where it holds nothing else: some readers show that for an
-    address. A comment behind `>` belongs to the address before it."""
+    """The content of quotes, comments and encoded words in a list item that has nothing else: some readers show it as an address.
+    A comment after `>` belongs to the address before it."""
     if "@" not in "".join(outside.taken.values()) and "=?" not in outside.text:
         return
     start = 0
@@ -158,7 +157,7 @@ def _lone(outside: _Outside) -> Iterator[str]:
 
 
 def _in_doubt(text: str) -> Iterator[str]:
-    """The addresses in a text that isn't sound: with nothing taken out, without control characters, without ISO 2022's runs."""
+    """The addresses in an unsound text: with nothing removed, without control characters, and without ISO 2022 runs."""
     yield from _both_ways(text)
     without_controls = _CONTROL.sub("", text)
     if without_controls != text:
@@ -168,7 +167,7 @@ def _in_doubt(text: str) -> Iterator[str]:
 
 
 def _both_ways(text: str) -> Iterator[str]:
-    """The addresses in a text of which nothing is taken out."""
+    """The addresses in a text from which nothing is removed."""
     yield from _addresses(text, {})
     yield from _addresses(_closed_up(text), {})
 
@@ -178,7 +177,7 @@ def _closed_up(text: str) -> str:
 
 
 def _addresses(text: str, taken: Mapping[str, str]) -> Iterator[str]:
-    """Each `@` with what stands before and behind it. taken: see _Outside; a quote in front of an `@` is a local part."""
+    """Each `@` with the text before and after it. taken: see _Outside; a quote in front of an `@` is a local part."""
     at = text.find("@")
     while at >= 0:
         after = _AFTER.match(text, at + 1, at + 1 + _MAX_DOMAIN_CHARS + 1)
@@ -192,7 +191,7 @@ def _addresses(text: str, taken: Mapping[str, str]) -> Iterator[str]:
 
 
 def _local_parts(text: str, at: int, taken: Mapping[str, str]) -> tuple[str, ...]:
-    """What stands before an `@`: no apostrophe that opens it, and dots that do both ways. Nothing where it is too long."""
+    """The local parts before an `@`: without an opening apostrophe, and with leading dots in both ways. Empty if too long."""
     if text[at - 1 : at] in taken:
         quote = taken[text[at - 1]]
         return (quote,) if quote.startswith('"') else ()
@@ -204,8 +203,8 @@ def _local_parts(text: str, at: int, taken: Mapping[str, str]) -> tuple[str, ...
 
 
 def _counted(text: str) -> str | None:
-    """An address that the world can write to: one whose domain has a dot, or is a literal (RFC 5321 4.1.3)."""
-    if "=?" in text and "?=" in text:  # RFC 2047 5: no encoded word is in an address
+    """An address that the outside world can write to: its domain has a dot or is a literal (RFC 5321 4.1.3)."""
+    if "=?" in text and "?=" in text:  # RFC 2047 5: an address contains no encoded word
         return None
     found = address.normalise(text)
     domain = address.split(found)[1] if found else ""
@@ -219,7 +218,7 @@ def _is_in_doubt(text: str, leftover: str) -> bool:
 
 
 def _has_unsound_word(text: str) -> bool:
-    """An encoded word whose text holds what readers that decode late take for the list's own marks (RFC 2047 5)."""
+    """Is there an encoded word with text that late-decoding readers take for list syntax (RFC 2047 5)?"""
     start = text.find("=?")
     while start >= 0:
         word = _ENCODED_WORD.match(text, start)

@@ -1,4 +1,4 @@
-"""A deployment's capture domain within the settings: what DNS has to say of it, and which domain can be none.
+"""A deployment's capture domain and the settings: its DNS record, and the domains that can't be one.
 
 Called by `mailweir deployment`.
 """
@@ -15,7 +15,7 @@ from mailweir.store.people.deployments import Deployment
 
 
 def add(database: Database, settings: Settings, name: str, domain: str, now: datetime) -> Deployment:
-    """Makes a deployment. BadInput as of `deployments.add`, and where mail to the admin would come back into the domain."""
+    """Creates a deployment. BadInput as of `deployments.add`, and if mail to the admin would come back into the domain."""
     if address.split(settings.admin_address)[1].lower() == address.typed_domain(domain):
         raise BadInput(
             said(
@@ -34,5 +34,5 @@ def mx_record(settings: Settings, deployment: Deployment) -> str:
 
 
 def has_public_name(settings: Settings) -> bool:
-    """Does the record name a host that others can find?"""
+    """Does the record name a host that other hosts can resolve?"""
     return not settings.hostname.startswith("localhost")

@@ -1,8 +1,8 @@
-"""Gmail's forwarding confirmation: does a message look like one, which link does it offer, and who asked for it.
+"""Gmail's forwarding confirmation: does a message look like one, which link does it contain, and whose mailbox asked for it.
 
-Pure: proving that it is Google's own is `sender_auth`'s work. Language and branding don't matter: the envelope sender, the
-author, Google's header and the link's path do (../shared/facts: subjects differ by year, language and organisation).
-Standard library only.
+Pure: `sender_auth` proves that it is really Google's. Language and branding don't matter. The envelope sender, the author,
+Google's header and the link's path do (../shared/facts: subjects differ by year, language and organisation). Standard library
+only.
 """
 
 import base64
@@ -16,32 +16,32 @@ from mailweir.headers import Header, HeaderView
 
 SENDER = "forwarding-noreply@google.com"
 SIGNING_DOMAIN = "google.com"
-# Google's signature covers these. Without them, a genuine confirmation could be sent on to others, and as often as one likes.
+# Google's signature covers these. Without them, anybody could send a genuine confirmation on to others, any number of times.
 COVERED_HEADERS = frozenset({b"to", b"message-id", b"subject"})
 MAX_LOOK_BYTES = 65_536
 
-# `vf-` confirms; `uf-` cancels, and is never offered to anybody
+# `vf-` confirms; `uf-` cancels, and is never shown to anybody.
 _LINK = re.compile(rb"https://(?:mail-settings|mail)\.google\.com/mail/(?:u/\d+/)?vf-[A-Za-z0-9%_.~=&?+\-\[\]/]+")
-# ASCII, as all of Google's accounts: some languages write the words beside an address without a space. Bounded, or a long run
-# without an @ would be tried from each of its characters on.
+# ASCII, as all of Google's accounts: some languages write words beside an address without a space. Bounded, because a long run
+# without an @ would otherwise be tried from each of its characters.
 _ADDRESS = re.compile(r"[A-Za-z0-9._+\-][A-Za-z0-9._+'\-]{0,63}@[A-Za-z0-9.\-]{1,252}[A-Za-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """link: the one that confirms, or None. requester: whose mailbox wants to forward, or None where it isn't said."""
+    """link: the confirming link, or None. requester: the mailbox that wants to forward, or None if the mail doesn't say."""
 
     link: str | None
     requester: str | None
 
 
 def resembles(sender: str, view: HeaderView) -> bool:
-    """Worth proving: envelope sender and author are exactly Google's."""
+    """Is it worth proving: are envelope sender and author exactly Google's?"""
     return sender == SENDER and view.author == SENDER
 
 
 def read(view: HeaderView, body: bytes, own_domains: frozenset[str]) -> Confirmation | None:
-    """What a forwarding confirmation says; None where it has neither Google's header nor a confirming link.
+    """The content of a forwarding confirmation; None if it has neither Google's header nor a confirming link.
 
     body: the raw body (7bit, base64 or quoted-printable), of which the first 64 kB count. own_domains: capture domains, whose
     addresses are never the requester.
@@ -57,7 +57,7 @@ def read(view: HeaderView, body: bytes, own_domains: frozenset[str]) -> Confirma
 
 
 def asked_addresses(header_lines: list[Header]) -> tuple[str, ...]:
-    """The addresses that mail shall be forwarded to: those of To, in normal form. Cc counts for nothing."""
+    """The addresses to which mail shall be forwarded: those of To, in normal form. Cc is ignored."""
     return headers.look([line for line in header_lines if line[0].rstrip().lower() == b"to"]).recipients
 
 

@@ -1,7 +1,7 @@
-"""What is kept of a captured message, made of its headers, its body and its bytes: the same by whatever route it came.
+"""Builds the stored form of a captured message from its headers, body and bytes, in the same way on every route.
 
-Likewise of held mail. Never parses a body, and asks nothing. Called by the filter (`handling`; `assembly` compresses), by the
-sync (`fetch`) and by the digest (`held_entries`).
+Does the same for held mail. Never parses a body, and makes no queries. Called by the filter (`handling`; `assembly` compresses),
+by the sync (`fetch`) and by the digest (`held_entries`).
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from mailweir.reading import labels
 from mailweir.recording import Content, Hold
 from mailweir.settings import Digest as HoldLimits
 
-LEVEL = 3  # of zstd; level 1 saves 5 % of the time, level 9 costs four times as much for 4 % less
+LEVEL = 3  # of zstd; level 1 saves 5 % of the time, level 9 costs four times as much for a result 4 % smaller
 _MOST_SPARE = 2
-_SPARE_BELOW_BYTES = 65_536  # one that has compressed more holds over a megabyte
+_SPARE_BELOW_BYTES = 65_536  # a compressor that has compressed more keeps over a megabyte
 
 
-# Compressors at rest: to make one takes longer than to compress a common message. Each serves one thread at a time.
+# Idle compressors: creating one takes longer than compressing a common message. Each serves one thread at a time.
 _spare: list[zstandard.ZstdCompressor] = []
 
 
@@ -41,9 +41,9 @@ def compress(whole: bytes) -> bytes:
 
 
 class Bytes(NamedTuple):
-    """A message's bytes. headers: all, also those that we add. body_digest: see `identity.BodyDigest`.
+    """A message's bytes. headers: all, including those that we add. body_digest: see `identity.BodyDigest`.
 
-    raw_zstd: the whole message, compressed; size_bytes: before that.
+    raw_zstd: the whole message, compressed; size_bytes: its size before that.
     """
 
     headers: Sequence[Header]
@@ -55,9 +55,10 @@ class Bytes(NamedTuple):
 def of(
     decision: Decision, view: HeaderView, message: Bytes, *, is_proven: bool, sent_at: datetime | None = None
 ) -> Content:
-    """What is kept of it in the decision's deployment.
+    """The content that the decision's deployment stores.
 
-    view: of the headers as they were submitted, of which the key is (law 7). sent_at: where the view has none, for we add a Date.
+    view: of the headers as submitted, which the key is made of (law 7). sent_at: used if the view has no date, because we add a
+    Date.
     """
     through_group = decision.via is not None
     return Content(
@@ -83,7 +84,7 @@ def held(
     has_proven_author: bool,
     envelope_sender: str | None = None,
 ) -> Hold:
-    """What is kept of it where it waits for its reading. view: as of `of`. envelope_sender: None where it isn't known."""
+    """The part that is stored while the mail waits for its reading. view: as of `of`. envelope_sender: None if unknown."""
     kept = of(decision, view, message, is_proven=has_proven_author)
     facts = holding.facts(
         decision,

@@ -5,12 +5,13 @@ from contextlib import suppress
 
 
 def stay(number: int) -> None:
-    """Of Python's threads one runs at a time; where they do so on several cores, each hand-over of its lock wakes another core.
+    """Pins the process to one core. Only one Python thread runs at a time; on several cores, each hand-over of the interpreter
+    lock wakes another core.
 
     On one core the filter takes a third less CPU, the sync a quarter. number: chooses the core, so that processes differ. As a
-    batch (sched(7)) a thread that wakes doesn't push aside the one that holds the lock, only to wait for it: a tenth less.
+    batch process (sched(7)), a waking thread doesn't pre-empt the thread that holds the lock, only to wait for it: a tenth less.
     """
-    with suppress(OSError):  # a sandbox may forbid it; nothing but speed depends on it
+    with suppress(OSError):  # a sandbox may forbid it; only speed depends on it
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[number % len(cores)]})
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

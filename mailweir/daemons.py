@@ -1,6 +1,6 @@
-"""The processes that run for ever, each once: the supervisor, `doctor`, the units and the documents go by this table.
+"""The table of the long-running processes, one entry each. The supervisor, `doctor`, the units and the documents follow it.
 
-Pure. A test holds the console scripts, the role's units and its list of what stops for an upgrade to it.
+Pure. A test compares the console scripts, the role's units and the role's list of services to stop for an upgrade with it.
 """
 
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """One of them. name: of its command, and what it calls itself in its log. words: as messages to a person call it. entry:
-    where its `main` is. is_on_front_ends: it runs beside Postfix, on each host that takes mail."""
+    """One daemon. name: of its command, and in its log. words: its name in messages to people. entry: where its `main` is.
+    is_on_front_ends: it runs beside Postfix, on each host that takes mail."""
 
     name: str
     words: str
@@ -18,12 +18,12 @@ class Daemon:
 
     @property
     def unit(self) -> str:
-        """systemd's."""
+        """The name of its systemd unit."""
         return f"{self.name}.service"
 
     @property
     def log(self) -> str:
-        """Its file in `log/` of the data folder, where `mailweir up` runs it."""
+        """Its log file in `log/` of the data folder, under `mailweir up`."""
         return f"{self.name}.log"
 
 

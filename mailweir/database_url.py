@@ -1,4 +1,4 @@
-"""Where the database is: a file of SQLite's (a Path), or a database on a PostgreSQL server.
+"""Where the database is: an SQLite file (a Path), or a database on a PostgreSQL server.
 
 Opens nothing. Made by `settings`; read by `store`. Standard library only.
 """
@@ -22,7 +22,8 @@ class Postgresql:
         return self.url
 
     def password(self) -> str | None:
-        """What the file holds, without its line's end. SettingsError where it can't be read, or others can read it."""
+        """The content of the password file, without its line end. SettingsError if the file can't be read, or others can read
+        it."""
         if self.password_file is None:
             return None
         try:
@@ -39,7 +40,7 @@ DatabaseUrl = Path | Postgresql
 
 
 def fault_of(url: str) -> str | None:
-    """What is wrong with the address of a database, or None."""
+    """The fault in the address of a database, or None."""
     if url.startswith("sqlite:/"):
         return None
     try:

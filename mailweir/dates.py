@@ -1,8 +1,7 @@
-"""A Date header as a moment: RFC 5322 3.3 and 4.3, and what mailers write in its place.
+"""Reads a Date header as a moment: RFC 5322 3.3 and 4.3, and the forms that mailers write instead.
 
-Never guesses: a date whose zone is absent, unknown or contradictory is no moment, and is None (docs/decisions/0020-dates.md).
-Never raises, on any bytes. Called by `headers`, `identity`, `automatic` and `arc_results`, and by
-`error_mapping` for the dates of HTTP. Pure.
+Never guesses: a date with an absent, unknown or contradictory zone gives None (docs/decisions/0020-dates.md). Never raises, on
+any bytes. Called by `headers`, `identity`, `automatic` and `arc_results`, and by `error_mapping` for the dates of HTTP. Pure.
 """
 
 import re
@@ -12,21 +11,21 @@ from datetime import UTC, datetime, timedelta
 from mailweir import encoded_words
 from mailweir.month_names import MONTHS
 
-MAX_DATE_BYTES = 1_000  # of a longer one the end is unknown, and the end is where the zone stands
+MAX_DATE_BYTES = 1_000  # a longer value is cut, and its end is where the zone stands
 _FIRST_YEAR = 1900  # RFC 5322 3.3
 
 _ENGLISH = {
     name: number for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
 }
-# RFC 5322 3.3 as nearly all mail has it; nothing here can match in two ways
+# RFC 5322 3.3 as nearly all mail has it; the pattern can't match in two ways.
 _PLAIN = re.compile(
     rb"(?:[a-z]{3},\s*)?(\d{1,2})\s+([a-z]{3})\s+(\d{4})\s+(\d\d):(\d\d)(?::(\d\d))?\s+"
     rb"(?:([+-])(\d\d)([0-5]\d)|(?:gmt|ut|utc|z))(?:\s*\([^()\\]*\))?\s*",
     re.IGNORECASE,
 )
 
-# RFC 5322 4.3, and names that mean one thing wherever they are used, in minutes east of UTC. Not here: the military letters,
-# which RFC 822 had the wrong way round (4.3 calls them unknown), and what several regions share (IST, BST, AST).
+# RFC 5322 4.3, and names with one meaning everywhere, in minutes east of UTC. Not included: the military letters, which RFC 822
+# defined the wrong way round (4.3 calls them unknown), and names that several regions share (IST, BST, AST).
 _UTC_NAMES = frozenset({"gmt", "ut", "utc", "z"})
 _ZONES = dict.fromkeys(_UTC_NAMES, 0) | {
     **{"est": -300, "edt": -240, "cst": -360, "cdt": -300, "mst": -420, "mdt": -360, "pst": -480, "pdt": -420},
@@ -42,13 +41,13 @@ _TIME = re.compile(
 )
 _ISO_T = re.compile(r"(?<=\d)t(?=\d\d:)")
 _AFTER = re.compile(
-    r"(?:([ap])\.?m\.?(?![a-z]))?,? ?"  # the half of the day
-    r"(?:(\d{4})(?![\w:]) ?)?"  # the year of asctime, in front of the zone as git has it
-    r"((?:[a-z]{1,5} ?)?(?:[+-][\d:]{1,6})?(?: [a-z]{1,5})?)"  # the zone, with its name on either side
-    r"(?: ?(\d{4}))?"  # the year behind the zone: date(1), Java, Ruby
+    r"(?:([ap])\.?m\.?(?![a-z]))?,? ?"  # AM or PM
+    r"(?:(\d{4})(?![\w:]) ?)?"  # the year of asctime; in git's form it stands before the zone
+    r"((?:[a-z]{1,5} ?)?(?:[+-][\d:]{1,6})?(?: [a-z]{1,5})?)"  # the zone, with its name before or after the offset
+    r"(?: ?(\d{4}))?"  # the year after the zone: date(1), Java, Ruby
 )
 _ZONE = re.compile(r"([a-z]+)? ?(?:([+-])(?:(\d\d?):(\d\d)|(\d\d?)(\d\d)?))?(?: ([a-z]+))?")
-# words of any script, U+FFFD for bytes of unknown ones (the day of the week, as a rule), and what stands between them
+# Words of any script, U+FFFD for undecodable bytes (usually the day of the week), and the separators between them.
 _BEFORE = re.compile(r"[\w\ufffd ,./-]*")
 _WORD = re.compile(r"[\w\ufffd]+")
 _CJK_EDGE = re.compile(r"(?<=\d)[年년日일]|(?<=\d[月월])(?=\d)")  # `2026年11月24日`
@@ -56,12 +55,12 @@ _FILLERS = frozenset({"de", "at"})  # `24 de nov. de 2026`, `November 24, 2026 a
 
 
 def read(raw: bytes) -> datetime | None:
-    """A date-time in UTC, to the second, or None where it isn't certain which moment is meant.
+    """A date-time in UTC, to the second, or None if the moment isn't certain.
 
-    `-0000` is UTC: by RFC 5322 3.3 it tells nothing of the local zone, but the moment it does tell. Without any zone, or with one
-    that nobody can be sure of, there is no moment: 4.3 lets such a zone count as `-0000`, which would be hours off as a rule. A
-    zone in a comment counts where there is no other. Years of two and three digits are those of 4.3. The second 60 is the next
-    one. The day of the week isn't looked at. raw: the header's value without white space around it, folds and all.
+    `-0000` is UTC: by RFC 5322 3.3 it says nothing about the local zone, but it does give the moment. Without a zone, or with an
+    uncertain zone, there is no moment: 4.3 treats such a zone as `-0000`, which would usually be hours off. A zone in a comment
+    counts if there is no other. Years of two and three digits follow 4.3. The second 60 becomes the next second. The day of the
+    week is ignored. raw: the header's value without surrounding white space, with its folds.
     """
     if len(raw) > MAX_DATE_BYTES:
         return None
@@ -79,7 +78,7 @@ def read(raw: bytes) -> datetime | None:
 
 
 def without_comments(text: str) -> tuple[str, list[str]]:
-    """The text without its comments (RFC 5322 3.2.2), each a blank now, and the comments. An open one goes to the end."""
+    """The text with a blank for each comment (RFC 5322 3.2.2), and the comments. An unclosed comment extends to the end."""
     outside: list[str] = []
     comments: list[str] = []
     depth = position = 0
@@ -99,7 +98,7 @@ def without_comments(text: str) -> tuple[str, list[str]]:
 
 
 def _read_other(raw: bytes) -> datetime | None:
-    # some mailers put a day's name with an accent into encoded words
+    # Some mailers put a weekday name with an accent into encoded words.
     text = unicodedata.normalize("NFKC", encoded_words.decode(raw, max_chars=MAX_DATE_BYTES).casefold())
     outside, comments = without_comments(text)
     line = _ISO_T.sub(" ", " ".join(outside.split()).rstrip(" ,;"))
@@ -131,13 +130,13 @@ def _read_clock(hour: str, minute: str, second: str | None, half: str | None) ->
 
 
 def _read_day(text: str, year: str | None) -> tuple[int, int, int] | None:
-    """Year, month and day of what stands before the time; the year may stand behind it."""
+    """Year, month and day from the text before the time; the year may stand after the time."""
     if not _BEFORE.fullmatch(text):
         return None
     words = [word for word in _WORD.findall(_CJK_EDGE.sub(" ", text)) if word not in _FILLERS]
     if year:
         words.append(year)
-    # the day of the week, in whatever language (`terça-feira` is two words); `mar` may be a Tuesday or a month
+    # Drops the day of the week in any language (`terça-feira` is two words); `mar` may be a Tuesday or a month.
     while 3 < len(words) < 6 and not words[0][0].isdigit():
         del words[0]
     if len(words) != 3:
@@ -150,7 +149,7 @@ def _read_day(text: str, year: str | None) -> tuple[int, int, int] | None:
     if len(one) == 4 and _is_day(three):
         if two in MONTHS:
             return _date(one, MONTHS[two], three)
-        if _is_day(two):  # ISO 8601; the other orders of three numbers could be the 4th of May or the 5th of April
+        if _is_day(two):  # ISO 8601; other orders could be the 4th of May or the 5th of April
             return _date(one, int(two), three)
     return None
 
@@ -171,7 +170,7 @@ def _date(year: str, month: int, day: str) -> tuple[int, int, int] | None:
 
 
 def _read_zone(text: str) -> int | None:
-    """Minutes east of UTC, or None where they aren't certain. text: lower case."""
+    """Minutes east of UTC, or None if uncertain. text: lower case."""
     zone = _ZONE.fullmatch(text)
     if zone is None or not text:
         return None
@@ -189,9 +188,9 @@ def _read_zone(text: str) -> int | None:
         and name not in _UTC_NAMES
         and (len(hours or "") < 2 or minutes is None or _ZONES.get(name, offset) != offset)
     ):
-        return None  # `EST+5` is POSIX for what `-0500` is in mail, and `EST+0500` is neither
+        return None  # POSIX writes `EST+5` for the zone that mail calls `-0500`; `EST+0500` is neither
     if behind in _UTC_NAMES and offset:
-        return None  # `+0100 GMT`: one of the two is wrong. Other names behind a number are comments without their brackets
+        return None  # `+0100 GMT`: one is wrong. Other names after a number are comments without brackets
     return offset
 
 

@@ -1,6 +1,6 @@
-"""A decision: what becomes of a message in one deployment, in the words that the record keeps.
+"""A decision: the result for a message in one deployment, in the words that the record stores.
 
-Pure. Made by `matching`; written by `recording`; told by the command line. Standard library only.
+Pure. Made by `matching`; written by `recording`; shown by the command line. Standard library only.
 """
 
 import enum
@@ -10,7 +10,7 @@ from mailweir.directory import ContactRef, DeploymentRef, RuleRef
 
 
 class Outcome(enum.StrEnum):
-    """What was done with a message."""
+    """The action on a message."""
 
     CAPTURED = "captured"
     IGNORED = "ignored"
@@ -66,20 +66,20 @@ class Reason(enum.StrEnum):
     POSTFIX_PUT_OFF = "put off by Postfix"
 
 
-# Read out of Postfix's log, once mail was refused; all others were decided of a message that was there.
+# Read from Postfix's log after mail was refused; all other reasons come from a message that we saw.
 FROM_THE_LOG = frozenset({Reason.NO_SUCH_RECIPIENT, Reason.POSTFIX_REFUSED, Reason.POSTFIX_PUT_OFF})
 
 
 class HeldKind(enum.StrEnum):
-    """Why mail is held until its reading says whose it is (law 3, decision 0036): a user may have forwarded a client's mail by
-    hand; the author may be a new contact of a known company; it may be an answer in a known thread."""
+    """Why mail is held until its reading decides (law 3, decision 0036): a user may have forwarded a client's mail by hand; the
+    author may be a new contact of a known company; it may be an answer in a known thread."""
 
     FORWARD = "forward"
     COMPANY = "company"
     THREAD = "thread"
 
 
-# What a decision says while the mail is held
+# The reason in the decision while the mail is held.
 REASON_OF_HELD = {
     HeldKind.FORWARD: Reason.HELD_FORWARD,
     HeldKind.COMPANY: Reason.HELD_COMPANY,
@@ -88,10 +88,10 @@ REASON_OF_HELD = {
 
 
 class Doubt(enum.StrEnum):
-    """Why an author is less sure than others are (decision 0003).
+    """Why an author is less certain than usual (decision 0003).
 
-    REPAIRED: From holds the one address only where nothing in it is taken for a quote or a comment. SEVERAL: readers may show
-    several, and all are one contact's. FORWARDED: the one who forwarded the mail by hand says so.
+    REPAIRED: From holds the address only if nothing in it is taken for a quote or a comment. SEVERAL: readers may show several
+    addresses, and all belong to one contact. FORWARDED: only the person who forwarded the mail by hand names the author.
     """
 
     REPAIRED = "repaired"
@@ -107,7 +107,7 @@ class Direction(enum.StrEnum):
 
 
 class Route(enum.StrEnum):
-    """How a message came to be seen."""
+    """How a message was seen."""
 
     FORWARD = "forward"
     LOG = "log"
@@ -118,14 +118,14 @@ class Route(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What becomes of a message in one deployment.
+    """The result for a message in one deployment.
 
-    author: None where nobody can be told. addresses: the capture addresses that it came for, if any. direction: None where
-    nothing is captured or held. users: ids of those on whose record it is. todo_users: those on whose list it is. sightings:
-    (route, user id or None). named: all whom From and the headers of a group could name, where that isn't the author alone. via:
+    author: None if uncertain. addresses: the capture addresses that received it, if any. direction: None if nothing is captured
+    or held. users: ids of the users on whose record it is. todo_users: ids of the users on whose list it is. sightings: (route,
+    user id or None). named: all addresses that From and the headers of a group could name, if that isn't the author alone. via:
     see `authorship.Author`. rule: the never-log rule that hid it. held: why the mail is held; the outcome is `ignored` until that
-    is decided, and direction, users and sightings are those of the mail, should it be recorded. by_known_thread: its author is
-    nobody known, and its thread is.
+    is decided, and direction, users and sightings are the values for the case that the mail is recorded. by_known_thread: its
+    author is unknown, and its thread is known.
     """
 
     deployment: DeploymentRef

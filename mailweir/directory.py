@@ -1,6 +1,6 @@
-"""Who is known: what matching asks for, and what it is answered.
+"""The directory of known people: the questions that matching asks, and the types of the answers.
 
-Pure. `store.directory` answers from the database; `cached_directory` stands in front of one. Asked by `arrivals`, `authorship`
+Pure. `store.directory` answers from the database; `cached_directory` caches another directory. Asked by `arrivals`, `authorship`
 and `matching`. Standard library only.
 """
 
@@ -11,9 +11,9 @@ from mailweir.folding import EXACT, Folding
 
 
 class DeploymentRef(NamedTuple):
-    """A tenant, as matching sees it. automatic_todos: what programs answer is a to-do too. holds_forwards: what its users forward
-    to log@ by hand is held until it is read. has_auto_contacts: mail from some company's domain makes contacts. known_threads:
-    replies from unknown addresses are recorded where their thread is known."""
+    """A tenant, as matching sees it. automatic_todos: automatic answers become to-dos too. holds_forwards: mail that its users
+    forward to log@ by hand is held until it is read. has_auto_contacts: some company's domain makes contacts of its senders.
+    known_threads: replies from unknown addresses are recorded if their thread is known."""
 
     id: int
     name: str
@@ -39,7 +39,7 @@ class UserRef(NamedTuple):
 
 
 class ContactRef(NamedTuple):
-    """A contact by one of the addresses. is_bcc: the envelope has it and the headers don't."""
+    """A contact by one of its addresses. is_bcc: the address is in the envelope and not in the headers."""
 
     id: int
     address: str
@@ -47,8 +47,8 @@ class ContactRef(NamedTuple):
 
 
 class RuleRef(NamedTuple):
-    """A never-log rule. pattern: an address, or `@` and a domain. match_key: see `never_log`. user_id, username: whose it is, or
-    None where it holds for the deployment."""
+    """A never-log rule. pattern: an address, or `@` and a domain. match_key: see `never_log`. user_id, username: its owner, or
+    None if it holds for the deployment."""
 
     pattern: str
     match_key: str
@@ -57,22 +57,22 @@ class RuleRef(NamedTuple):
 
 
 class People(NamedTuple):
-    """Users and contacts by what their addresses are matched by (see `folding`); an address may be several contacts'."""
+    """Users and contacts by the key of their addresses (see `folding`); an address may belong to several contacts."""
 
     users: Mapping[str, UserRef]
     contacts: Mapping[str, tuple[ContactRef, ...]]
 
 
 class KnownThread(NamedTuple):
-    """What a mail answers, as far as it is on the record. users: ids of those who take part. unknown: how many mails of unknown
-    addresses are in it."""
+    """The thread that a mail answers, as far as it is on the record. users: ids of its participants. unknown: its number of mails
+    from unknown addresses."""
 
     users: frozenset[int] = frozenset()
     unknown: int = 0
 
 
 class ThreadIds(Protocol):
-    """What a mail says of its thread, as digests: see `reading.thread_keys`."""
+    """The Message-IDs by which a mail names its thread, as digests: see `reading.thread_keys`."""
 
     @property
     def in_reply_to(self) -> Collection[bytes]: ...
@@ -83,7 +83,7 @@ class ThreadIds(Protocol):
 
 
 class Directory(Protocol):
-    """Who is known. Every method but the first answers for one deployment only."""
+    """The known people. Every method except the first answers for one deployment only."""
 
     def deployments(self, domains: Collection[str]) -> Mapping[str, DeploymentRef]:
         """The deployments of these capture domains, by domain."""
@@ -95,32 +95,32 @@ class Directory(Protocol):
         """Users and contacts by the keys of their own addresses."""
 
     def groups_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
-        """Those of the keys that are addresses of the firm's groups and lists."""
+        """The keys that belong to addresses of the firm's groups and lists."""
 
     def auto_domains_among(self, deployment_id: int, domains: Collection[str]) -> Collection[str]:
-        """Those of the domains that make contacts of whom mail comes from."""
+        """The domains whose senders become contacts."""
 
     def removed_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
-        """Those of the keys that an admin took off a contact."""
+        """The keys that an admin removed from a contact."""
 
     def knows_message(self, deployment_id: int, digests: Collection[bytes]) -> bool:
-        """Is one of these the Message-ID of a message in a thread on the record? digests: see `reading.thread_keys`."""
+        """Is one of these the Message-ID of a message in a recorded thread? digests: see `reading.thread_keys`."""
 
     def known_thread(self, deployment_id: int, named: ThreadIds) -> KnownThread:
-        """The thread that holds what a mail answers; references count where the subject is the same."""
+        """The recorded thread that a mail answers; references count if the subject is the same."""
 
     def knows_domain(self, deployment_id: int, domain: str) -> bool:
-        """Is it a company's domain, or one that a user or group has an address in?"""
+        """Is it a company's domain, or the domain of a user's or group's address?"""
 
     def rules_among(self, deployment_id: int, keys: Collection[str]) -> Collection[RuleRef]:
-        """The never-log rules of these keys, of the deployment and of its users."""
+        """The never-log rules with these keys, of the deployment and of its users."""
 
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
         """Is one of these the token of a forwarding confirmation that was redirected?"""
 
 
 def people_among(deployment: DeploymentRef, addresses: tuple[str, ...], directory: Directory) -> People:
-    """Users and contacts by the addresses in the mail, whatever spelling of theirs we know."""
+    """Users and contacts by the addresses in the mail, in any spelling that we know."""
     if deployment.folding == EXACT:
         return directory.people_with(deployment.id, addresses)
     keys = {a: deployment.folding.key(a) for a in addresses}
@@ -132,6 +132,6 @@ def people_among(deployment: DeploymentRef, addresses: tuple[str, ...], director
 
 
 def are_groups(deployment: DeploymentRef, addresses: Collection[str], directory: Directory) -> bool:
-    """Are all of these addresses of the firm's groups?"""
+    """Do all of these addresses belong to groups of the firm?"""
     keys = {deployment.folding.key(one) for one in addresses}
     return len(directory.groups_among(deployment.id, keys)) == len(keys)

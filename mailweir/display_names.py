@@ -1,8 +1,8 @@
-"""The name that a contact gets whom a mail makes: as From, To or Cc show it beside the address, where that is harmless.
+"""The name of a contact that mail creates: the display name beside the address in From, To or Cc, if it is harmless.
 
-A name is anybody's to choose, so one that could be taken for another address, or for somebody who is known, is none: then the
-local part stands for it. Never raises, and its time grows with the headers' length only. Pure. Called where
-contacts are made by a company's domain. Standard library only.
+Anybody can choose a display name, so a name that could pass for another address or for a known person is dropped, and the local
+part takes its place. Never raises, and its time is linear in the headers' length. Pure. Called where contacts are made by a
+company's domain. Standard library only.
 """
 
 import re
@@ -12,17 +12,17 @@ from collections.abc import Iterable
 from mailweir import address, encoded_words
 
 MAX_NAME_CHARS = 80
-MAX_ADDRESS_CHARS = 200  # of one that stands for a name
+MAX_ADDRESS_CHARS = 200  # of an address in place of a name
 MAX_VALUE_BYTES = 60_000
-_MAX_BEFORE_CHARS = 600  # of what stands before an address: encoded words are longer than what they stand for
-_MAX_INSIDE_CHARS = 340  # of an address and its angle brackets
+_MAX_BEFORE_CHARS = 600  # of the text before an address: encoded words are longer than the text that they encode
+_MAX_INSIDE_CHARS = 340  # of an address with its angle brackets
 _ENDS = re.compile(r'[,;:>"]')
-# An address or a link, however it is spelt
+# An address or a link, in any spelling.
 _LIKE_AN_ADDRESS = re.compile(
     r"[@\uff20\ufe6b]|://|\bwww\.|\.(?:com|net|org|[a-z]{2})\b|\b(?:at|dot)\b.{1,40}\b(?:at|dot)\b", re.IGNORECASE
 )
 _QUOTES = "\"'\u2018\u2019\u201c\u201d\u00ab\u00bb`"
-# Scripts with letters that look like another one's
+# Scripts with letters that look like another script's.
 _ALIKE = ("LATIN", "CYRILLIC", "GREEK", "CHEROKEE", "ARMENIAN")
 
 
@@ -36,7 +36,7 @@ def of(normal: str, values: Iterable[bytes]) -> str:
 
 
 def unless_taken(name: str, normal: str, taken: Iterable[str]) -> str:
-    """The name, or the local part or address where it is one of the names that are taken, such as those of the staff."""
+    """The name, or the local part or the address if the name is already taken, for example by staff."""
     refused = {_folded(one) for one in taken}
     fitting = (one for one in (name, _of_local_part(normal)) if one and _folded(one) not in refused)
     return next(fitting, normal[:MAX_ADDRESS_CHARS])
@@ -44,12 +44,12 @@ def unless_taken(name: str, normal: str, taken: Iterable[str]) -> str:
 
 def _of_local_part(normal: str) -> str:
     local, _ = address.split(normal)
-    # `j.li` looks like a domain
+    # `j.li` looks like a domain.
     return cleaned(local) or cleaned(local.replace(".", " ")) or normal[:MAX_ADDRESS_CHARS]
 
 
 def cleaned(text: str) -> str:
-    """A name as one line without what can't be seen; "" where it is none, or could mislead."""
+    """A name as one line without invisible characters; "" if it is no name or could mislead."""
     text = unicodedata.normalize("NFC", encoded_words.decode(text.encode("utf-8", "replace"), max_chars=1_000))
     name = " ".join("".join(char if _is_seen(char) else " " for char in text).split())
     name = name.strip(_QUOTES + " ").strip()
@@ -60,12 +60,12 @@ def cleaned(text: str) -> str:
 
 
 def _is_seen(char: str) -> bool:
-    """No control character, mark that turns the reading direction, or the like; no character without a meaning of its own."""
+    """Is it visible: no control or format character, separator, or unassigned or private-use character?"""
     return unicodedata.category(char)[0] not in "CZ"
 
 
 def _plain(name: str) -> str:
-    """As a reader sees it: full-width letters and dots are plain ones."""
+    """The name as a reader sees it: full-width letters and dots become plain ones."""
     return unicodedata.normalize("NFKC", name)
 
 
@@ -74,7 +74,7 @@ def _folded(name: str) -> str:
 
 
 def _is_mixed(name: str) -> bool:
-    """Does a word hold letters of two scripts that look alike?"""
+    """Does a word mix letters of two scripts that look alike?"""
     return any(len({script for char in word if (script := _script(char))}) > 1 for word in name.split())
 
 
@@ -83,7 +83,7 @@ def _script(char: str) -> str:
 
 
 def _beside(normal: str, value: str) -> str:
-    """What stands before an address in angle brackets, quotes taken off; "" where nothing does."""
+    """The text before an address in angle brackets, without quotes; "" if there is none."""
     at = value.find("<")
     while at >= 0:
         end = value.find(">", at, at + _MAX_INSIDE_CHARS)

@@ -1,7 +1,7 @@
 """DKIM's canonical forms of a header and of a body (RFC 6376 3.4), in linear time, and a body's digest in them.
 
-A large body is digested in pieces, so that it takes no memory besides its own, whatever it is made of. Never changes a message.
-Pure. Called by `dkim_signing` and `dkim_message`. Standard library only.
+A large body is digested in pieces, so it takes no extra memory, whatever its content. Never changes a message. Pure. Called by
+`dkim_signing` and `dkim_message`. Standard library only.
 """
 
 import hashlib
@@ -9,15 +9,15 @@ import re
 
 _LINE_END = re.compile(rb"\r?\n")
 _UNSETTLED = re.compile(rb" ?\r?\Z")
-_ENDS_BACKWARDS = re.compile(rb"(?:\n\r)*+")  # possessive: else each end is remembered, to come back to
+_ENDS_BACKWARDS = re.compile(rb"(?:\n\r)*+")  # possessive: otherwise each line end is remembered for backtracking
 _BLANK_PIECE_LINES = 4_096
 _PIECE_BYTES = 65_536
-# Empty lines at the end are taken off so many at a time: one by one, 25 MB of them would take seconds
+# Empty lines at the end are removed in blocks: removing them one by one takes seconds for 25 MB.
 _END_BLOCKS = (b"\r\n" * 4_096, b"\r\n" * 64, b"\r\n")
 
 
 def collapsed(text: bytes) -> bytes:
-    """Each run of spaces and tabs as one space. Halves the runs as often as it takes: a regex would look at each space."""
+    """Each run of spaces and tabs becomes one space. Halves the runs repeatedly: a regex would look at each space."""
     if b"\t" in text:
         text = text.replace(b"\t", b" ")
     while b"  " in text:
@@ -31,16 +31,16 @@ def relaxed_header(name: bytes, value: bytes) -> bytes:
 
 
 class RelaxedBody:
-    """SHA-256 of a body in its relaxed form (RFC 6376 3.4.4), which comes in pieces of any size. Holds two bytes of it."""
+    """SHA-256 of a body in its relaxed form (RFC 6376 3.4.4); takes the body in pieces of any size and keeps two bytes of it."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
-        self._unsettled = b""  # at most a space and a CR: what they are is for the next piece to say
-        self._blank_lines = 0  # line ends that count only where something follows
+        self._unsettled = b""  # at most a space and a CR: the next piece decides what they mean
+        self._blank_lines = 0  # line ends that count only if something follows
         self._is_empty = True
 
     def update(self, piece: bytes) -> None:
-        """Takes the next part of the body."""
+        """Adds the next part of the body."""
         text = collapsed(self._unsettled + piece).replace(b" \r\n", b"\r\n")
         match = _UNSETTLED.search(text, max(0, len(text) - 2))
         assert match
@@ -53,7 +53,7 @@ class RelaxedBody:
         self._blank_lines += ends.end() // 2
 
     def digest(self) -> bytes:
-        """32 bytes; nothing can be added after it."""
+        """The 32 bytes; nothing can be added afterwards."""
         self._take(self._unsettled)
         if not self._is_empty:
             self._digest.update(b"\r\n")
@@ -79,7 +79,8 @@ def relaxed_digest(body: bytes) -> bytes:
 
 
 def simple_digest(body: bytes) -> bytes:
-    """SHA-256 of a whole body in its simple form (RFC 6376 3.4.3): without the empty lines at its end, and one CRLF there."""
+    """SHA-256 of a whole body in its simple form (RFC 6376 3.4.3): empty lines at the end removed, and one CRLF in their
+    place."""
     end = len(body)
     for block in _END_BLOCKS:
         while body.endswith(block, 0, end):

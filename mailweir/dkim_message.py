@@ -1,7 +1,7 @@
-"""A message as signatures see it: its headers in their order, and its body, in the forms that they are digested in.
+"""A message as signatures see it: its headers in their order, and its body, in the canonical forms.
 
-Strict where readers differ: a line that is no header makes the whole unreadable, and proves nothing. Linear in time, and a few
-times the message in memory. Never raises, on any bytes. Pure. Called by `sender_auth` and `arc`.
+Strict where readers differ: a line that isn't a header makes the whole message unreadable, and it proves nothing. Linear in time;
+needs a few times the message's size in memory. Never raises, on any bytes. Pure. Called by `sender_auth` and `arc`.
 """
 
 import re
@@ -13,11 +13,12 @@ from mailweir.headers import ONCE
 
 _NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]+")
 _FIELD_START = re.compile(rb"\r\n(?![ \t])")
-_MAILBOX_LINE = re.compile(rb"From [^\r\n]*(?:\r\n|\Z)")  # of a folder's file, no header
+_MAILBOX_LINE = re.compile(rb"From [^\r\n]*(?:\r\n|\Z)")  # the separator line of an mbox file, not a header
 
 
 class Message:
-    """headers: name as it stands, value with its leading white space and folds, without the final CRLF. body: lines in CRLF."""
+    """headers: name as it stands, value with its leading white space and folds, without the final CRLF. body: lines end in
+    CRLF."""
 
     def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         self.headers = headers
@@ -32,19 +33,19 @@ class Message:
         return [self.headers[index] for index in self._places.get(name, ())]
 
     def has_additions(self) -> bool:
-        """RFC 6376 8.15: a header put on top of a signed one of its name isn't covered, and would be read in its place."""
+        """RFC 6376 8.15: a header added above a signed one of the same name isn't covered, and readers would show it instead."""
         return any(len(self._places.get(name, ())) > 1 for name in ONCE)
 
     def body_digest(self, *, is_relaxed: bool) -> bytes:
-        """SHA-256 of the body in one of its forms; worked out once, however many signatures ask for it."""
+        """SHA-256 of the body in one canonical form; computed once, however many signatures need it."""
         if is_relaxed not in self._body_digests:
             digest = dkim_canonical.relaxed_digest if is_relaxed else dkim_canonical.simple_digest
             self._body_digests[is_relaxed] = digest(self.body)
         return self._body_digests[is_relaxed]
 
     def signed_text(self, names: Sequence[bytes], signature: tuple[bytes, bytes], *, is_relaxed: bool) -> bytes:
-        """What a signature covers of the headers (RFC 6376 3.7). names: of `h=`, in lower case; of each the lowest header that
-        isn't taken yet, and an absent one is nothing (5.4.2). signature: its own header, with an empty `b=`."""
+        """The header text that a signature covers (RFC 6376 3.7). names: of `h=`, in lower case; each takes the lowest header
+        that isn't taken yet, and an absent header counts as nothing (5.4.2). signature: its own header, with an empty `b=`."""
         taken: Counter[bytes] = Counter()
         parts = []
         for name in names:
@@ -57,13 +58,13 @@ class Message:
 
 
 def header_text(header: tuple[bytes, bytes], *, is_relaxed: bool) -> bytes:
-    """A header in one of its forms (RFC 6376 3.4.1, 3.4.2), with its CRLF."""
+    """A header in one canonical form (RFC 6376 3.4.1, 3.4.2), with its CRLF."""
     name, value = header
     return dkim_canonical.relaxed_header(name.lower(), value) if is_relaxed else b"%s:%s\r\n" % (name, value)
 
 
 def read(raw: bytes) -> Message | None:
-    """A message; its lines end in CRLF or LF. None where a line of its head is no header (RFC 5322 2.2)."""
+    """Parses a message; its lines end in CRLF or LF. None if a line of its head isn't a header (RFC 5322 2.2)."""
     if raw.count(b"\n") != raw.count(b"\r\n"):
         raw = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     line = _MAILBOX_LINE.match(raw)

@@ -1,4 +1,4 @@
-"""The TXT record by which a DKIM key is published (RFC 6376 3.6): written for the admin, and read from DNS again.
+"""The TXT record that publishes a DKIM key (RFC 6376 3.6): written for the admin, and parsed from DNS.
 
 Pure. Called by the command line, the checks of a domain, and `dkim_verifying`.
 """
@@ -18,14 +18,14 @@ ED25519_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class TxtRecord:
-    """name: without the final dot. strings: the value in parts of at most 255 bytes, which belong together without a space."""
+    """name: without the final dot. strings: the value in parts of at most 255 bytes, which are joined without a space."""
 
     name: str
     strings: tuple[str, ...]
 
     @property
     def value(self) -> str:
-        """The value as one text, for forms that split by themselves."""
+        """The value as one text, for DNS forms that split it themselves."""
         return "".join(self.strings)
 
     @property
@@ -35,7 +35,7 @@ class TxtRecord:
 
     @property
     def quoted(self) -> str:
-        """The value as a zone file has it: no character in it needs an escape."""
+        """The value in a zone file's notation: no character in it needs an escape."""
         return "( " + " ".join(f'"{part}"' for part in self.strings) + " )"
 
 
@@ -50,7 +50,7 @@ def record(domain: str, selector: str, public_key_der: bytes) -> TxtRecord:
 class PublishedKey:
     """A key as DNS has it. kind: rsa or ed25519. data: DER for RSA, 32 bytes for Ed25519 (RFC 8463 4.2).
 
-    hashes: those that signatures may use; None for all. flags: of t=. Unknown ones count for nothing (RFC 6376 3.6.1).
+    hashes: those that signatures may use; None for all. flags: of t=. Unknown flags are ignored (RFC 6376 3.6.1).
     """
 
     kind: str
@@ -60,27 +60,27 @@ class PublishedKey:
 
     @property
     def is_test(self) -> bool:
-        """t=y: signatures by it aren't to be treated otherwise than none."""
+        """t=y: a signature by this key must be treated like no signature."""
         return "y" in self.flags
 
     @property
     def is_for_same_domain(self) -> bool:
-        """t=s: i= may name no domain below d=."""
+        """t=s: i= may not name a subdomain of d=."""
         return "s" in self.flags
 
     @property
     def has_right_length(self) -> bool:
-        """Whether an RSA key is one, only its DER tells."""
+        """Is the length right? Whether data is an RSA key shows only in its DER."""
         return self.kind != "ed25519" or len(self.data) == ED25519_BYTES
 
     def takes(self, algorithm: str) -> bool:
-        """May it verify signatures of this a= (RFC 6376 6.1.2 steps 5 and 6), such as rsa-sha256?"""
+        """May it verify signatures with this a=, such as rsa-sha256 (RFC 6376 6.1.2 steps 5 and 6)?"""
         kind, _, digest = algorithm.partition("-")
         return kind == self.kind and self.has_right_length and (self.hashes is None or digest in self.hashes)
 
 
 def fault_of(values: Sequence[bytes], public_key_der: bytes) -> str | None:
-    """What is wrong with what DNS has at a key's name, or None. values: of each TXT record there, its strings put together."""
+    """Why the DNS answer for a key is wrong, or None. values: of each TXT record at the name, with its strings joined."""
     published = published_key(values)
     if isinstance(published, str):
         return published
@@ -92,7 +92,7 @@ def fault_of(values: Sequence[bytes], public_key_der: bytes) -> str | None:
 
 
 def unusable(key: PublishedKey) -> str:
-    """Why what is signed with a key counts for nothing with receivers, or "" (RFC 6376 3.6.1)."""
+    """Why receivers ignore signatures by this key, or "" (RFC 6376 3.6.1)."""
     if not key.has_right_length:
         return said(
             "the published p= is no Ed25519 key: it has {number} bytes, and {ed25519_bytes} are right",
@@ -110,7 +110,7 @@ def unusable(key: PublishedKey) -> str:
 
 
 def published_key(values: Sequence[bytes]) -> PublishedKey | str:
-    """The key that DNS has at a key's name, or in words why there is none to go by. values: as for `fault_of`."""
+    """The published key at a key's name, or a text that says why there is no usable key. values: as for `fault_of`."""
     if not values:
         return said("it isn't published")
     if len(values) > 1:
@@ -140,7 +140,7 @@ def is_revoked(value: bytes) -> bool:
 
 
 def _is_of_version_1(tags: Mapping[str, str]) -> bool:
-    return "v" not in tags or (next(iter(tags)) == "v" and tags["v"] == "DKIM1")  # 3.6.1: first, where it is there
+    return "v" not in tags or (next(iter(tags)) == "v" and tags["v"] == "DKIM1")  # 3.6.1: v= stands first, if present
 
 
 def _listed(value: str) -> frozenset[str]:
@@ -148,7 +148,7 @@ def _listed(value: str) -> frozenset[str]:
 
 
 def _tags(value: bytes) -> Mapping[str, str] | None:
-    """RFC 6376 3.2's tag list; None where it is none."""
+    """The tag list of RFC 6376 3.2; None if the value isn't a tag list."""
     found: dict[str, str] = {}
     for part in value.decode("utf-8", "replace").split(";"):
         name, equals, text = part.partition("=")

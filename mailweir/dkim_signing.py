@@ -1,7 +1,7 @@
-"""DKIM signatures (RFC 6376): rsa-sha256, relaxed/relaxed, made while the body passes, which is never held for it.
+"""Makes DKIM signatures (RFC 6376): rsa-sha256, relaxed/relaxed, computed while the body passes, without delaying it.
 
-The canonical forms are `dkim_canonical`'s, worked out piece by piece; the RSA is OpenSSL's, by `cryptography`, a twentieth of the
-time of dkimpy's own. Never changes a message. Called by the filter for what is relayed, and by the command line for new keys.
+`dkim_canonical` computes the canonical forms piece by piece; OpenSSL does the RSA, through `cryptography`, in a twentieth of
+dkimpy's time. Never changes a message. Called by the filter for relayed mail, and by the command line for new keys.
 """
 
 import base64
@@ -12,8 +12,8 @@ from typing import Any
 from mailweir.dkim_canonical import relaxed_header
 from mailweir.headers import MAX_WHOLE_BYTES, Header
 
-KEY_BITS = 2048  # RFC 8301 3.2; a longer one's record no longer fits a DNS answer over UDP
-# Signed once more than they stand there, so that none can be put on top of them (RFC 6376 8.15).
+KEY_BITS = 2048  # RFC 8301 3.2; with a longer key the record no longer fits a DNS answer over UDP
+# Signed once more than they occur, so that nobody can add one above them (RFC 6376 8.15).
 OVERSIGNED = (
     b"from",
     b"sender",
@@ -29,7 +29,7 @@ OVERSIGNED = (
     b"in-reply-to",
     b"references",
 )
-# The same where they stand. Where they don't, a mailing list that the mail goes through adds its own, and may (RFC 6376 5.4.1).
+# The same, if they occur. If they don't, a mailing list that the mail passes may add its own (RFC 6376 5.4.1).
 OVERSIGNED_WHERE_PRESENT = (
     b"list-id",
     b"list-help",
@@ -40,7 +40,7 @@ OVERSIGNED_WHERE_PRESENT = (
     b"list-owner",
     b"list-archive",
 )
-_MAX_NAMES = 200  # in h=: ordinary mail has 14; a thousand To headers are no reason for a signature of that size
+_MAX_NAMES = 200  # in h=: ordinary mail has 14; a thousand To headers don't justify a signature of that size
 _FOLD = b"\r\n\t"
 _LINE_CHARS = 72
 
@@ -49,12 +49,12 @@ class SigningKey:
     """A domain's key, ready to sign. private_der: PKCS #8, as `generate` made it."""
 
     def __init__(self, domain: str, selector: str, private_der: bytes) -> None:
-        # imported when needed: it costs a worker 9 MB
+        # Imported when needed: it costs a worker 9 MB.
         from cryptography.hazmat.primitives import serialization
 
         self.domain = domain
         self.selector = selector
-        # It comes from a value that is sealed against changes; the check of its primes would take 40 ms.
+        # The value comes from a seal that detects changes; the check of its primes would take 40 ms.
         self._key: Any = serialization.load_der_private_key(private_der, None, unsafe_skip_rsa_key_validation=True)
 
     def signature(self, headers: Sequence[Header], body_digest: bytes, now: datetime) -> bytes:
@@ -95,9 +95,9 @@ def generate() -> tuple[bytes, bytes]:
 
 
 def signed_names(headers: Sequence[Header]) -> list[bytes]:
-    """What goes into `h=`: each name as often as it stands there, and once more.
+    """The names for `h=`: each name as often as it occurs, and once more.
 
-    A header that Postfix may have cut on its way to us is left out, with all of its name: its receiver gets it whole.
+    A header that Postfix may have cut on its way to us is left out, with all headers of its name: its receiver gets it whole.
     """
     times: dict[bytes, int] = {}
     cut = set()
@@ -111,7 +111,8 @@ def signed_names(headers: Sequence[Header]) -> list[bytes]:
 
 
 def _relaxed_headers(headers: Sequence[Header], names: Sequence[bytes]) -> list[bytes]:
-    """Those of the names, for each the lowest that isn't taken yet (RFC 6376 5.4.2); an absent one is nothing."""
+    """The headers with these names, each name taking the lowest header that isn't taken yet (RFC 6376 5.4.2); an absent one adds
+    nothing."""
     left: dict[bytes, list[bytes]] = {name: [] for name in names}
     for name, value in headers:
         key = name.rstrip().lower()

@@ -1,4 +1,5 @@
-"""A signature's tags (RFC 6376 3.2, 3.5), and what can be told by them alone: whose it is, what it covers, whether it is timely.
+"""A signature's tags (RFC 6376 3.2, 3.5), and what they show without a key: the signing domain, the coverage, the validity
+period.
 
 Linear in their size. Pure. Called by `dkim_verifying`, `sender_auth` and `arc`.
 """
@@ -11,7 +12,7 @@ from collections.abc import Collection, Mapping
 from mailweir import address
 
 MAX_SIGNATURE_BYTES = 4_096  # Google's have 800
-CLOCK_SLACK_SECONDS = 36_000  # of signers' clocks
+CLOCK_SLACK_SECONDS = 36_000  # tolerance for signers' clocks
 ALGORITHMS = frozenset({b"rsa-sha256", b"ed25519-sha256"})  # RFC 8301 3.1: rsa-sha1 proves nothing
 MUST_COVER = frozenset({b"from"})  # RFC 6376 5.4
 _NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_]*")
@@ -22,7 +23,7 @@ Tags = Mapping[bytes, bytes]
 
 
 def read(value: bytes) -> Tags:
-    """A signature's tags; none where it can't be read, has a tag twice (RFC 6376 3.2) or isn't worth reading."""
+    """A signature's tags; empty if it can't be parsed, has a tag twice (RFC 6376 3.2) or isn't worth parsing."""
     if len(value) > MAX_SIGNATURE_BYTES:
         return {}
     specs = value.strip().split(b";")
@@ -39,8 +40,8 @@ def read(value: bytes) -> Tags:
 
 
 def unsigned(value: bytes) -> bytes:
-    """A signature's value as it was when it was made: nothing in `b=`, nor around that (RFC 6376 3.7). value: one that `read`
-    reads, without its final CRLF."""
+    """A signature's value as it was when signed: `b=` empty, without white space around it (RFC 6376 3.7). value: must be
+    accepted by `read`, without its final CRLF."""
     specs = value.split(b";")
     for index, spec in enumerate(specs):
         name, _, _ = spec.partition(b"=")
@@ -50,7 +51,7 @@ def unsigned(value: bytes) -> bytes:
 
 
 def domain(tags: Tags) -> str:
-    """Whose signature it says that it is, in normal form (A-labels: RFC 8616 4); "" where that is no domain."""
+    """The domain that the signature claims, in normal form (A-labels: RFC 8616 4); "" if that isn't a domain."""
     return _domain(tags.get(b"d", b""))
 
 
@@ -62,7 +63,7 @@ def _domain(text: bytes) -> str:
 
 
 def identity_domain(tags: Tags) -> str | None:
-    """The domain of `i=`: that of `d=` where there is no `i=`; None where `i=` isn't of d= or below it (RFC 6376 3.5)."""
+    """The domain of `i=`: that of `d=` if there is no `i=`; None if `i=` is neither d= nor below it (RFC 6376 3.5)."""
     of_signer = domain(tags)
     if b"i" not in tags:
         return of_signer
@@ -77,25 +78,26 @@ def covered(tags: Tags) -> list[bytes]:
 
 
 def proves_something(tags: Tags, must_cover: frozenset[bytes] = MUST_COVER) -> bool:
-    """Could the signature prove From, whatever the key says: does it cover the whole body and these headers, by SHA-256?"""
-    # RFC 6376 8.2: with l=, anybody can add text below what is signed
+    """Could the signature prove From, whatever the key: does it cover the whole body and these headers, by SHA-256?"""
+    # RFC 6376 8.2: with l=, anybody can append text to the signed part
     return b"l" not in tags and tags.get(b"a") in ALGORITHMS and must_cover.issubset(covered(tags))
 
 
 def is_timely(tags: Tags, now: float) -> bool:
-    """Can it be told by now? What is examined late, or by a clock that is behind, isn't forged for that (RFC 6376 3.5)."""
+    """Is the signature within its validity period now? Late examination, or a slow clock, doesn't make it forged (RFC 6376
+    3.5)."""
     expires_at, signed_at = seconds(tags, b"x"), seconds(tags, b"t")
     return (expires_at is None or expires_at >= now) and (signed_at is None or signed_at <= now + CLOCK_SLACK_SECONDS)
 
 
 def seconds(tags: Tags, name: bytes) -> int | None:
-    """A time among the tags, since 1970; None where it isn't there or is none."""
+    """A time among the tags, in seconds since 1970; None if it is absent or invalid."""
     value = tags.get(name, b"")
     return int(value) if value.isdigit() and len(value) <= _MAX_TIME_DIGITS else None
 
 
 def forms(tags: Tags) -> tuple[bool, bool] | None:
-    """Are headers and body taken in their relaxed form (RFC 6376 3.5, c=)? None where it names no form that there is."""
+    """Do headers and body use the relaxed form (RFC 6376 3.5, c=)? None if it names an unknown form."""
     head, slash, body = tags.get(b"c", b"simple/simple").partition(b"/")
     if not slash:
         body = b"simple"
@@ -103,7 +105,7 @@ def forms(tags: Tags) -> tuple[bool, bool] | None:
 
 
 def decoded(tags: Tags, name: bytes) -> bytes:
-    """The bytes of a tag in base64, folded or not; empty where it is none."""
+    """The bytes of a base64 tag, folded or not; empty if invalid."""
     try:
         return base64.b64decode(b"".join(tags.get(name, b"").split()), validate=True)
     except (binascii.Error, ValueError):
@@ -111,7 +113,7 @@ def decoded(tags: Tags, name: bytes) -> bytes:
 
 
 def is_well_formed(tags: Tags, mandatory: Collection[bytes]) -> bool:
-    """Are these tags there, and is what DKIM signatures and seals have in common as it must be?"""
+    """Are these tags present, and are the tags that DKIM signatures and seals share valid?"""
     if not all(tags.get(name) for name in mandatory) or not decoded(tags, b"b") or forms(tags) is None:
         return False
     if b"q" in tags and b"dns/txt" not in [method.strip() for method in tags[b"q"].split(b":")]:

@@ -1,7 +1,7 @@
-"""Is one DKIM signature good (RFC 6376 6.1, RFC 8463): its form, its key, the body, the headers. The arithmetic is OpenSSL's.
+"""Verifies one DKIM signature (RFC 6376 6.1, RFC 8463): its form, its key, the body, the headers. OpenSSL does the arithmetic.
 
-Asks no network: it is handed how a key's record is found. `cryptography` is imported when first needed: it costs a worker 9 MB.
-Called by `sender_auth` and `arc`.
+Makes no network queries: the caller supplies the look-up of key records. `cryptography` is imported when first needed: it costs a
+worker 9 MB. Called by `sender_auth` and `arc`.
 """
 
 from collections.abc import Callable, Collection
@@ -17,7 +17,7 @@ from mailweir.sender_verdict import VerdictReason
 MIN_RSA_BITS = 1024  # RFC 8301 3.2
 MAX_RSA_BITS = 16_384  # OpenSSL's own limit; RFC 8301 has verifiers know 4096
 _MANDATORY = (b"v", b"a", b"b", b"bh", b"d", b"h", b"s")
-_MAX_KEYS = 512  # few bytes each; a domain signs all of its mail with one or two
+_MAX_KEYS = 512  # a few bytes each; a domain signs all of its mail with one or two
 
 Txt = Callable[[str], bytes]
 
@@ -31,14 +31,14 @@ class Signature(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What one signature says. is_good: None where it can't be told, for want of a key or because the time is past."""
+    """The result for one signature. is_good: None if unknown, because there is no key or the signature has expired."""
 
     is_good: bool | None
     reason: VerdictReason
 
 
 def read(header: tuple[bytes, bytes]) -> Signature:
-    """A header that is a signature or seal; without tags where it can't be read."""
+    """Parses a signature or seal header; it has no tags if it can't be parsed."""
     tags = dkim_tags.read(header[1])
     return Signature(header, tags, dkim_tags.domain(tags))
 
@@ -46,7 +46,7 @@ def read(header: tuple[bytes, bytes]) -> Signature:
 def check(
     message: Message, signature: Signature, txt: Txt, now: float, must_cover: frozenset[bytes] = dkim_tags.MUST_COVER
 ) -> Finding:
-    """What a DKIM signature says of the message. txt: a key's record by its name, empty where there is none.
+    """Checks a DKIM signature of the message. txt: returns a key's record by its name, empty if there is none.
 
     now: seconds since 1970. must_cover: names of headers in lower case. Errors: whatever txt raises.
     """
@@ -65,12 +65,12 @@ def check(
         reason = VerdictReason.WRONG_IDENTITY
     if reason is None:
         return Finding(True, VerdictReason.DKIM)
-    # 3.6.1: a test that goes wrong isn't held against anybody
+    # 3.6.1: a failing signature by a test key has no consequence for the signer.
     return Finding(None if key.is_test or reason is VerdictReason.KEY_UNUSABLE else False, reason)
 
 
 def published_key(signature: Signature, txt: Txt) -> PublishedKey | VerdictReason:
-    """The key of a well-formed signature or seal, or why there is none to tell by (RFC 6376 6.1.2)."""
+    """The key of a well-formed signature or seal, or why there is no usable one (RFC 6376 6.1.2)."""
     record = txt(f"{signature.tags[b's'].decode('ascii')}._domainkey.{signature.domain}.")
     if not record:
         return VerdictReason.KEY_MISSING
@@ -81,7 +81,7 @@ def published_key(signature: Signature, txt: Txt) -> PublishedKey | VerdictReaso
 
 
 def fault(message: Message, signature: Signature, key: PublishedKey) -> VerdictReason | None:
-    """Why a well-formed signature of body and headers doesn't hold by this key; None where it does."""
+    """Why a well-formed signature of body and headers doesn't verify with this key; None if it verifies."""
     forms = dkim_tags.forms(signature.tags)
     assert forms is not None
     head_is_relaxed, body_is_relaxed = forms
@@ -94,7 +94,7 @@ def fault(message: Message, signature: Signature, key: PublishedKey) -> VerdictR
 
 
 def fault_of_text(text: bytes, signature: Signature, key: PublishedKey) -> VerdictReason | None:
-    """Why `b=` isn't this key's signature of the text; None where it is."""
+    """Why `b=` isn't this key's signature of the text; None if it is."""
     public = _loaded(key.kind, key.data)
     if public is None:
         return VerdictReason.KEY_UNUSABLE
@@ -106,7 +106,7 @@ def fault_of_text(text: bytes, signature: Signature, key: PublishedKey) -> Verdi
 
 @lru_cache(maxsize=_MAX_KEYS)
 def _loaded(kind: str, data: bytes) -> Any:
-    """A public key, or None where the bytes are none. kind, data: see PublishedKey."""
+    """A public key, or None if the bytes aren't one. kind, data: see PublishedKey."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -139,5 +139,5 @@ def _holds(key: Any, kind: str, signature: bytes, text: bytes) -> bool:
 
 
 def is_well_formed(signature: Signature, mandatory: Collection[bytes]) -> bool:
-    """See `dkim_tags.is_well_formed`; and its domain is one."""
+    """Checks as `dkim_tags.is_well_formed`, and that its domain is valid."""
     return bool(signature.domain) and dkim_tags.is_well_formed(signature.tags, mandatory)

@@ -1,6 +1,6 @@
 """RFC 2047 encoded words as text: for display and search only, never for matching.
 
-Never raises, on any bytes; what can't be read is U+FFFD. Called by `headers`, `candidates`, `dates` and `identity`. Pure.
+Never raises, on any bytes; unreadable bytes become U+FFFD. Called by `headers`, `candidates`, `dates` and `identity`. Pure.
 """
 
 import binascii
@@ -9,8 +9,8 @@ import re
 from mailweir import charsets
 
 # RFC 2047 2, with a language (RFC 2231 5). Mailers also write blanks into words, and raw question marks into Q words, even in
-# front of an encoded byte (`?=20`). A Q word ends at any other `?=`, and one with `=?` in it is none, so it never reaches into
-# the next one. The search for its end stops there, too: many beginnings take no more time than one.
+# front of an encoded byte (`?=20`). A Q word ends at any other `?=`, and can't contain `=?`, so it never extends into the next
+# word. The search for its end stops there too: many openings take no more time than a single opening.
 _Q_TEXT = r"[^?=]*(?:(?:=(?!\?(?!=))|\?(?!=))[^?=]*)*"
 _WORD = re.compile(
     r"=\?([^?\s*]{1,40})(?:\*[^?\s]*)?\?(?:"

@@ -1,4 +1,4 @@
-"""The envelope of one message: what was said in the SMTP dialogue, never what the headers say.
+"""The envelope of one message: the data of the SMTP dialogue, never of the headers.
 
 Made by the filter; read by matching. The queue id isn't here: Postfix gives it only at the end of the message, after the
 matching. Pure.
@@ -19,7 +19,7 @@ class Recipient:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What Postfix may know it by, and so takes it off by: what was typed, or that without a phrase and a source route."""
+        """The forms by which Postfix may know it, for removing it: as typed, or that without a phrase and a source route."""
         bare = self.typed.rpartition("<")[2].partition(">")[0]
         if bare.startswith("@"):
             bare = bare.partition(":")[2]
@@ -38,15 +38,15 @@ class Envelope:
 
 
 def read_recipient(typed: str, read: str | None = None) -> Recipient:
-    """A recipient from what stood in RCPT TO and, if known, from what Postfix read in it.
+    """A recipient from the text of RCPT TO and, if known, from Postfix's own reading of it.
 
-    Postfix takes comments and white space (`<richard (he) @demo.example.net>`) and asks the look-ups without them: what it
-    accepted for that must count here as well.
+    Postfix accepts comments and white space (`<richard (he) @demo.example.net>`) and queries the look-ups without them: a
+    recipient that it accepted that way must count here too.
     """
     return Recipient(typed, address.normalise_path(read or typed) or None)
 
 
 def read_sender(typed: str) -> str:
-    """The envelope sender from what stood in MAIL FROM; what is no address stays as it was typed, in lower case."""
+    """The envelope sender from the text of MAIL FROM; a text that isn't an address stays as typed, in lower case."""
     sender = address.normalise_path(typed)
     return typed.strip("<>").lower() if sender is None else sender

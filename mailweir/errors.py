@@ -1,4 +1,4 @@
-"""Named errors: raised where they are found, with the facts, and translated once at an edge (SMTP reply, exit code).
+"""Named errors: raised with the facts where the fault is found, and translated once at an edge (SMTP reply, exit code).
 
 Pure. Never holds a reply code or an exit code itself: the edges know those.
 """
@@ -9,15 +9,15 @@ class MailweirError(Exception):
 
 
 class BadInput(MailweirError):
-    """Something that a person gave can't be taken: an address twice, an unknown name, a malformed value."""
+    """A value that a person gave is not acceptable: a duplicate address, an unknown name, a malformed value."""
 
 
 class NotFound(BadInput):
-    """What was asked for isn't there."""
+    """The requested object doesn't exist."""
 
 
 class SettingsError(MailweirError):
-    """The settings file is missing, unreadable, or says something that can't be."""
+    """The settings file is missing, unreadable or invalid."""
 
 
 class DatabaseVersionError(MailweirError):
@@ -25,12 +25,12 @@ class DatabaseVersionError(MailweirError):
 
 
 class DatabaseUnavailable(MailweirError):
-    """The database can't be asked right now; the same question may be answered later."""
+    """The database isn't available right now; the same query may work later."""
 
 
 class DnsUnavailable(MailweirError):
-    """DNS gave no answer (timeout, SERVFAIL): unknown, and never to be read as 'there is none'."""
+    """DNS gave no answer (timeout, SERVFAIL): the result is unknown. Never treat it as 'no such record'."""
 
 
 class BackupError(MailweirError):
-    """A backup can't be made, or what is to be restored is none of ours."""
+    """A backup can't be made, or the file to restore isn't a Mailweir backup."""

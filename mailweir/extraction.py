@@ -1,8 +1,9 @@
-"""Bytes out of a kept message: a file of it, or all. A child takes them out under limits: mail is hostile when it is read, too.
+"""Extracts bytes from a stored message: one of its files, or all of it. A child process does it under limits, because mail is
+hostile.
 
-The child is a program of its own, for whoever asks may have threads, and a fork of those goes wrong. So many run at once, and no
-more. What a child says lies in a file without a name, so a browser that is slow to take it holds no child.
-Called by the page and by `mailweir activity attachment`.
+The child is a separate program, because callers may have threads and forking those is unsafe. The number of running children is
+limited. The child's output is in an unnamed file, so a slow browser occupies no child. Called by the page and by `mailweir
+activity attachment`.
 """
 
 import json
@@ -26,16 +27,16 @@ _KEPT_OF_ENVIRONMENT = ("LANG", "PATH", "PYTHONPATH")  # nothing of the settings
 
 
 class Busy(MailweirError):
-    """As many children as may run do run, and none ended in time."""
+    """The maximum number of children is running, and none ended in time."""
 
 
 class HasBcc(MailweirError):
-    """The message names recipients whom its author alone may know of."""
+    """The message names Bcc recipients that only its author may see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Of one child. data_bytes: of memory. answer_bytes: of what it takes out. queue_seconds: until it may begin."""
+    """Limits for one child. data_bytes: of memory. answer_bytes: of its output. queue_seconds: the longest wait for a start."""
 
     data_bytes: int = 300_000_000
     cpu_seconds: int = 10
@@ -45,14 +46,14 @@ class Limits:
 
 
 class Extractor:
-    """Takes files out of messages, at most so many at once. Any thread may ask."""
+    """Extracts files from messages, with a limited number of children at once. Thread-safe."""
 
     def __init__(self, most_at_once: int, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._places = threading.BoundedSemaphore(most_at_once)
 
     def file(self, kept: Version, attachment: Attachment) -> IO[bytes]:
-        """One attachment, decoded: an open file without a name, at its start. MailweirError where it can't be had; Busy."""
+        """One attachment, decoded: an open unnamed file, at its start. MailweirError if it isn't available; Busy."""
         wanted = {"offset": attachment.offset, "length": attachment.length, "encoding": attachment.encoding}
         return self._taken_out(
             kept,
@@ -61,7 +62,7 @@ class Extractor:
         )
 
     def whole(self, kept: Version, *, with_bcc: bool) -> IO[bytes]:
-        """The message, byte for byte. with_bcc: may it name recipients in Bcc? HasBcc where it does and may not."""
+        """The message, byte for byte. with_bcc: may it name recipients in Bcc? HasBcc if it does and may not."""
         wanted = {"with_bcc": with_bcc, "size": kept.size_bytes}
         return self._taken_out(
             kept, wanted, said("the message of activity {activity_id} can't be read", activity_id=kept.activity_id)
@@ -69,7 +70,7 @@ class Extractor:
 
     def _taken_out(self, kept: Version, wanted: dict[str, Any], fault: str) -> IO[bytes]:
         with self._place():
-            answer = tempfile.TemporaryFile()  # noqa: SIM115  whoever asked closes it
+            answer = tempfile.TemporaryFile()  # noqa: SIM115  the caller closes it
             try:
                 code = self._run(kept, wanted, answer)
                 if code == extraction_child.HAS_BCC:
@@ -90,7 +91,7 @@ class Extractor:
         return answer
 
     def _run(self, kept: Version, wanted: dict[str, Any], answer: IO[bytes]) -> int:
-        """The child's exit code; FAILED for one that was killed."""
+        """The child's exit code; FAILED if it was killed."""
         limits = self._limits
         order = {
             **wanted,
@@ -107,7 +108,7 @@ class Extractor:
                 env={name: os.environ[name] for name in _KEPT_OF_ENVIRONMENT if name in os.environ},
                 timeout=limits.wall_seconds,
                 check=False,
-                start_new_session=True,  # Ctrl-C is the parent's matter
+                start_new_session=True,  # the parent handles Ctrl-C
             )
         except subprocess.TimeoutExpired:
             return extraction_child.FAILED

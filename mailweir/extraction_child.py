@@ -1,7 +1,7 @@
-"""The child of `extraction`: takes one file, or all, out of a message, and ends. `python -m mailweir.extraction_child`.
+"""The child of `extraction`: extracts one file, or all, from a message, and ends. `python -m mailweir.extraction_child`.
 
-Standard input: a line of JSON that says what is wanted, then the message as it is kept, compressed. What it takes out goes to
-standard output. Its exit code is its answer. It has no database, no settings and no secret. Started by `extraction`.
+Standard input: a line of JSON with the request, then the stored message, compressed. The output goes to standard output. The exit
+code is the answer. It has no database, no settings and no secret. Started by `extraction`.
 """
 
 import json
@@ -19,7 +19,7 @@ DONE, FAILED, HAS_BCC, DAMAGED = 0, 1, 3, 4
 _CHUNK_BYTES = 262_144
 _MAX_ORDER_BYTES = 4_096
 _MAX_HEAD_BYTES = 16_000_000
-# Whatever a reader takes for the end of a line
+# Anything that a reader takes for a line end.
 _BCC = re.compile(rb"(?:^|[\r\n])(?:resent-)?bcc[ \t]*:", re.IGNORECASE)
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
@@ -34,7 +34,7 @@ class _Slice:
 
 
 def main() -> int:
-    """Does what standard input says; the exit code."""
+    """Executes the request on standard input; returns the exit code."""
     order = json.loads(sys.stdin.buffer.readline(_MAX_ORDER_BYTES))
     _confine(order)
     whole = zstandard.ZstdDecompressor().stream_reader(sys.stdin.buffer, read_across_frames=True)
@@ -58,7 +58,7 @@ def _confine(order: dict[str, Any]) -> None:
 
 
 def _part(whole: BinaryIO, order: dict[str, Any]) -> int:
-    """One file, decoded: what lies before it is skipped, and what lies behind isn't read."""
+    """One file, decoded: the bytes before it are skipped, and the bytes after it aren't read."""
     skipped = 0
     while skipped < order["offset"]:
         piece = whole.read(min(_CHUNK_BYTES, order["offset"] - skipped))
@@ -74,7 +74,8 @@ def _part(whole: BinaryIO, order: dict[str, Any]) -> int:
 
 
 def _exactly(whole: BinaryIO, count: int) -> bytes:
-    """So many bytes, or fewer where there are no more. One read of so much would be room for all that the mail only claims."""
+    """This many bytes, or fewer at the end of the input. A single read of this size would allocate the memory that the mail only
+    claims."""
     pieces = []
     while count > 0:
         piece = whole.read(min(_CHUNK_BYTES, count))
@@ -86,7 +87,7 @@ def _exactly(whole: BinaryIO, count: int) -> bytes:
 
 
 def _all(whole: BinaryIO, order: dict[str, Any]) -> int:
-    """The message byte for byte; nothing of it where it names recipients that the reader may not know of."""
+    """The message byte for byte; nothing of it if it names recipients that the reader may not see."""
     head = bytearray()
     while not (end := _HEAD_END.search(head, max(0, len(head) - _CHUNK_BYTES - 4))) and len(head) < _MAX_HEAD_BYTES:
         piece = whole.read(_CHUNK_BYTES)

@@ -1,8 +1,8 @@
-"""Which spellings of an address are one person's: a deployment's choice, off unless it is switched on.
+"""Which spellings of an address belong to one person: a deployment's choice, off by default.
 
-Plus-addresses (`jane+news@` is `jane@`) are a custom of many mail systems and no rule of any RFC, so nobody can tell from outside
-where they hold; dots in the local part mean nothing at Gmail alone. An address is matched by its key, which is stored beside
-it. Pure; called by `matching`, and by `store` where an address is written. Standard library only.
+Plus-addresses (`jane+news@` is `jane@`) are a custom of many mail systems and not in any RFC, so nobody can tell from outside
+where they apply; dots in the local part are ignored by Gmail alone. An address is matched by its key, which is stored beside it.
+Pure; called by `matching`, and by `store` where an address is written. Standard library only.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class Folding(NamedTuple):
     gmail_dots: bool = False
 
     def key(self, normal: str) -> str:
-        """What an address in its normal form is matched by; itself where nothing is folded. Folding a key changes nothing."""
+        """The key by which an address in its normal form is matched; the address itself if nothing is folded. Idempotent."""
         if not self.plus_addresses and not self.gmail_dots:
             return normal
         local, domain = address.split(normal)
@@ -32,7 +32,7 @@ class Folding(NamedTuple):
         return f"{local}@{domain}"
 
     def without_tag(self, local: str) -> str:
-        """A local part without its `+tag`, where such tags don't count."""
+        """A local part without its `+tag`, if the deployment ignores tags."""
         return (local.partition("+")[0] or local) if self.plus_addresses else local
 
 

@@ -1,6 +1,6 @@
-"""A child that does one thing and ends, and that never outlives its parent.
+"""Forks a child that does one task and ends, and that never outlives its parent.
 
-Called by processes that keep workers: the filter, `mailweir-auth` and the digest. Its caller has one thread.
+Called by processes that keep workers: the filter, `mailweir-auth` and the digest. The caller must have one thread only.
 """
 
 import ctypes
@@ -15,9 +15,10 @@ _STOPS = {signal.SIGTERM, signal.SIGINT}
 
 
 def fork(work: Callable[[], None], logger: structlog.stdlib.BoundLogger) -> int:
-    """Starts a child that does this and ends, with 1 where it raised; the child's pid. SIGTERM and SIGINT end it at once."""
+    """Starts a child that does this and ends, with exit code 1 if it raised; returns the child's pid. SIGTERM and SIGINT end it
+    at once."""
     parent = os.getpid()
-    # a stop between the fork and the entry would go unseen
+    # A stop signal between the fork and the entry would be lost.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
     pid = os.fork()
     if pid:

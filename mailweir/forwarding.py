@@ -1,4 +1,4 @@
-"""Has a user's forwarding gone quiet? Pure: from the times at which mail came, and the time now.
+"""Has a user's forwarding stopped? Pure: computed from the times at which mail came, and the time now.
 
 Called by `explain.forwarding`.
 """
@@ -9,24 +9,24 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 WINDOW = timedelta(days=60)  # before the last mail: how regular was it?
-LEAST_QUIET = timedelta(days=3)  # a weekend is none
+LEAST_QUIET = timedelta(days=3)  # a weekend doesn't count as one
 FACTOR = 2
-LEAST_DAYS = 5  # days with mail, below which nothing is regular
+LEAST_DAYS = 5  # fewer days with mail don't count as regular
 
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """No mail since `last`, where `usual_gap` was the longest pause that was usual."""
+    """No mail since `last`; `usual_gap` was the longest usual pause."""
 
     last: datetime
     usual_gap: timedelta
 
 
 def gone_quiet(times: Collection[datetime], now: datetime) -> Quiet | None:
-    """Quiet, where mail came regularly and then stopped; None where it goes on, or was never regular. times: in any order.
+    """Quiet if mail came regularly and then stopped; None if it continues, or was never regular. times: in any order.
 
-    Regular: on at least five days of the sixty before the last one. Stopped: for longer than three days, and than twice the
-    longest usual pause. The usual pauses are all of the window but the longest one, which may have been a holiday.
+    Regular: on at least five of the sixty days before the last mail. Stopped: for longer than three days, and longer than twice
+    the longest usual pause. The usual pauses are all pauses of the window except the longest, which may have been a holiday.
     """
     if not times:
         return None

@@ -1,9 +1,9 @@
-"""Whose mail a user forwarded by hand: of the originals that were read, those that a contact wrote (decision 0036).
+"""Which client's mail a user forwarded by hand: the originals that were read and that a contact wrote (decision 0036).
 
-What stands in the text goes before what is attached, for a client's mail may itself have messages attached. Of forwards of
-forwards it is the outermost original whose author is a contact: what isn't a contact's is looked into only where its subject says
-that it is a forward itself, for below others stands what they answer. Pure: asks the directory that it is handed. Called by
-`holding`.
+Originals in the text come before attached ones, because a client's mail may itself have messages attached. In forwards of
+forwards it is the outermost original whose author is a contact. An original that isn't a contact's is searched further only if
+its subject says that it is a forward itself, because other mails contain the mail that they answer. Pure: asks the directory that
+it is given. Called by `holding`.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from mailweir.reading.originals import Attached, Originals
 
 
 class Found(NamedTuple):
-    """An original by a contact. candidates: all whom its From could name. attached, inline: see `holding.Pick`."""
+    """An original by a contact. candidates: all addresses that its From could name. attached, inline: see `holding.Pick`."""
 
     decision: Decision
     candidates: tuple[str, ...]
@@ -30,7 +30,7 @@ class Found(NamedTuple):
 
 @dataclass
 class Search:
-    """Among what one user forwarded. addresses: the capture addresses that it came to."""
+    """The search in one user's forward. addresses: the capture addresses that it came to."""
 
     deployment: DeploymentRef
     addresses: tuple[str, ...]
@@ -47,7 +47,7 @@ class Search:
         return Reason.FORWARD_OF_NOBODY if self._has_stranger else Reason.FORWARD_OF_STAFF
 
     def of(self, originals: Originals, carrier: Attached | None = None) -> list[Found]:
-        """All that contacts wrote. carrier: the attached message that these originals are in."""
+        """All originals that contacts wrote. carrier: the attached message that contains these originals."""
         inline = self._in_text(originals, carrier)
         return [inline] if inline else list(self._among_attached(originals))
 

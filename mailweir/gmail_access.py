@@ -1,7 +1,7 @@
-"""A user's Gmail, connected and left: whose mailbox a consent opens, and what is left at Google when it ends.
+"""Connecting and disconnecting a user's Gmail: which mailbox a consent opens, and what remains at Google afterwards.
 
-The edge (the command line, a page) brings the consent and says in its own words what is raised and returned here. The database is
-open for moments only: Google may take its time.
+The edge (the command line, a page) brings the consent, and words the errors and results in its own way. The database is open for
+short moments only: Google may take its time.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ OpenDatabase = Callable[[], AbstractContextManager[Database]]
 
 
 class AnotherAccount(BadInput):
-    """The consent is for another account than the one that was named. found: whose it is."""
+    """The consent belongs to another account than the named one. found: that account's address."""
 
     def __init__(self, found: str, wanted: str) -> None:
         super().__init__(
@@ -47,8 +47,8 @@ class AnotherAccount(BadInput):
 
 
 class AnotherMailbox(BadInput):
-    """The user is connected with a mailbox that isn't this one under a new name. found: this one's address. may_be_renamed: too
-    little is recorded to tell, so somebody may vouch for it by naming the address."""
+    """The user is connected with another mailbox, and it isn't the same one renamed. found: the new mailbox's address.
+    may_be_renamed: too little is recorded to tell, so somebody may confirm it by naming the address."""
 
     def __init__(self, before: str, found: str, *, may_be_renamed: bool) -> None:
         super().__init__(
@@ -65,8 +65,8 @@ class AnotherMailbox(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be connected. address: of the mailbox that is meant; is_exact: it was named, so no other will do. before: what
-    is connected for the user now."""
+    """The mailbox to connect. address: of the intended mailbox; is_exact: it was named, so only that one will do. before: the
+    user's connected mailbox, if any."""
 
     address: str
     before: Connected | None
@@ -75,7 +75,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A mailbox that may be read. token_sealed: the consent's, or None for a service account. consent_ends_at: or None where it
+    """A mailbox that Gmail lets us read. token_sealed: the consent's, or None for a service account. consent_ends_at: None if it
     lasts."""
 
     profile: Profile
@@ -91,9 +91,9 @@ def proven(
     identity: OAuthClient | ServiceAccount,
     consent: tuple[Consent, Seals] | None,
 ) -> Iterator[Proof]:
-    """Which mailbox Gmail lets us read; the block writes it down. If nothing comes of it, the consent is given back.
+    """Yields the mailbox that Gmail lets us read; the caller's block records it. If the block fails, the consent is given back.
 
-    consent: with what seals its token; None for a service account. Errors: AnotherAccount, AnotherMailbox, BadInput,
+    consent: with the object that seals its token; None for a service account. Errors: AnotherAccount, AnotherMailbox, BadInput,
     GmailError.
     """
     given, secrets = consent or (None, None)
@@ -113,7 +113,7 @@ def proven(
 def _give_back(
     settings: Settings, open_database: OpenDatabase, client: OAuthClient, given: Consent, address: str
 ) -> None:
-    """What comes to nothing leaves no grant behind at Google, unless the mailbox is read by the same consent already."""
+    """Revokes a grant at Google that isn't used, unless the mailbox is already read by the same consent."""
     with open_database() as database:
         is_read = gmail_mailboxes.is_read(database, address)
     if not is_read:
@@ -122,9 +122,9 @@ def _give_back(
 
 
 def _profile_of(reader: MailboxReader, wanted: Wanted, whose: list[str], *, is_delegated: bool) -> Profile:
-    """Whose mailbox it is; the address is added to `whose` as soon as it is known."""
+    """The profile of the mailbox; its address is added to `whose` as soon as it is known."""
     profile, before = patiently(reader.profile), wanted.before
-    # a service account has named the mailbox itself
+    # A service account has named the mailbox itself.
     found = addresses.normalise(profile.address) or (wanted.address if is_delegated else None)
     whose += [found] if found else []
     if found is None:
@@ -140,7 +140,7 @@ def _profile_of(reader: MailboxReader, wanted: Wanted, whose: list[str], *, is_d
 
 @dataclass(frozen=True, slots=True)
 class Directions:
-    """Which mail is recorded: what contacts send to the user, what the user sends to contacts."""
+    """Which mail is recorded: mail from contacts to the user, mail from the user to contacts."""
 
     inbound: bool
     outbound: bool
@@ -148,7 +148,7 @@ class Directions:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A mailbox that was connected. renamed_from: the address that it had, where it has a new one. is_swept: by any sync."""
+    """A connected mailbox. renamed_from: its former address, if it has a new one. is_swept: by any sync."""
 
     mailbox: GmailMailbox
     renamed_from: str | None
@@ -156,7 +156,7 @@ class Connection:
 
 
 def directions_before(database: Database, deployment: Deployment, username: str) -> Directions | None:
-    """Those of the mailbox that is connected already; None where none is."""
+    """The directions of the mailbox that is already connected; None if none is."""
     try:
         found = gmail_mailboxes.find(database, deployment, username)
     except NotFound:
@@ -176,7 +176,7 @@ def connect(
     consent: tuple[Consent, Seals] | None,
     clock: Callable[[], datetime],
 ) -> Connection:
-    """Connects the mailbox that Gmail lets us read, or the same one again. Errors: those of `proven`, and of
+    """Connects the mailbox that Gmail lets us read, or reconnects the same one. Errors: those of `proven`, and of
     `gmail_connections.connect`."""
     before = wanted.before
     with proven(settings, open_database, wanted, identity, consent) as proof, open_database() as database:
@@ -201,21 +201,21 @@ def connect(
 
 
 class Left(StrEnum):
-    """What is left at Google after a mailbox was left."""
+    """The access that remains at Google after a mailbox was disconnected."""
 
     NOTHING = "nothing"
-    SERVICE_ACCOUNT = "service account"  # may read it still, as all mailboxes
-    SHARED = "shared"  # the same consent is another user's too
-    UNTOLD = "untold"  # Google couldn't be told
+    SERVICE_ACCOUNT = "service account"  # it can still read this mailbox, as it can all mailboxes
+    SHARED = "shared"  # another user's mailbox uses the same consent
+    UNTOLD = "untold"  # Google couldn't be notified
 
 
 def give_up(
     settings: Settings, address: str, sealed: bytes | None, *, is_shared: bool, client_id: str | None = None
 ) -> tuple[Left, str]:
-    """Gives a mailbox's consent back; what is left at Google, and why where it couldn't be told.
+    """Gives a mailbox's consent back; returns what remains at Google, and why if Google couldn't be notified.
 
-    sealed: the token, or None for a service account. is_shared: another mailbox is read by it. client_id: of the client
-    that the token belongs to.
+    sealed: the token, or None for a service account. is_shared: another mailbox is read by it. client_id: of the client that the
+    token belongs to.
     """
     if sealed is None:
         return Left.SERVICE_ACCOUNT, ""

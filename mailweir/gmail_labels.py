@@ -1,4 +1,5 @@
-"""Gmail's system labels that a decision goes by, as a bit mask, which is kept with it: a label that changes brings it up again.
+"""Gmail's system labels that a decision depends on, as a bit mask. It is stored with the decision: a changed label causes a new
+decision.
 
 Pure. Called by the sync.
 """
@@ -18,7 +19,7 @@ class Label(enum.IntFlag):
 
 
 def mask(labels: Iterable[str]) -> Label:
-    """Those of a message's labels that count."""
+    """The labels of a message that count."""
     found = Label(0)
     for name in labels:
         found |= Label.__members__.get(name, Label(0))

@@ -1,7 +1,8 @@
-"""Keeps children at work: one that dies or hangs is replaced at once, and what its clients connect to stays open meanwhile.
+"""Keeps child processes running: a child that dies or hangs is replaced at once, and the sockets of its clients stay open
+meanwhile.
 
-A child tells that it goes on by a byte now and then. The guardian has one thread, knows no secret and opens no database. Called
-by `mailweir-auth`, which has one child, and by `mailweir-web`, which has as many as the settings say.
+A child signals that it is alive by a byte at intervals. The guardian has one thread, knows no secret and opens no database.
+Called by `mailweir-auth`, which has one child, and by `mailweir-web`, which has as many as the settings say.
 """
 
 import os
@@ -18,7 +19,7 @@ from mailweir.forking import fork
 
 BEAT_SECONDS = 0.5
 LOOK_SECONDS = 1.0
-# Looks in a row without a beat. Looks, and not seconds: where the whole host stood still, nobody hangs.
+# Checks in a row without a beat. Counted in checks and not in seconds: when the whole host stands still, no child hangs.
 MAX_SILENT_LOOKS = 4
 STOP_SECONDS = 3.0
 SHORT_LIFE_SECONDS = 1.0
@@ -29,7 +30,7 @@ Work = Callable[[int, int], None]  # the child's place, from 0 on, and the descr
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How many looks in a row a child may be silent. first_looks: until its first beat, for it may have much to load."""
+    """How many checks in a row a child may be silent. first_looks: until its first beat, because it may have much to load."""
 
     looks: int = MAX_SILENT_LOOKS
     first_looks: int = MAX_SILENT_LOOKS
@@ -37,8 +38,8 @@ class Patience:
 
 @dataclass(slots=True)
 class _Child:
-    """One that works. reader: the end of its pipe that is read here. has_begun: it has beaten once. is_ending: it has closed the
-    pipe's other end. why_killed: "" where it wasn't."""
+    """A running child. reader: the end of its pipe that is read here. has_begun: it has beaten once. is_ending: it has closed the
+    other end of the pipe. why_killed: "" if it wasn't."""
 
     pid: int
     reader: int
@@ -51,7 +52,7 @@ class _Child:
 
 
 class _Family:
-    """The children by their places, and from when on an empty place may be taken."""
+    """The children by their places, and the time from which an empty place may be filled."""
 
     def __init__(self, work: Work, count: int, patience: Patience, logger: structlog.stdlib.BoundLogger) -> None:
         self.children: dict[int, _Child] = {}
@@ -62,7 +63,7 @@ class _Family:
         self._logger = logger
 
     def fill(self) -> None:
-        """Starts whoever is missing, unless it died just after its start."""
+        """Starts the missing children, except those that died just after their start."""
         now = time.monotonic()
         for place in [place for place, due in self._due.items() if due <= now]:
             del self._due[place]
@@ -78,7 +79,7 @@ class _Family:
         self._work(place, writer)
 
     def watch(self) -> None:
-        """Waits until the next look, until one ends, or a place may be taken again."""
+        """Waits until the next check, until a child ends, or until a place may be filled again."""
         left = self._next_look_at - time.monotonic()
         if left > 0:
             self._hear(left)
@@ -86,7 +87,7 @@ class _Family:
             self._look()
 
     def _look(self) -> None:
-        """Who was silent for too many looks is killed."""
+        """Kills each child that was silent for too many checks."""
         self._next_look_at = time.monotonic() + LOOK_SECONDS
         self._hear(0.0)
         for child in self.children.values():
@@ -94,10 +95,10 @@ class _Family:
             child.has_beaten = False
             if child.silent_looks >= (self._patience.looks if child.has_begun else self._patience.first_looks):
                 child.why_killed = "it hung, and was killed"
-                _signal(child, signal.SIGKILL)  # SIGTERM would wait for one that is stopped
+                _signal(child, signal.SIGKILL)  # a stopped process doesn't react to SIGTERM
 
     def _hear(self, seconds: float) -> None:
-        """Takes beats, once there is one, for so long at most."""
+        """Reads beats once there are any; waits at most this long."""
         poll = select.poll()
         speaking = [child for child in self.children.values() if not child.is_ending]
         for child in speaking:
@@ -112,7 +113,7 @@ class _Family:
                 child.has_begun = child.has_begun or child.has_beaten
 
     def bury(self, *, is_over: bool) -> None:
-        """Forgets who has ended, and says so unless all is over."""
+        """Forgets children that have ended, and logs it unless everything is ending."""
         for place, child in list(self.children.items()):
             pid, status = os.waitpid(child.pid, os.WNOHANG)
             if not pid:
@@ -125,12 +126,12 @@ class _Family:
                 self._logger.error("the one that answers is replaced", why=why)
 
     def tell_to_end(self) -> None:
-        """SIGTERM for each."""
+        """Sends SIGTERM to each child."""
         for child in list(self.children.values()):
             _signal(child, signal.SIGTERM)
 
     def end(self, seconds: float) -> None:
-        """Waits for all to end; kills those that take longer than that."""
+        """Waits for all to end; kills those that take longer."""
         deadline = time.monotonic() + seconds
         while self.children:
             self.bury(is_over=True)
@@ -149,9 +150,8 @@ def keep(
     patience: Patience = Patience(),
     stop_seconds: float = STOP_SECONDS,
 ) -> None:
-    """Runs `work` in so many children, again and again, until SIGTERM or SIGINT, or until it has no sense any more. Then the
-    children get SIGTERM, and SIGKILL after `stop_seconds`, and this returns.
-    """
+    """Runs `work` in this many children, restarting them, until SIGTERM or SIGINT, or until `has_sense` is false. Then the
+    children get SIGTERM, SIGKILL after `stop_seconds`, and the function returns."""
     family = _Family(work, count, patience, logger)
     stopping = False
 
@@ -167,7 +167,7 @@ def keep(
         if not stopping:
             family.watch()
             family.bury(is_over=stopping or not has_sense())
-    family.tell_to_end()  # the signal may have come before a child had a number here
+    family.tell_to_end()  # the signal may have come before a child was registered here
     family.end(stop_seconds)
 
 

@@ -1,7 +1,7 @@
 """A bounded look at raw header bytes: author, header recipients, Message-ID, date, subject and a few marks.
 
-Never parses a body and never raises, on any bytes. Only what matching and the record need is read; the subject and the date
-only when they are asked for. Called by the filter when the first piece of the body comes, and by the sync. Pure.
+Never parses a body and never raises, on any bytes. Reads only what matching and the record need; subject and date only on
+request. Called by the filter when the first piece of the body comes, and by the sync. Pure.
 """
 
 import re
@@ -14,18 +14,18 @@ from mailweir.original_author import Original
 
 Header = tuple[bytes, bytes]  # name; value with its leading white space and its folds (CRLF), without the final CRLF
 
-MAX_RECIPIENT_BYTES = 250_000  # of To: and Cc: together, each of which stands once
-# Postfix hands over at most 60,000 bytes of a header, leaves out whole the folded line that doesn't fit, and gives no sign of it.
-# What is near that may be cut: of `jane@client.example.evil.example` the filter may get `jane@client.example`.
+MAX_RECIPIENT_BYTES = 250_000  # of To: and Cc: together, each of which occurs once
+# Postfix passes at most 60,000 bytes of a header, omits the whole folded line that doesn't fit, and gives no sign of it. A value
+# near that size may be cut: of `jane@client.example.evil.example` the filter may get `jane@client.example`.
 MAX_WHOLE_BYTES = 50_000
-MAX_AUTHOR_BYTES = MAX_WHOLE_BYTES  # an author who may be a part of another one is not read
+MAX_AUTHOR_BYTES = MAX_WHOLE_BYTES  # an author that may be part of a longer one is not read
 MAX_SUBJECT_CHARS = 998
-MAX_MESSAGE_ID_BYTES = 998  # RFC 5322 2.1.1: no line is longer; and PostgreSQL indexes no more than 2,700
+MAX_MESSAGE_ID_BYTES = 998  # RFC 5322 2.1.1: no line is longer; and PostgreSQL indexes at most 2,700
 LOOP_HEADER = b"X-Mailweir-Loop"
-MAX_LOOP_BYTES = 1_000  # some 30 tokens
-# RFC 5322 3.6, RFC 2045: a message has each of these once, and readers differ in which of two they take
+MAX_LOOP_BYTES = 1_000  # about 30 tokens
+# RFC 5322 3.6, RFC 2045: a message has each of these once; of two, readers differ in which they take.
 ONCE = frozenset(b"from to cc subject date message-id reply-to sender content-type content-transfer-encoding".split())
-MAX_PROVABLE_HEADERS = 300  # of a message with more, no signature is checked: ordinary mail has 20 to 60
+MAX_PROVABLE_HEADERS = 300  # no signature is checked in a message with more: ordinary mail has 20 to 60
 
 _BRACKETED = re.compile(rb"<[^<>]+>")
 # An empty value, or an empty group such as `undisclosed-recipients:;` (RFC 5322 3.4)
@@ -45,7 +45,7 @@ _WANTED = frozenset(
         LOOP_HEADER.lower(),
         *original_author.NAMES,
         *automatic.NAMES,
-        # what labels and the keys of threads are read of, later (`reading`)
+        # The source of labels and thread keys, which `reading` derives later.
         b"references",
         b"x-forwarded-message-id",
         b"list-id",
@@ -56,17 +56,17 @@ _WANTED = frozenset(
 )
 
 
-class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to make
-    """What the headers say.
+class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to create
+    """The content of the headers.
 
-    candidates: the addresses that readers of From could show (`candidates`), in normal form; none where nobody can be told for
-    the author: From stands twice or holds nothing, or too many. named_in_from: what From holds in whatever reading, for `why`
-    alone. repaired: the one candidate was found only where nothing is taken for a quote or a comment. recipients: the addresses
-    of To and Cc in normal form. named: those that any reader of To and Cc could show. unread_recipients: To or Cc holds
-    something, and no address was found in them. message_id: as in the mail, or None. original: whom the mail names as its
-    author before a group or list put its own address into From. is_automatic_answer: an out-of-office or the like.
-    loop_tokens: what our loop header says, whoever wrote it. marked_confirmation: Google's header of a forwarding confirmation
-    is there. found: the values as they came of all that is read here or by `reading`, by name in lower case.
+    candidates: the addresses that readers of From could show (`candidates`), in normal form; none if the author is uncertain:
+    From occurs twice, or holds no address or too many. named_in_from: the addresses in From in any reading, for `why` alone.
+    repaired: the only candidate was found only if nothing is taken for a quote or a comment. recipients: the addresses of To and
+    Cc in normal form. named: those that any reader of To and Cc could show. unread_recipients: To or Cc isn't empty, and no
+    address was found in them. message_id: as in the mail, or None. original: the author that the mail names from before a group
+    or list put its own address into From. is_automatic_answer: an out-of-office or the like. loop_tokens: the content of our loop
+    header, whoever wrote it. marked_confirmation: Google's header of a forwarding confirmation is present. found: the original
+    values of all headers that this module or `reading` reads, by name in lower case.
     """
 
     candidates: tuple[str, ...]
@@ -87,7 +87,7 @@ class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to
 
     @property
     def author(self) -> str | None:
-        """Who wrote, where all readers show the same."""
+        """The author, if all readers show the same one."""
         return self.candidates[0] if len(self.candidates) == 1 else None
 
     @property
@@ -97,13 +97,13 @@ class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to
 
     @property
     def sent_at(self) -> datetime | None:
-        """The Date header in UTC, or None where it names no moment for certain."""
+        """The Date header in UTC, or None if it gives no certain moment."""
         return dates.read(self.raw_date)
 
 
 def look(headers: Iterable[Header], *, may_be_cut: bool = True, envelope_sender: str | None = None) -> HeaderView:
-    """Reads a message's headers, in their order. may_be_cut: they are Postfix's, which cuts long ones and gives no sign.
-    envelope_sender: empty for the null sender, None where it isn't known."""
+    """Reads a message's headers, in their order. may_be_cut: they come from Postfix, which cuts long ones without a sign.
+    envelope_sender: empty for the null sender, None if unknown."""
     found: dict[bytes, list[bytes]] = {}
     for name, value in headers:
         key = name.rstrip().lower()
@@ -165,7 +165,7 @@ def _read_recipients(values: list[bytes], *, may_be_cut: bool) -> _Recipients:
     found = _Recipients({}, set(), unread=False)
     left = MAX_RECIPIENT_BYTES
     for value in values:
-        # of what is cut, the last address could be a part of another one
+        # In a cut value, the last address could be part of another one.
         whole = len(value) <= left and (len(value) <= MAX_WHOLE_BYTES or not may_be_cut)
         part = value if whole else value[: max(value.rfind(b",", 0, left), value.rfind(b";", 0, left), 0)]
         reading = candidates.read(_text(part))
@@ -179,7 +179,7 @@ def _read_recipients(values: list[bytes], *, may_be_cut: bool) -> _Recipients:
 
 
 def _read_loop_tokens(values: list[bytes]) -> tuple[str, ...]:
-    # one token for each deployment that redirected the message; another Mailweir's header may stand above ours
+    # One token for each deployment that redirected the message; another Mailweir's header may stand above ours.
     return tuple(token.decode() for token in _TOKEN.findall(b" ".join(values)[:MAX_LOOP_BYTES])) if values else ()
 
 
@@ -192,5 +192,5 @@ def _read_message_id(value: bytes) -> str | None:
 
 
 def _text(value: bytes) -> str:
-    # surrogates stand for bytes that are no UTF-8: fine in a display name, and never part of an address
+    # Surrogates replace bytes that aren't UTF-8: acceptable in a display name, and never part of an address.
     return value.decode("utf-8", "surrogateescape")

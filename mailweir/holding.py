@@ -1,8 +1,8 @@
-"""Held mail: what is kept of it until it is read, and what becomes of it then (law 3, decision 0036).
+"""Held mail: the facts that are stored until it is read, and the decision then (law 3, decision 0036).
 
-A rule for each kind takes the mail's facts, who proved its author, and what it forwards, and asks the directory as it is by then:
-what an admin changed meanwhile counts. It says what goes on the record, or why nothing does. Pure: asks the directory that it is
-handed, writes nothing. Called by the filter and the sync (facts), and by the digest (rules).
+A rule for each kind of held mail takes the mail's facts, the proof of its author and the mail that it forwards, and asks the
+directory in its current state: an admin's changes in the meantime count. It returns what goes on the record, or why nothing does.
+Pure: asks the directory that it is given, writes nothing. Called by the filter and the sync (facts), and by the digest (rules).
 """
 
 import json
@@ -20,20 +20,21 @@ from mailweir.reading.originals import Attached, Originals
 from mailweir.sender_verdict import SenderVerdict
 from mailweir.strangers import NewContacts, Parent, Stranger
 
-MAX_RECIPIENTS = 500  # that are kept of a header
+MAX_RECIPIENTS = 500  # stored of a header
 _MAX_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What headers and envelope said of held mail. addresses, message_id, direction, users, todo_users, sightings, via, doubt,
-    named: the decision's.
+    """The content of headers and envelope of held mail. addresses, message_id, direction, users, todo_users, sightings, via,
+    doubt, named: the decision's.
 
-    candidates: all whom From could name. recipients: of To and Cc, in normal form, at most MAX_RECIPIENTS; log_address: was it in
-    the envelope. envelope_sender: None where it isn't known. has_proven_author: by a login, or as the mailbox's own.
-    is_automatic: an answer that a program gave. header_labels: `reading.labels.to_bits`. subject, sent_at: the headers'.
+    candidates: all addresses that From could name. recipients: of To and Cc, in normal form, at most MAX_RECIPIENTS; log_address:
+    was it in the envelope? envelope_sender: None if unknown. has_proven_author: by a login, or as the mailbox's own.
+    is_automatic: a program wrote it as an answer. header_labels: `reading.labels.to_bits`. subject, sent_at: the headers'.
     identity, version_digest: `identity.key` and `identity.version` of the whole mail by its own author. names: (address, name) of
-    those who could become contacts (`display_names`); parent: what it answers; of the kinds that ask for them.
+    the people who could become contacts (`display_names`); parent: the mail that it answers; both only for the kinds that need
+    them.
     """
 
     addresses: tuple[str, ...]
@@ -116,7 +117,7 @@ def facts(
     envelope_sender: str | None,
     has_proven_author: bool,
 ) -> Facts:
-    """What is kept of a decision that holds its mail, and of the headers that it went by."""
+    """The facts of a decision that holds its mail, and of the headers that the decision used."""
     return Facts(
         addresses=decision.addresses,
         message_id=decision.message_id,
@@ -143,7 +144,7 @@ def facts(
 
 
 def _names(decision: Decision, view: HeaderView) -> Iterator[tuple[str, str]]:
-    """Of those whom the mail could make contacts."""
+    """Names of the people whom the mail could make contacts."""
     if decision.direction is Direction.OUTGOING:
         values = [value for name in (b"to", b"cc") for value in view.found.get(name, ())]
         yield from ((one, display_names.of(one, values)) for one in view.recipients[:_MAX_NAMES])
@@ -155,8 +156,8 @@ def _names(decision: Decision, view: HeaderView) -> Iterator[tuple[str, str]]:
 
 
 class Mail(NamedTuple):
-    """Held mail that was read. author: as matching knows it. verdict: on the author. originals: what it forwards; of kind FORWARD
-    alone."""
+    """Held mail that was read. author: as matching knows it. verdict: on the author. originals: the mails that it forwards; only
+    for kind FORWARD."""
 
     deployment: DeploymentRef
     kind: HeldKind
@@ -172,8 +173,8 @@ class Mail(NamedTuple):
 
 
 class Pick(NamedTuple):
-    """What goes on the record. decision: captured. attached: the message to record, or that carries it; None: the held mail
-    itself. inline: the original in its text, or None."""
+    """One mail for the record. decision: captured. attached: the attached message to record, or that contains it; None: the held
+    mail itself. inline: the original in its text, or None."""
 
     decision: Decision
     attached: Attached | None = None
@@ -196,13 +197,14 @@ def is_meant(facts: Facts, kind: HeldKind, domain: str) -> bool:
 
 
 def decide(mail: Mail, directory: Directory) -> Picks | Ignored | NewContacts:
-    """What becomes of it: at least one pick, or why there is none, or who is to be a contact first; then this is asked again."""
+    """At least one pick, or why there is none, or the people who must become contacts first; in that case the function is called
+    again."""
     return _RULES[mail.kind](mail, directory)
 
 
 def _forward(mail: Mail, directory: Directory) -> Picks | Ignored:
-    """A user's own words are his alone, so nothing counts unless it is proven that he wrote them. Then it is the mail of those
-    originals' authors who are contacts."""
+    """A user's own words are that user's alone, so nothing counts unless the user is proven to have written the mail. Then it is
+    the mail of the contacts among the authors of the originals."""
     if not mail.deployment.holds_forwards:
         return Ignored(Reason.NO_CONTACT)
     forwarder = people_among(mail.deployment, (mail.author,), directory).users.get(mail.author)
@@ -224,7 +226,7 @@ def _forward(mail: Mail, directory: Directory) -> Picks | Ignored:
 
 
 def _company(mail: Mail, directory: Directory) -> Picks | Ignored | NewContacts:
-    """See `strangers.of_company`. A rule that hides the mail makes no contact of its author either."""
+    """See `strangers.of_company`. A rule that hides the mail doesn't make its author a contact either."""
     found = strangers.of_company(_stranger(mail), directory)
     if not isinstance(found, NewContacts):
         return _picked(mail, found, directory)

@@ -1,6 +1,6 @@
 """The key by which two sightings are one message of a deployment (law 2).
 
-Pure; called by the filter and the sync, and by `reading.thread_keys` for how an id is spelt. Standard library only.
+Pure; called by the filter and the sync, and by `reading.thread_keys` for the spelling of an id. Standard library only.
 """
 
 import hashlib
@@ -18,15 +18,16 @@ _SIGNED_NAMES = re.compile(rb"(?:^|;)\s*h\s*=([^;]*)")
 
 
 def key(view: HeaderView, body_digest: bytes, *, author: str | None = None) -> bytes:
-    """32 bytes: of Message-ID, author and date; of the content where there is no Message-ID.
+    """32 bytes: of Message-ID, author and date; of the content if there is no Message-ID.
 
-    The author is all that From could name: whom we take for the author may change with the contacts, and the message doesn't.
-    author: where a group put its own address there, who stood in From before, so that its copy and a direct one are one message.
+    The author includes all addresses that From could name: the author by our choice may change with the contacts, and the message
+    doesn't. author: the author in From before a group put its own address there, so that the group's copy and a direct one are
+    one message.
 
-    Trace headers, recipients of the envelope and what forwarders add don't count, so the copies that two users forward, a copy
-    at the log address and the one that the sync finds are one message. The body doesn't count either where there is a
-    Message-ID: what differs under the same key is kept beside the first (`version`), for forwarders re-encode. A Message-ID and a
-    Date that our relay added count as none (`added_headers`): the key is that of the mail as it was submitted, whoever has it.
+    Trace headers, envelope recipients and headers that forwarders add don't count. So the copies that two users forward, a copy
+    at the log address and the copy that the sync finds are one message. The body doesn't count either if there is a Message-ID:
+    messages that differ under the same key are stored beside the first (`version`), because forwarders re-encode. A Message-ID
+    and a Date that our relay added don't count (`added_headers`): the key is that of the mail as submitted, for every copy.
     """
     author = author or ",".join(sorted(view.candidates))
     date = _date_part(view)
@@ -39,7 +40,7 @@ def key(view: HeaderView, body_digest: bytes, *, author: str | None = None) -> b
 
 
 def plain_id(message_id: str) -> str:
-    """As it was before a program folded it, put a blank into it or encoded it as if it were text."""
+    """The Message-ID as it was before a program folded it, put a blank into it or encoded it like text."""
     if "=?" in message_id:
         message_id = encoded_words.decode(message_id.encode("utf-8", "replace"), max_chars=MAX_MESSAGE_ID_BYTES)
     return "".join(message_id.split())
@@ -51,7 +52,7 @@ def _date_part(view: HeaderView) -> bytes:
     sent_at = view.sent_at
     if sent_at:
         return sent_at.isoformat().encode()
-    # what names no moment counts as it is written, but for folds and comments, which servers change on the way
+    # A date that gives no moment counts as written, without folds and comments, which servers change in transit.
     text, _ = dates.without_comments(view.raw_date.decode("latin-1"))
     return b" ".join(text.encode("latin-1").split())
 
@@ -59,14 +60,14 @@ def _date_part(view: HeaderView) -> bytes:
 def version(
     headers: Sequence[Header], body_digest: bytes, *, through_group: bool = False, author: str | None = None
 ) -> bytes:
-    """32 bytes that tell apart what comes under one key: of the body, the signatures, and the headers that the verdict goes by.
+    """32 bytes that distinguish versions under one key: of the body, the signatures, and the headers that the verdict depends on.
 
-    Those are the signed ones (RFC 6376 5.4) and those of which a second one makes all signatures worthless, and whether they are
-    too many (`sender_auth`). So two copies with one digest have one verdict, and none takes the place of one that can be proven.
-    Byte for byte, for a signature may be over the white space too (3.4.1). Trace headers don't count: copies of one mail that two
-    users forward are one version. through_group: then the verdict goes by what the group left of the author and by seals, too.
-    author: in normal form; without a signature by his domain the verdict goes by seals (`arc`), so that they count. Else they
-    don't: each forwarder makes his own.
+    Those are the signed headers (RFC 6376 5.4), the headers of which a second one makes all signatures worthless, and whether
+    there are too many headers (`sender_auth`). So two copies with one digest have one verdict, and none replaces a copy that can
+    be proven. Byte for byte, because a signature may cover the white space too (3.4.1). Trace headers don't count: copies of one
+    mail that two users forward are one version. through_group: the verdict also depends on seals and on the author that the group
+    noted. author: in normal form; without a signature by the author's domain the verdict depends on seals (`arc`), so they count.
+    Otherwise they don't: each forwarder adds its own.
     """
     names = {_SIGNATURE, *ONCE}
     if through_group:
@@ -77,14 +78,14 @@ def version(
         if name.strip().lower() == _SIGNATURE and (signed := _SIGNED_NAMES.search(value)):
             names.update(part.strip().lower() for part in signed[1].split(b":"))
     counted = [(key, value) for name, value in headers if (key := name.strip().lower()) in names]
-    counted.sort(key=lambda header: header[0])  # stable: headers of one name stay in their order
+    counted.sort(key=lambda header: header[0])  # stable: headers of one name keep their order
     too_many = b"%d" % (len(headers) > MAX_PROVABLE_HEADERS)
     lines = [b"%s:%s" % header for header in counted]
     return hashlib.sha256(b"\n".join([*lines, b"", too_many, body_digest])).digest()
 
 
 def _is_signed_for(author: str, headers: Sequence[Header]) -> bool:
-    """Is there a signature by the author's domain, one above or one below it? Whether it holds is the digest's to say."""
+    """Is there a signature by the author's domain, a parent domain or a subdomain? The digest checks whether it holds."""
     domain = author.rpartition("@")[2].encode("ascii", "replace")
     for name, value in headers:
         if name.strip().lower() == _SIGNATURE and (found := _SIGNER.search(value)):
@@ -95,14 +96,14 @@ def _is_signed_for(author: str, headers: Sequence[Header]) -> bool:
 
 
 class BodyDigest:
-    """SHA-256 of a body, without the empty lines at its end, which forwarders add and drop (RFC 6376 3.4.3 likewise)."""
+    """SHA-256 of a body, without the empty lines at its end, which forwarders add and remove (RFC 6376 3.4.3 likewise)."""
 
     def __init__(self) -> None:
         self._all = hashlib.sha256()
         self._to_last_text = self._all.copy()
 
     def update(self, chunk: bytes) -> None:
-        """Takes the next part of the body."""
+        """Adds the next part of the body."""
         text = chunk.rstrip(b"\r\n")
         if text:
             self._all.update(text)
@@ -110,5 +111,5 @@ class BodyDigest:
         self._all.update(chunk[len(text) :])
 
     def digest(self) -> bytes:
-        """The 32 bytes of what was taken so far."""
+        """The 32 bytes for the parts added so far."""
         return self._to_last_text.digest()

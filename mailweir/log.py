@@ -1,6 +1,6 @@
-"""Logs: one structured line an event, on stderr, where the supervisor, systemd or a person reads it.
+"""Logs: one structured line per event, on stderr, for the supervisor, systemd or a person.
 
-Called once by each process's `main`; everything else is handed a logger. Never logs a body, a password or a token.
+Called once by each process's `main`; everything else gets a logger passed in. Never logs a body, a password or a token.
 """
 
 import sys
@@ -26,7 +26,7 @@ def configure(process: str) -> structlog.stdlib.BoundLogger:
 
 
 def silent() -> structlog.stdlib.BoundLogger:
-    """A logger that writes nothing, for a command that shows what it does otherwise."""
+    """A logger that writes nothing, for a command that shows its actions otherwise."""
     logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(), processors=[_drop], wrapper_class=structlog.stdlib.BoundLogger
     )

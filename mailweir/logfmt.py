@@ -1,8 +1,8 @@
 """One event as one line of logfmt, `key=value key="a value"`, fast enough for the path of every message.
 
-Never lets a value forge a line or a key: what isn't plain is put as a JSON text in ASCII, so that line ends, quotes, control
-characters and marks that turn the reading direction come out as `\\uXXXX`. Pure. structlog's processors take two to
-three times as long. Called by the filter's event log.
+Never lets a value forge a line or a key: a value that isn't plain is written as a JSON string in ASCII, so line ends, quotes,
+control characters and bidirectional controls become `\\uXXXX`. Pure. structlog's processors take two to three times as long.
+Called by the filter's event log.
 """
 
 import re
@@ -13,7 +13,7 @@ _IS_PLAIN = re.compile(r"[A-Za-z0-9.,:;@<>()+*/_~!#$%&^|?-]+").fullmatch
 
 
 def line(fields: Mapping[str, object]) -> str:
-    """The fields in their order, without a line end. Keys are our own words; a value of None is left out."""
+    """The fields in their order, without a line end. Keys are our own words; values of None are left out."""
     return " ".join([f"{key}={_value(value)}" for key, value in fields.items() if value is not None])
 
 

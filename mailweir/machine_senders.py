@@ -1,4 +1,4 @@
-"""Addresses that programs write from, by their names: nobody is at `noreply@`.
+"""Addresses that programs write from, by their local parts: nobody reads `noreply@`.
 
 Pure. Called before mail makes a contact. Standard library only.
 """

@@ -1,8 +1,8 @@
-"""What becomes of a message: the rules of each route, by which headers and directory give one decision for each deployment.
+"""The decisions on a message: the rules of each route. Headers and directory give one decision for each deployment.
 
-Pure: asks the directory that it is handed, writes nothing. Staff come before contacts. Matching is on the author and on
-RCPT TO, never on the capture address being in To. Deployments know nothing of each other: each one's decision is made from its
-own users and contacts alone. Called by the filter and the sync. Standard library only.
+Pure: asks the directory that it is given, writes nothing. Staff come before contacts. Matching uses the author and RCPT TO, and
+never requires the capture address in To. Deployments are independent of each other: each decision uses that deployment's own
+users and contacts alone. Called by the filter and the sync. Standard library only.
 """
 
 from collections.abc import Collection
@@ -26,9 +26,9 @@ def ignore(
     arrival: Arrival | None = None,
     author: Author | None = None,
 ) -> Decision:
-    """The decision that nothing but itself is kept.
+    """A decision that stores nothing but itself.
 
-    arrival: what came for the deployment, if anything did. author: who wrote, where more than From went into that.
+    arrival: the deployment's capture addresses in the envelope, if any. author: if more than From determined it.
     """
     return Decision(
         deployment=deployment,
@@ -91,9 +91,9 @@ def _decided(arrival: Arrival, view: HeaderView, directory: Directory) -> Decisi
 
 def _ignored_at_sight(arrival: Arrival, view: HeaderView, directory: Directory) -> Reason | None:
     if not arrival.owners and not arrival.at_log:
-        # a user may be removed between RCPT and here
+        # A user may have been removed since RCPT.
         return Reason.BOUNCE if arrival.bounce_tokens else Reason.UNKNOWN_RECIPIENT
-    # anybody can write our header: only a token says that the mail went out from here
+    # Anybody can write our header: only a token proves that the mail went out from here.
     if view.loop_tokens and directory.gave_token(arrival.deployment.id, view.loop_tokens):
         return Reason.RETURNED_CONFIRMATION
     return None if view.candidates else Reason.UNREADABLE_AUTHOR
@@ -145,8 +145,8 @@ def _may_forward(
     people: People,
     directory: Directory,
 ) -> bool:
-    """May it be a client's mail that a user forwarded to log@ by hand? To nobody else whom we know, but to the same user; where
-    others get it too, its headers must say that it is a forward, for what is written to strangers isn't kept for a moment."""
+    """Could it be a client's mail that a user forwarded to log@ by hand? It may go to no known person except the same user. If
+    others get it too, its headers must say that it is a forward, because mail to strangers isn't stored even briefly."""
     deployment = arrival.deployment
     if not arrival.at_log or not deployment.holds_forwards or view.is_automatic_answer or view.unread_recipients:
         return False
@@ -160,7 +160,7 @@ def _may_forward(
 def _held(
     ignored: Decision, kind: HeldKind, *, users: tuple[int, ...], sightings: tuple[tuple[Route, int | None], ...]
 ) -> Decision:
-    """The decision that mail waits for its reading (law 3). users, sightings: those of the mail, should it be recorded."""
+    """The decision that mail waits for its reading (law 3). users, sightings: for the case that the mail is recorded."""
     return replace(ignored, reason=REASON_OF_HELD[kind], held=kind, users=users, sightings=sightings)
 
 
@@ -178,8 +178,8 @@ def decide_relayed(
 ) -> Decision:
     """The decision for the deployment of a login that sends, by envelope and header recipients: Bcc is in the envelope alone.
 
-    user: whose login it is; that he owns the author's address is settled by now. arrival: what came for the deployment, if
-    anything did.
+    user: the login's user; the caller has checked that the user owns the author's address. arrival: the deployment's capture
+    addresses in the envelope, if any.
     """
     assert view.author is not None
     envelope_recipients = [r.address for r in envelope.recipients if r.address]
@@ -216,7 +216,7 @@ def decide_relayed(
 
 
 class SyncedMailbox(NamedTuple):
-    """A mailbox that the sync reads: whose it is, and which directions of it are wanted."""
+    """A mailbox that the sync reads: its user, and the wanted directions."""
 
     deployment: DeploymentRef
     user: UserRef
@@ -227,10 +227,10 @@ class SyncedMailbox(NamedTuple):
 def decide_synced(
     mailbox: SyncedMailbox, view: HeaderView, bcc: Collection[str], directory: Directory, *, is_sent: bool
 ) -> Decision:
-    """The decision on a message of a mailbox, by author and header recipients. is_sent: it was sent from there.
+    """The decision on a message of a mailbox, by author and header recipients. is_sent: the mailbox sent it.
 
-    bcc: the addresses in Bcc, which the copy that a sender keeps still has. What was sent is the user's even where its author's
-    address isn't one we know of the user; what a contact wrote is incoming, wherever it lies.
+    bcc: the addresses in Bcc, which the sender's copy still has. Sent mail is the user's even if we don't know its author's
+    address as the user's; mail from a contact is incoming, wherever it is stored.
     """
     decision = _decided_synced(mailbox, view, bcc, directory, is_sent=is_sent)
     return never_log.applied(decision, view.candidates, directory)
@@ -244,7 +244,7 @@ def _decided_synced(
         return ignore(deployment, view, Reason.NOT_SYNCED)
     if not view.candidates:
         return ignore(deployment, view, Reason.UNREADABLE_AUTHOR)
-    if is_sent:  # what the mailbox itself sent passed through no group
+    if is_sent:  # sent mail of the mailbox passed through no group
         view = view._replace(original=None)
     listed = dict.fromkeys([*view.recipients, *(bcc if is_sent else ())])
     recipients = [a for a in listed if not _is_capture(a, deployment)]
@@ -298,12 +298,12 @@ def _synced_incoming(
 
 
 def knows_contact(mailbox: SyncedMailbox, addresses: Collection[str], directory: Directory) -> bool:
-    """Is one of these a contact's?"""
+    """Does one of these belong to a contact?"""
     return bool(people_among(mailbox.deployment, tuple(addresses), directory).contacts)
 
 
 def is_own(mailbox: SyncedMailbox, author: str | None, directory: Directory) -> bool:
-    """Is the author's address one that we know of the mailbox's user?"""
+    """Do we know the author's address as one of the mailbox's user?"""
     if author is None:
         return False
     found = people_among(mailbox.deployment, (author,), directory).users.get(author)
@@ -324,8 +324,8 @@ def _captured(
     sightings: tuple[tuple[Route, int | None], ...],
     addresses: tuple[str, ...] = (),
 ) -> Decision:
-    """What is told of its author by From alone. Outgoing mail is no to-do: what a colleague wrote is done, and an author isn't
-    proven yet (law 8)."""
+    """A captured message with an author by From alone. Outgoing mail makes no to-do: a colleague's mail is done, and an author
+    isn't proven yet (law 8)."""
     is_incoming = direction is Direction.INCOMING
     return Decision(
         deployment=deployment,
@@ -352,7 +352,7 @@ def _is_capture(found: str, deployment: DeploymentRef) -> bool:
 def _found(
     deployment: DeploymentRef, view: HeaderView, recipients: Collection[str], people: People
 ) -> tuple[ContactRef, ...]:
-    """The contacts among recipients, and which of them the others can't see."""
+    """The contacts among the recipients, with a flag for those that other recipients can't see."""
     shown = {deployment.folding.key(a) for a in view.named}
     return tuple(
         ref._replace(is_bcc=deployment.folding.key(a) not in shown)
@@ -365,7 +365,7 @@ def _found(
 def _why_no_contact(
     deployment: DeploymentRef, view: HeaderView, recipients: Collection[str], people: People, directory: Directory
 ) -> Reason:
-    """Why no contact gets what a user writes: it is among the staff alone, or to nobody we know."""
+    """Why no contact receives a user's mail: it is internal, or to nobody we know."""
     if not recipients and view.unread_recipients:
         return Reason.UNREADABLE_RECIPIENTS
     others = [a for a in recipients if a not in people.users]
@@ -374,7 +374,7 @@ def _why_no_contact(
 
 
 def _why_unknown(deployment: DeploymentRef, view: HeaderView, author: Author, directory: Directory) -> Reason:
-    """Why the author is nobody whom we know. Where it could be somebody behind a group that we don't know, that is said."""
+    """Why the author is unknown. If the author could be behind a group that we don't know, the reason says so."""
     original = view.original
     if author.via or not original:
         return Reason.UNKNOWN_AUTHOR
@@ -384,7 +384,7 @@ def _why_unknown(deployment: DeploymentRef, view: HeaderView, author: Author, di
 
 
 def _asks_for_something(deployment: DeploymentRef, view: HeaderView, author: Author) -> bool:
-    """Is it a to-do? Not what could be somebody else's, nor what an out-of-office says, unless the deployment wants that."""
+    """Is it a to-do? Not if the author could be somebody else, nor for an out-of-office, unless the deployment wants those."""
     return author.doubt is not Doubt.SEVERAL and (deployment.automatic_todos or not view.is_automatic_answer)
 
 

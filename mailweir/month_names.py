@@ -1,12 +1,12 @@
-"""What the months are called, in the languages whose mailers put their own names into Date.
+"""Month names in the languages whose mailers write their own names into Date.
 
-Names and abbreviations are those of Unicode's CLDR, in lower case and without dots, with some older ones beside them. A name that
-means two months (`lis` is October in Croatia and November in Poland) is none. Pure. Called by `dates`.
+Names and abbreviations are those of Unicode's CLDR, in lower case and without dots, with some older ones added. A name with two
+meanings (`lis` is October in Croatia and November in Poland) is excluded. Pure. Called by `dates`.
 """
 
 import unicodedata
 
-# one line a language: twelve months with their variants
+# One line per language: twelve months with their variants.
 _LANGUAGES = (
     # English
     "jan/january feb/february mar/march apr/april may jun/june jul/july aug/august sep/sept/september oct/october"

@@ -1,9 +1,9 @@
-"""Never-log rules: what an address or domain on the list takes off a decision. A rule only ever takes something away.
+"""Never-log rules: the parts of a decision that a listed address or domain removes. A rule only ever removes something.
 
-A rule that names the author hides the mail. One that names a contact among the recipients hides it where no other contact takes
-part; else the mail is recorded without that contact. A deployment's rule holds for all. A user's takes the mail off that
-user's record; where nobody else brought it or has it on record, it isn't recorded. Decision 0034. Pure: asks the directory that
-it is handed. Called by `matching`, by `store` where a rule is written, and by `store.record.hidden_by_rule`. Standard library
+A rule that names the author hides the mail. A rule that names a contact among the recipients hides it if no other contact takes
+part; otherwise the mail is recorded without that contact. A deployment's rule holds for all. A user's rule removes the mail from
+that user's record; if nobody else brought it or has it on record, it isn't recorded. Decision 0034. Pure: asks the directory that
+it is given. Called by `matching`, by `store` where a rule is written, and by `store.record.hidden_by_rule`. Standard library
 only.
 """
 
@@ -15,19 +15,19 @@ from mailweir.decision import Decision, HeldKind, Outcome, Reason
 from mailweir.directory import Directory, RuleRef
 from mailweir.folding import Folding
 
-# What is held of these is its author's own mail; of a forward by hand that is known once it is read
+# Held mail of these kinds is its author's own; a forward by hand has its author known only once it is read.
 _HELD_BY_AUTHOR = frozenset({HeldKind.COMPANY, HeldKind.THREAD})
 
 
 def match_key(pattern: str, folding: Folding) -> str:
-    """What a rule is found by. pattern: an address in normal form, or `@` and a domain, with which its subdomains are meant."""
+    """The key of a rule. pattern: an address in normal form, or `@` and a domain, which includes its subdomains."""
     if not pattern.startswith("@"):
         return folding.key(pattern)
     return f"@{address.split(folding.key(f'a{pattern}'))[1]}"
 
 
 def keys_of(key: str) -> Iterator[str]:
-    """The keys of all rules that name the address of this key: its own, its domain's, and those of the domains above."""
+    """The keys of all rules that name the address with this key: its own, its domain's, and those of the parent domains."""
     yield key
     domain = address.split(key)[1]
     while domain:
@@ -45,7 +45,7 @@ class Rules:
             self._by_key.setdefault(rule.match_key, []).append(rule)
 
     def naming(self, normal: str, user_ids: Collection[int | None]) -> RuleRef | None:
-        """The first rule that names the address, in its normal form, of the deployment (None) or one of these users."""
+        """The first rule of the deployment (None) or of one of these users that names the address, given in its normal form."""
         for key in keys_of(self._folding.key(normal)):
             for rule in self._by_key.get(key, ()):
                 if rule.user_id in user_ids:
@@ -55,8 +55,8 @@ class Rules:
     def hiding(
         self, authors: Iterable[str], contacts: Iterable[str], user_ids: Collection[int | None]
     ) -> RuleRef | None:
-        """The rule by which these see nothing of a mail. authors: all whom readers of its From could see. contacts: the addresses
-        of those who take part."""
+        """The rule that hides a mail from these users. authors: all addresses that readers of its From could show. contacts: the
+        addresses of the contacts who take part."""
         for author in authors:
             if rule := self.naming(author, user_ids):
                 return rule
@@ -65,7 +65,7 @@ class Rules:
 
 
 def applied(decision: Decision, authors: Sequence[str], directory: Directory) -> Decision:
-    """The decision, by the rules. authors: all whom readers of From could see, besides the author."""
+    """The decision after the rules. authors: all addresses that readers of From could show, besides the author."""
     if decision.outcome is not Outcome.CAPTURED and decision.held not in _HELD_BY_AUTHOR:
         return decision
     deployment = decision.deployment
@@ -90,14 +90,14 @@ def applied(decision: Decision, authors: Sequence[str], directory: Directory) ->
 
 
 def _involved(decision: Decision) -> list[int]:
-    """Those on whose record it would be, and those who brought it."""
+    """The users on whose record it would be, and those who brought it."""
     return list(
         dict.fromkeys([*decision.users, *(user_id for _, user_id in decision.sightings if user_id is not None)])
     )
 
 
 def _without(decision: Decision, taken: dict[int, RuleRef]) -> Decision:
-    """The decision without the users whose own rules hide the mail; ignored where nobody else has it, or brought it."""
+    """The decision without the users whose own rules hide the mail; ignored if nobody else has it, or nobody else brought it."""
     users = tuple(one for one in decision.users if one not in taken)
     sightings = tuple(one for one in decision.sightings if one[1] not in taken)
     if not users or not sightings:

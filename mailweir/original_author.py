@@ -1,7 +1,7 @@
-"""Who wrote what a group or mailing list passed on under an address of its own, and the From that it had before.
+"""The original author of mail that a group or mailing list passed on under its own address, and the From before that.
 
-Google's groups, and lists that rewrite From because of DMARC, leave the author in headers of theirs. Anybody can write those, so
-they say no more than a plain From does; matching looks at them only where From is the firm's own or a group of its. Pure, and
+Google's groups, and lists that rewrite From because of DMARC, leave the author in headers of their own. Anybody can write those,
+so they prove no more than a plain From; matching looks at them only if From is the firm's own address or its group's. Pure, and
 never raises. Called by `headers` and the sender verdict. Standard library only.
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from mailweir import candidates
 
 ORIGINAL_FROM = b"x-original-from"
-_ORIGINALS = (ORIGINAL_FROM, b"x-original-sender")  # the first that there is counts
+_ORIGINALS = (ORIGINAL_FROM, b"x-original-sender")  # the first header present counts
 _REPLY_TO = b"reply-to"
 _LIST_MARKS = (b"list-id", b"list-post", b"mailing-list", b"x-google-group-id")  # RFC 2369, RFC 2919, and Google's
 _PRECEDENCE = b"precedence"
@@ -23,14 +23,15 @@ _MAX_BYTES = 50_000  # as of a From (`headers`)
 
 
 class Original(NamedTuple):
-    """The author that a mail names beside its From, in normal form. is_reply_to: by Reply-To alone, which may name the list."""
+    """The author that a mail names beside its From, in normal form. is_reply_to: only Reply-To names it, which may be the list
+    itself."""
 
     address: str
     is_reply_to: bool = False
 
 
 def read(found: Mapping[bytes, Sequence[bytes]]) -> Original | None:
-    """The original author; None where none is named, or not one alone. found: header values by name in lower case."""
+    """The original author; None if none is named, or more than one. found: header values by name in lower case."""
     for name in _ORIGINALS:
         if name in found:
             address = _one_address(found[name])
@@ -47,7 +48,7 @@ def _is_from_a_list(found: Mapping[bytes, Sequence[bytes]]) -> bool:
 
 
 def _one_address(values: Sequence[bytes]) -> str | None:
-    """The one address that all values name, whichever way they are read."""
+    """The one address that all values name in every reading, or None."""
     named: set[str] = set()
     for value in values[:_MAX_VALUES]:
         reading = candidates.read(value[:_MAX_BYTES].decode("utf-8", "surrogateescape"))
@@ -59,7 +60,7 @@ def _one_address(values: Sequence[bytes]) -> str | None:
 
 
 def restored(raw: bytes) -> bytes | None:
-    """The message (CRLF) with the From that it had before a group changed it; None where no group noted it."""
+    """The message (CRLF) with the From that it had before a group changed it; None if no group noted it."""
     head, blank, body = raw.partition(b"\r\n\r\n")
     lines = _FIELD_START.split(b"\r\n" + head)[1:]
     originals = {value for name, value in map(_field, lines) if name == ORIGINAL_FROM}

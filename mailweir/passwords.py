@@ -1,9 +1,9 @@
-"""Passwords, and the hashes that are kept of them (ARGON2ID).
+"""Passwords, and their stored hashes (ARGON2ID).
 
-Those of the relay's logins are made up here and shown once. They get little memory and time: a password of 160 random bits can't
-be guessed whatever its hash costs, and an expensive one would let whoever guesses slow down everybody (64 MiB: 11 logins a
-second). Those that people choose for the page can be guessed, and get much of both (RFC 9106, 4). Called by the command line, by
-`mailweir-auth` and by the page's sign-in.
+Passwords of the relay's logins are generated here and shown once. Their hashes use little memory and time: a password of 160
+random bits can't be guessed at any cost, and with an expensive hash, guessing would slow down everybody (64 MiB: 11 logins a
+second). Passwords that people choose for the page can be guessed, so their hashes use much of both (RFC 9106, 4). Called by the
+command line, by `mailweir-auth` and by the page's sign-in.
 """
 
 import enum
@@ -13,17 +13,17 @@ from dataclasses import dataclass
 
 from argon2 import PasswordHasher, exceptions, low_level
 
-_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # 32 characters, 5 bits each; none is taken for another one
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # 32 characters, 5 bits each; none looks like another
 PASSWORD_CHARS = 32
 LEAST_CHARS, MOST_CHARS = 12, 200
 _LEAST_DIFFERENT = 5
-_SHORTEST_NAME = 4  # a shorter one is in many words
+_SHORTEST_NAME = 4  # a shorter name is part of many words
 _SCHEME = "{ARGON2ID}"
 
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """What a guess costs."""
+    """The cost of one guess."""
 
     memory_kib: int
     time: int
@@ -35,7 +35,7 @@ CHOSEN = Strength(memory_kib=65_536, time=3)
 
 
 class Fault(enum.StrEnum):
-    """Why a person can't choose a password."""
+    """Why a password isn't allowed."""
 
     TOO_SHORT = "too short"
     TOO_LONG = "too long"
@@ -49,12 +49,12 @@ def generate() -> str:
 
 
 def typed(password: str) -> bytes:
-    """What a person typed, in one form: keyboards make an `ü` of one character or of two (RFC 8265, 4.2)."""
+    """A typed password in one form: keyboards produce an `ü` as one character or as two (RFC 8265, 4.2)."""
     return unicodedata.normalize("NFC", password).encode(errors="replace")
 
 
 def fault_of(password: str, name: str) -> Fault | None:
-    """Why the account of this name can't have this password; None where it can."""
+    """Why the account of this name can't have this password; None if it can."""
     if len(password) < LEAST_CHARS:
         return Fault.TOO_SHORT
     if len(password) > MOST_CHARS:
@@ -71,7 +71,7 @@ def digest(password: str | bytes, strength: Strength = GENERATED) -> str:
 
 
 def is_right(stored: str, password: bytes) -> bool:
-    """Is this the password of which `digest` made that? ValueError where no hash of it is stored."""
+    """Is this the password from which `digest` made the stored hash? ValueError if the stored text isn't a hash."""
     try:
         return low_level.verify_secret(stored.removeprefix(_SCHEME).encode(), password, low_level.Type.ID)
     except exceptions.VerifyMismatchError:

@@ -1,10 +1,10 @@
-r"""Text of unknown origin made fit for a terminal or a page: what would speak to it, or is unseen, shows as its code (`\x1b`).
+r"""Makes text of unknown origin safe for a terminal or a page: control and invisible characters appear as their code (`\x1b`).
 
-That is: control characters (Cc), line and paragraph separators (Zl, Zp), lone surrogates, and all that Unicode calls ignorable by
-default (UAX #44: marks that turn the reading direction, characters of no width, tags, fillers, variation selectors), with the
-rest of category Cf. Left as they are where they belong, and nowhere else: the joiners that Indic, Arabic and other scripts are
-written with (RFC 5892 A.1, A.2), the joiners and selectors within emoji, the selectors of ideographs (Japanese names have them)
-and of Mongolian, and Arabic's number signs, which can be seen. So `Jane` with an invisible joiner in it is no second `Jane`.
+These are: control characters (Cc), line and paragraph separators (Zl, Zp), lone surrogates, all characters that Unicode calls
+default ignorable (UAX #44: bidirectional controls, zero-width characters, tags, fillers, variation selectors), and the rest of
+category Cf. Some stay where they belong, and nowhere else: the joiners of Indic, Arabic and other scripts (RFC 5892 A.1, A.2),
+the joiners and selectors within emoji, the selectors of ideographs (Japanese names have them) and of Mongolian, and Arabic's
+number signs, which are visible. So `Jane` with an invisible joiner in it doesn't look like `Jane`.
 
 Pure. Called by the command line and the page; JSON holds the exact text, as JSON escapes it.
 """
@@ -17,7 +17,8 @@ _UNSEEN = (
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 
-# Letters and marks of the scripts in which a joiner changes what is read: Arabic and its kin, Indic ones, Tibetan to Mongolian
+# Letters and marks of the scripts in which a joiner changes the text's appearance: Arabic and related scripts, Indic ones,
+# Tibetan to Mongolian.
 _JOINED = (
     "\u0620-\u06dc\u06de-\u0dff\u0f00-\u109f\u1780-\u17b3\u17b6-\u17ff\u1820-\u18aa\u1980-\u1aff\u1b00-\u1cff\ua840-\ua877"
     "\ua880-\ua8ff\ua980-\ua9df\uaa00-\uaa5f\uabc0-\uabff\ufb50-\ufdff\ufe70-\ufefc\U00010ac0-\U00010aff\U00011000-\U00011fff"
@@ -33,7 +34,7 @@ _PICTURE = (
 )
 _ONE_EMOJI = f"[{_PICTURE}](?:[{_SKIN}]|[\ufe0e\ufe0f])?"
 _EMOJI = f"{_ONE_EMOJI}(?:\u200d{_ONE_EMOJI})*|[0-9#*]\ufe0f\u20e3"
-# The three flags that Unicode makes of tags (England, Scotland, Wales); any other tags are a text that nobody sees
+# The three flags that Unicode builds from tags (England, Scotland, Wales); any other tags are invisible text.
 _FLAGS = "|".join(
     "\U0001f3f4" + "".join(chr(0xE0000 + ord(char)) for char in name) + "\U000e007f"
     for name in ("gbeng", "gbsct", "gbwls")
@@ -45,13 +46,13 @@ _STEP = re.compile(f"({_FLAGS}|{_EMOJI}|{_IDEOGRAPH}|{_MONGOLIAN}|{_JOINER})|[{_
 
 
 def printable(text: str) -> str:
-    """The text with what isn't for a terminal shown as its code. Doing so again changes nothing."""
+    """The text with unsafe characters shown as their code. Idempotent."""
     if text.isascii() and text.isprintable():
         return text
     return _STEP.sub(lambda match: match[1] or match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def printable_lines(text: str) -> str:
-    """The same, with line ends and tabs left to do what they do: for a whole message or file."""
+    """The same, but keeps line ends and tabs: for a whole message or file."""
     lines = text.replace("\r\n", "\n").split("\n")
     return "\n".join("\t".join(map(printable, line.split("\t"))) for line in lines)

@@ -1,4 +1,4 @@
-"""A whole raw message as headers and body: for the sync, which gets it in one piece. Never raises, on any bytes.
+"""Splits a whole raw message into headers and body: for the sync, which gets it in one piece. Never raises, on any bytes.
 
 The result equals what the filter gets from Postfix, which corrects some things in transit (docs/admin/known-issues.md), so that
 one message has one identity and one version on every route. One exception: the bytes that Postfix cuts from a header over 60,000
@@ -19,7 +19,7 @@ _MAILBOX_LINE = re.compile(rb">*From [^\r\n]*(?:\r\n|\Z)")
 def split(raw: bytes) -> tuple[list[Header], bytes]:
     """The headers in their order, values with white space and folds (CRLF), and the body, its lines ending in CRLF.
 
-    A line that is no header ends the headers, and the body begins with it.
+    A line that isn't a header ends the headers, and the body begins with it.
     """
     raw = _with_whole_lines(raw)
     headers: list[Header] = []
@@ -41,14 +41,14 @@ def split(raw: bytes) -> tuple[list[Header], bytes]:
 
 
 def _with_whole_lines(raw: bytes) -> bytes:
-    """As it would come by SMTP (RFC 5321 2.3.8): a bare LF is a line's end, a bare CR a space."""
+    """The message as SMTP would deliver it (RFC 5321 2.3.8): a bare LF is a line end, a bare CR a space."""
     if raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r"):
         return raw
     return raw.replace(b"\r\n", b"\n").replace(b"\r", b" ").replace(b"\n", b"\r\n")
 
 
 def bcc(headers: list[Header]) -> tuple[str, ...]:
-    """The addresses in Bcc, in normal form; the copy that a sender keeps has them. Those that are too long are passed over."""
+    """The addresses in Bcc, in normal form; the sender's copy has them. Headers that are too long are skipped."""
     found: dict[str, None] = {}
     left = MAX_RECIPIENT_BYTES
     for name, value in headers:

@@ -1,6 +1,6 @@
-"""The one write path: what a decision leaves behind, in the caller's transaction, safe to repeat.
+"""The one write path: stores a decision's results in the caller's transaction; safe to repeat.
 
-Never opens a transaction, compresses or parses: it is handed what to write, and the filter writes many entries in one commit.
+Never opens a transaction, compresses or parses: the caller passes in the rows, and the filter writes many entries in one commit.
 Called by the filter's group commit and by the sync.
 """
 
@@ -28,10 +28,10 @@ from mailweir.visibility import is_private
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What is kept of a captured message. raw_zstd: the message's bytes, compressed; size_bytes: before that.
+    """The stored part of a captured message. raw_zstd: the message's bytes, compressed; size_bytes: its size before that.
 
-    identity, version_digest: `identity.key` and `identity.version`. is_proven: the author is known otherwise than by a signature,
-    by a login. header_labels: `reading.labels.to_bits` of what its headers say.
+    identity, version_digest: `identity.key` and `identity.version`. is_proven: the author is known without a signature, by a
+    login. header_labels: `reading.labels.to_bits` of its headers.
     """
 
     identity: bytes
@@ -56,7 +56,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """What is kept of mail that waits for its reading. facts: JSON of `holding.Facts`. The limits: see `NewHeld`."""
+    """The stored part of mail that waits for its reading. facts: JSON of `holding.Facts`. The limits: see `NewHeld`."""
 
     facts: str
     content_zstd: bytes
@@ -68,11 +68,11 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message in one deployment. source_id: queue id or Gmail id. content is there exactly where it is captured, and hold
-    where the decision says that it is held.
+    """One message in one deployment. source_id: queue id or Gmail id. content is set exactly if it is captured, and hold if the
+    decision says that it is held.
 
-    use: what it adds to the count of the login that sent it. traces: of header recipients, see `traces`. labels: Gmail's, that
-    the decision went by (`gmail_labels`).
+    use: its contribution to the count of the login that sent it. traces: of header recipients, see `traces`. labels: Gmail's
+    labels that the decision used (`gmail_labels`).
     """
 
     decision: Decision
@@ -89,9 +89,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What came of an entry. mailboxes: where a confirmation is to be redirected; token: of its envelope sender.
+    """The result of an entry. mailboxes: where a confirmation is to be redirected; token: of its envelope sender.
 
-    reason: the one that the decision was written with.
+    reason: the one stored with the decision.
     """
 
     outcome: Outcome
@@ -107,10 +107,10 @@ def record(database: Database, entry: Entry) -> Recorded:
 
 
 def record_all(database: Database, entries: Sequence[Entry]) -> list[Recorded]:
-    """Writes entries, and says what came of each.
+    """Writes entries, and returns the result of each.
 
-    A repeat, of the same source or of the same message, adds what is new of it and nothing else. Errors: DatabaseUnavailable, or
-    the database's own error where a row can't be (the caller rolls back).
+    A repeat, of the same source or of the same message, adds its new parts and nothing else. Errors: DatabaseUnavailable, or the
+    database's own error if a row is invalid (the caller rolls back).
     """
     with database.together():
         return _record_together(database, entries)
@@ -139,7 +139,7 @@ def _record_together(database: Database, entries: Sequence[Entry]) -> list[Recor
 
 
 def _hold(database: Database, entries: Sequence[Entry], recorded: list[Recorded]) -> None:
-    """Holds what is to be held, and notes of the rest that there was no room."""
+    """Stores the mail to hold, and records for the rest that there was no room."""
     positions = [position for position, entry in enumerate(entries) if entry.hold and entry.decision.held]
     if not positions:
         return
@@ -172,8 +172,7 @@ def _key(entry: Entry) -> tuple[int, bytes]:
 
 
 def _put_activities(writer: Writer, entries: Sequence[Entry]) -> dict[int, Stored]:
-    """Activities, by the entry's `id()`. What comes under the key of another mail gets a key of its own (see
-    `subjects`)."""
+    """Activities, by the entry's `id()`. A different mail under an existing key gets a key of its own (see `subjects`)."""
     stored = writer.put_activities([_activity_row(entry, entry.content) for entry in entries if entry.content])
     found_for: dict[int, Stored] = {}
     others: list[Entry] = []
@@ -237,7 +236,7 @@ def _record_activities(database: Database, entries: Sequence[Entry]) -> dict[int
 
 
 def _settle_visibility(database: Database, entries: Sequence[Entry], stored: dict[int, Stored]) -> None:
-    """Law 13: by the strictest of an activity's versions, of which these are some."""
+    """Law 13: the strictest of an activity's versions decides, and these are some of them."""
     private, of_people = set(), set()
     for entry in entries:
         found = stored[id(entry)]
@@ -272,7 +271,7 @@ def _raw_row(activity_id: int, entry: Entry, content: Content) -> RawRow:
         size_bytes=content.size_bytes,
         content_zstd=content.raw_zstd,
         recorded_at=entry.seen_at,
-        # what a signature proves is one reading of From, and a reader may show another one (decision 0003)
+        # A signature proves one reading of From, and a mail reader may show another one (decision 0003).
         verdict="none" if entry.decision.doubt else "pending",
         author_doubt=str(entry.decision.doubt) if entry.decision.doubt else None,
         author_via=entry.decision.via,
@@ -288,7 +287,7 @@ def _why_in_doubt(doubt: Doubt | None) -> str | None:
 
 
 def _record_redirect(writer: ConfirmationWriter, entry: Entry, redirect: Redirect) -> tuple[Recorded, Reason]:
-    """The link is kept for the person's page even where a limit is reached and nothing is redirected."""
+    """The link is stored for the person's page even if a limit is reached and nothing is redirected."""
     now, hour_ago = entry.seen_at, entry.seen_at - timedelta(hours=1)
     message_id = entry.decision.message_id or f"queue id {entry.source_id}"
     token = secrets.token_hex(16)
@@ -307,7 +306,7 @@ def _record_redirect(writer: ConfirmationWriter, entry: Entry, redirect: Redirec
         if redirects < redirect.max_per_message and others < redirect.max_per_user_and_hour:
             writer.count_redirect(row_id, now)
             mailboxes.append(mailbox)
-            token = known_token  # of one that it goes to, so that a bounce is noted there
+            token = known_token  # of one of its recipients, so that a bounce is noted there
     if not mailboxes:
         reason = Reason.CONFIRMATION_LIMIT
         return Recorded(Outcome.IGNORED, reason=reason), reason
@@ -327,7 +326,7 @@ def _decision_row(entry: Entry, result: Recorded, reason: Reason) -> DecisionRow
         author=decision.author,
         message_id=decision.message_id,
         activity_id=result.activity_id,
-        # what is refused isn't relayed, and no notice is owed for it
+        # Refused mail isn't relayed, and nobody is owed a notice for it.
         relay_login_id=entry.use.login_id if entry.use and result.outcome is not Outcome.REFUSED else None,
         named=json.dumps(decision.named, ensure_ascii=False) if decision.named else None,
         recipient_digests=entry.traces,

@@ -1,9 +1,10 @@
-"""A box that a public key closes and only the key file opens: for a process that takes tokens in and must not read them.
+"""A sealed box: the public key closes it, and only the key file opens it. For a process that stores tokens and must not read
+them.
 
-The pair is derived from the file's key, so there is one file to keep. What is sealed: an ephemeral X25519 key's public half (RFC
-7748), then AES-256-GCM under a key that HKDF-SHA256 (RFC 5869) makes of the shared secret and of both public halves. Each value
-has an ephemeral key of its own, so no nonce can come twice. Bound to its purpose, as all that `secrets_file` seals. Called
-by `secrets_file`, and by the page through it.
+The key pair is derived from the file's key, so there is one file to keep. The sealed value: an ephemeral X25519 key's public half
+(RFC 7748), then AES-256-GCM under a key that HKDF-SHA256 (RFC 5869) derives from the shared secret and both public halves. Each
+value has an ephemeral key of its own, so no nonce is used twice. Bound to its purpose, like everything that `secrets_file` seals.
+Called by `secrets_file`, and by the page through it.
 """
 
 from cryptography.exceptions import InvalidTag
@@ -18,12 +19,12 @@ _NONCE_BYTES = 12
 
 
 def pair_purpose() -> str:
-    """What the pair is derived from the file's key for: by other words, no box opens any more."""
+    """The purpose for deriving the pair from the file's key. Changing the words makes all existing boxes unreadable."""
     return "the box that the page seals tokens in"
 
 
 def box_purpose() -> str:
-    """What a box's own key is derived for: likewise."""
+    """The purpose for deriving a box's own key; it must not change either."""
     return "mailweir box 1"
 
 
@@ -33,7 +34,7 @@ def public_of(file_key: bytes) -> bytes:
 
 
 def seal(public: bytes, plain: bytes, purpose: str) -> bytes:
-    """The value in a box. ValueError where `public` is no public half."""
+    """The value in a box. ValueError if `public` isn't a public half."""
     ephemeral = X25519PrivateKey.generate()
     shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(public))
     sender = ephemeral.public_key().public_bytes_raw()
@@ -42,7 +43,7 @@ def seal(public: bytes, plain: bytes, purpose: str) -> bytes:
 
 
 def unseal(file_key: bytes, box: bytes, purpose: str) -> bytes:
-    """The value again. ValueError where it was sealed for another pair or purpose, or was altered."""
+    """The value from the box. ValueError if it was sealed for another pair or purpose, or was altered."""
     private = _private_of(file_key)
     sender, text = box[:PUBLIC_BYTES], box[PUBLIC_BYTES:]
     shared = private.exchange(X25519PublicKey.from_public_bytes(sender))

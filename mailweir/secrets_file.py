@@ -1,9 +1,9 @@
-"""The key file, and what is kept in the database under it: DKIM's private keys, and later the tokens of mailboxes.
+"""The key file, which encrypts secrets in the database: DKIM's private keys, and later the tokens of mailboxes.
 
-Whoever has a copy of the database alone has none of these. The file (`token_key_file` of the settings, mode 0600, its owner
-`run_as`) holds one line, 32 random bytes in base64. Several hosts that share a database share a copy of it. AES-256-GCM (NIST SP
-800-38D); each value is bound to its purpose, so that one row's can't be put into another row. A process that isn't to read what
-it seals has the public half alone (`Sealer`, `sealed_box`). Called by the filter, the sync, the page and the command line; the
+A copy of the database alone reveals none of these. The file (`token_key_file` of the settings, mode 0600, its owner `run_as`)
+holds one line, 32 random bytes in base64. Several hosts that share a database share a copy of it. AES-256-GCM (NIST SP 800-38D);
+each value is bound to its purpose, so a value can't be moved to another row. A process that must not read the values that it
+seals has the public half alone (`Sealer`, `sealed_box`). Called by the filter, the sync, the page and the command line; the
 command line makes the file.
 """
 
@@ -25,7 +25,7 @@ from mailweir.errors import SettingsError
 KEY_BYTES = 32
 _NONCE_BYTES = 12  # random; one key may seal 2^32 values
 _FORMAT = b"\x01"
-_BOX_FORMAT = b"\x02"  # by the public half
+_BOX_FORMAT = b"\x02"  # sealed with the public half
 _MAX_KEY_FILE_BYTES = 1_000
 LOOK_AGAIN_SECONDS = 60.0
 
@@ -34,17 +34,17 @@ class Seals(Protocol):
     """Seals short values."""
 
     def seal(self, plain: bytes, purpose: str) -> bytes:
-        """The value encrypted. purpose: what it is and whose, e.g. its table and its row's name."""
+        """The value encrypted. purpose: its kind and owner, e.g. its table and its row's name."""
 
 
 class Sealer:
-    """Seals what it can't open again. public: the public half of the key file's pair, 32 bytes."""
+    """Seals values without being able to open them. public: the public half of the key file's pair, 32 bytes."""
 
     def __init__(self, public: bytes) -> None:
         self._public = public
 
     def seal(self, plain: bytes, purpose: str) -> bytes:
-        """The value encrypted, for `Secrets.open`. SettingsError where the public half is none."""
+        """The value encrypted, for `Secrets.open`. SettingsError if the public half is invalid."""
         from mailweir import sealed_box
 
         try:
@@ -54,10 +54,10 @@ class Sealer:
 
 
 class Secrets:
-    """Seals and opens short values. key: 32 bytes. file: where it is from, for errors."""
+    """Seals and opens short values. key: 32 bytes. file: its origin, for errors."""
 
     def __init__(self, key: bytes, file: Path) -> None:
-        # imported when needed: it costs a worker 9 MB
+        # Imported when needed: it costs a worker 9 MB.
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self._cipher = AESGCM(key)
@@ -66,19 +66,19 @@ class Secrets:
 
     @property
     def public_half(self) -> bytes:
-        """What a `Sealer` needs, 32 bytes. Nobody can open anything with it."""
+        """The 32 bytes that a `Sealer` needs. They can't open anything."""
         from mailweir import sealed_box
 
         return sealed_box.public_of(self._key)
 
     def seal(self, plain: bytes, purpose: str) -> bytes:
-        """The value encrypted. purpose: what it is and whose, e.g. its table and its row's name."""
+        """The value encrypted. purpose: its kind and owner, e.g. its table and its row's name."""
         nonce = os.urandom(_NONCE_BYTES)
         return _FORMAT + nonce + self._cipher.encrypt(nonce, plain, purpose.encode())
 
     def open(self, sealed: bytes, purpose: str) -> bytes:
-        """The value again, whichever way it was sealed. SettingsError where it was sealed under another key or for another
-        purpose, or was altered."""
+        """The decrypted value, for both ways of sealing. SettingsError if it was sealed under another key or for another purpose,
+        or was altered."""
         from cryptography.exceptions import InvalidTag
 
         nonce, text = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
@@ -101,10 +101,11 @@ class Secrets:
 
 
 class PurposeKey:
-    """A key for one purpose alone, made of the file's (HMAC-SHA-256). A missing file is looked for again, each minute at most."""
+    """A key for one purpose alone, derived from the file's key (HMAC-SHA-256). A missing file is looked for again at most once a
+    minute."""
 
     def __init__(self, file: Path, purpose: bytes, own_file: Path | None = None) -> None:
-        """own_file: holds this key alone, for a process that isn't to read the other file; see `keep_apart`."""
+        """own_file: holds this key alone, for a process that must not read the key file; see `keep_apart`."""
         self._file = file
         self._purpose = purpose
         self._own_file = own_file
@@ -112,7 +113,7 @@ class PurposeKey:
         self._look_at = 0.0
 
     def get(self) -> bytes | None:
-        """32 bytes; None where there is no key file that can be read."""
+        """32 bytes; None if there is no readable key file."""
         if self._key is None and time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_AGAIN_SECONDS
             with suppress(SettingsError):
@@ -128,14 +129,14 @@ class PurposeKey:
             return load_key(self._own_file)
 
     def is_apart(self) -> bool:
-        """Does its own file hold it? SettingsError where the key file can't be read."""
+        """Does its own file hold this key? SettingsError if the key file can't be read."""
         wanted = hmac.digest(load_key(self._file), self._purpose, "sha256")
         with suppress(SettingsError):
             return self._own_file is not None and load_key(self._own_file) == wanted
         return False
 
     def keep_apart(self) -> None:
-        """Writes it to its own file, for the key file's owner. SettingsError where the key file can't be read; OSError."""
+        """Writes it to its own file, for the key file's owner. SettingsError if the key file can't be read; OSError."""
         if self._own_file is None:
             raise ValueError("it has no file of its own")
         owner = self._file.stat()
@@ -151,7 +152,7 @@ def load(file: Path) -> Secrets:
 
 
 def load_key(file: Path) -> bytes:
-    """The key itself, 32 bytes. SettingsError where the file is missing, others can read it, or it holds no key."""
+    """The key itself, 32 bytes. SettingsError if the file is missing, others can read it, or it holds no key."""
     text = read_private(file, "key", _MAX_KEY_FILE_BYTES)
     try:
         key = base64.b64decode(text.strip(), validate=True)
@@ -163,12 +164,12 @@ def load_key(file: Path) -> bytes:
 
 
 def read_private(file: Path, what: str, max_bytes: int) -> bytes:
-    """What a file holds that nobody else may read, up to max_bytes; nothing, where it is no regular file.
+    """The content of a private file, up to max_bytes; empty if it isn't a regular file.
 
-    what: "key", for errors. SettingsError where it is missing, or others can read it.
+    what: "key", for errors. SettingsError if it is missing, or others can read it.
     """
     try:
-        # no blocking on a FIFO, no following of a link
+        # Don't block on a FIFO, don't follow a link.
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as stream:
             found = os.fstat(stream.fileno())
@@ -181,7 +182,7 @@ def read_private(file: Path, what: str, max_bytes: int) -> bytes:
 
 
 def _whose(error: OSError) -> str:
-    """Where it is somebody else's: who is to own it."""
+    """If the file belongs to somebody else: its required owner."""
     if not isinstance(error, PermissionError):
         return ""
     uid = os.geteuid()
@@ -193,14 +194,14 @@ def _whose(error: OSError) -> str:
 
 
 def make(file: Path) -> None:
-    """Makes the file where there is none, in a folder that is there; two at once end with one key. Errors: OSError."""
+    """Creates the file if there is none, in an existing folder; two processes at once end with one key. Errors: OSError."""
     with _new_file(file, os.urandom(KEY_BYTES)) as part, suppress(FileExistsError):
         os.link(part, file)
 
 
 @contextmanager
 def _new_file(file: Path, key: bytes) -> Iterator[Path]:
-    """Under another name, beside the file; gone after it."""
+    """A temporary file beside the target; removed afterwards."""
     part = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -214,7 +215,7 @@ def _new_file(file: Path, key: bytes) -> Iterator[Path]:
 
 
 def foreign(file: Path, wanted: str) -> str | None:
-    """What is wrong with the owner of a file that this user alone is to read; None where nothing is, or it can't be told."""
+    """Why the owner of a file that only this user may read is wrong; None if it is right, or can't be determined."""
     try:
         uid, owner = file.stat().st_uid, pwd.getpwnam(wanted)
     except (OSError, KeyError):

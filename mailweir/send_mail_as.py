@@ -1,6 +1,6 @@
-"""A user's login of the relay, with all that the form of Gmail's "Send mail as" asks for.
+"""A user's login of the relay, with all values for the form of Gmail's "Send mail as".
 
-The password is made here, told once and kept nowhere: only its hash is stored. Called by `mailweir relay`.
+The password is made here, shown once and stored nowhere: only its hash is stored. Called by `mailweir relay`.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from mailweir.store.people.relay_logins import RelayLogin
 
 @dataclass(frozen=True, slots=True)
 class NewPassword:
-    """A login that has a new password, which is shown this once."""
+    """A login with a new password, which is shown only this once."""
 
     login: RelayLogin
     password: str = field(repr=False)
@@ -26,7 +26,7 @@ class NewPassword:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """What Gmail's form asks for. username: the login. hindrances: why Gmail itself can't use it yet."""
+    """The values for Gmail's form. username: the login. hindrances: why Gmail itself can't use it yet."""
 
     host: str
     submission_port: int
@@ -37,7 +37,7 @@ class Form:
 
 
 def connect(database: Database, deployment: Deployment, username: str, now: datetime) -> NewPassword:
-    """Makes a user's login. NotFound for the user, BadInput where there is one already."""
+    """Makes a user's login. NotFound for the user, BadInput if there is already one."""
     password = passwords.generate()
     return NewPassword(relay_logins.connect(database, deployment, username, passwords.digest(password), now), password)
 
@@ -49,7 +49,7 @@ def rotate(database: Database, deployment: Deployment, username: str, now: datet
 
 
 def form(settings: Settings, made: NewPassword) -> Form:
-    """The form, filled in. settings: those that the running processes go by."""
+    """The form, filled in. settings: those that the running processes use."""
     return Form(
         host=settings.hostname,
         submission_port=settings.smtp.submission_port,

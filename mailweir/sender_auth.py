@@ -1,7 +1,7 @@
-"""Is a message proven to be of the author that it says: by DKIM, else by a trusted sealer (ARC), with a deadline for DNS.
+"""Is a message proven to be from its stated author: by DKIM, else by a trusted sealer (ARC), with a deadline for DNS?
 
-Owns DNS for signatures. Never trusts an Authentication-Results header that nobody sealed. Called by the filter for a likely
-forwarding confirmation only, for DNS has no place on the path of every message, and by the digest for everything on the record.
+Owns DNS for signatures. Never trusts an unsealed Authentication-Results header. Called by the filter for a likely forwarding
+confirmation only, because DNS has no place on the path of every message, and by the digest for everything on the record.
 dnspython, `cryptography` and the list of public suffixes are imported when first needed: they cost a worker 18 MB.
 """
 
@@ -24,13 +24,13 @@ from mailweir.settings import Dns
 
 MAX_SIGNATURES = 2  # of the wanted domain; Google signs once
 NAMES_A_CONVERSATION = (b"message-id", b"subject", b"in-reply-to", b"references", b"x-forwarded-message-id")
-MAX_ALIGNED_SIGNATURES = 4  # of the author's organisation: its own servers', its mailing service's
+MAX_ALIGNED_SIGNATURES = 4  # of the author's organisation: of its own servers and its mailing service
 _MAX_AT_ONCE = 4
-_LEAST_DNS_SECONDS = 0.001  # enough for what is in the cache
+_LEAST_DNS_SECONDS = 0.001  # enough for cached answers
 _ORGANISATIONS = 4_096
 _KEPT_ANSWERS = 4_096
 
-# Each customer of these mailbox providers signs by a name of his own below them, and the list of public suffixes lacks them
+# Each customer of these mailbox providers signs with a subdomain of its own, and the list of public suffixes lacks them.
 _SHARED = ("mail.onmicrosoft.com", "onmicrosoft.com", "onmicrosoft.us", "partner.onmschina.cn", "gappssmtp.com")
 
 IsWanted = Callable[[str], bool]
@@ -38,18 +38,18 @@ Organisation = Callable[[str], str | None]
 
 
 class DkimProver:
-    """Verifies signatures and seals. One for each process; safe for its threads. keep_answers: keys count as long as DNS says."""
+    """Verifies signatures and seals. One for each process; thread-safe. keep_answers: keys are cached as long as DNS says."""
 
     def __init__(self, dns: Dns, *, keep_answers: bool = False) -> None:
         self._dns = dns
         self._places = threading.BoundedSemaphore(_MAX_AT_ONCE)
         self._keep_answers = keep_answers
-        self._cache: Any = None  # of dnspython: a look into it takes a tenth of a millisecond
+        self._cache: Any = None  # dnspython's: a lookup in it takes a tenth of a millisecond
         self._kept: dict[str, tuple[float, bytes]] = {}
         self._organisation: Organisation = lambda _: None
 
     def load(self) -> None:
-        """Imports and reads at once what is else had when it is needed, for children to share."""
+        """Imports and reads everything now that would otherwise load on first use, so that children share it."""
         import dns.resolver
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
@@ -64,10 +64,10 @@ class DkimProver:
         self, raw: bytes, author: str, sealers: Collection[str] = (), seen_at: datetime | None = None
     ) -> SenderVerdict:
         """Is the message (CRLF) proven to be of its author's organisation (RFC 7489 3.1.1, relaxed), or by the seal of one of the
-        sealers (RFC 8617), who saw it proven? After `load`.
+        sealers (RFC 8617) that saw it proven? Call `load` first.
 
-        author: in normal form. sealers: domains. seen_at: when the mail came: its signatures must not have expired then; None:
-        now. Errors: DnsUnavailable where the answer that it takes can't be had in time.
+        author: in normal form. sealers: domains. seen_at: when the mail came; its signatures must not have expired then; None:
+        now. Errors: DnsUnavailable if a required answer isn't available in time.
         """
         domain, now = author.rpartition("@")[2], _moment(seen_at)
         message = _provable(raw)
@@ -87,11 +87,12 @@ class DkimProver:
     def verdict_through_group(
         self, raw: bytes, author: str, sealers: Collection[str], seen_at: datetime | None = None
     ) -> SenderVerdict:
-        """The verdict on the original author of what a group passed on under its own address: `pass` or `none`. After `load`.
+        """The verdict on the original author of mail that a group passed on under its own address: `pass` or `none`. Call `load`
+        first.
 
-        The group changed From, and much else as a rule, so a bad signature proves nothing. Good is a signature of the author's
-        organisation over the From that the group noted, or a seal (RFC 8617) of one of the sealers, who saw the mail before.
-        Errors: DnsUnavailable, as with `verdict`.
+        The group changed From, and usually much else, so a bad signature proves nothing. A good result is a signature of the
+        author's organisation over the From that the group noted, or a seal (RFC 8617) of one of the sealers that saw the mail
+        before. Errors: DnsUnavailable, as with `verdict`.
         """
         is_aligned, now = self._aligned_with(author.rpartition("@")[2]), _moment(seen_at)
         restored = original_author.restored(raw)
@@ -115,8 +116,8 @@ class DkimProver:
     def proves(self, raw: bytes, domain: str, *, covering: Collection[bytes] = ()) -> bool:
         """Has the message (CRLF) a signature by exactly `domain` that verifies and covers From and the whole body?
 
-        covering: names of headers in lower case that it must cover, too; else anybody could replay it with others.
-        Errors: DnsUnavailable where the key can't be had within the deadline: unknown, to be tried again.
+        covering: names of headers in lower case that it must cover, too; otherwise anybody could replay it with other ones.
+        Errors: DnsUnavailable if the key isn't available within the deadline: the result is unknown, so try again.
         """
         message = _provable(raw)
         if isinstance(message, VerdictReason):
@@ -131,7 +132,7 @@ class DkimProver:
         return found.is_pass
 
     def _aligned_with(self, domain: str) -> IsWanted:
-        # RFC 7489 3.2. A public suffix itself has no organisation above it: there only the same name counts.
+        # RFC 7489 3.2. A public suffix itself has no organisational domain above it: only the same name is aligned.
         def is_aligned(signer: str) -> bool:
             if not signer or signer == domain:
                 return bool(signer)
@@ -142,7 +143,7 @@ class DkimProver:
 
     @contextmanager
     def _turn(self) -> Iterator[Txt]:
-        """One of few places, and keys from DNS within its deadline. Errors: DnsUnavailable."""
+        """Takes one of a limited number of places, and yields a key look-up in DNS with a deadline. Errors: DnsUnavailable."""
         deadline = time.monotonic() + self._dns.timeout_seconds
         if not self._places.acquire(timeout=self._dns.timeout_seconds):
             raise DnsUnavailable(said("too many signatures are being checked at once"))
@@ -152,7 +153,7 @@ class DkimProver:
             self._places.release()
 
     def _txt(self, name: str, deadline: float) -> bytes:
-        """What DNS has at a name, or b"". Answers that are kept count as long as DNS says."""
+        """The DNS record at a name, or b"". Cached answers count as long as DNS says."""
         until, kept = self._kept.get(name, (0.0, b""))
         if time.time() < until:
             return kept
@@ -164,7 +165,7 @@ class DkimProver:
         return found
 
     def _asked(self, name: str, deadline: float) -> tuple[float, bytes]:
-        """And until when it counts, of `time.time`."""
+        """The record, and its expiry as of `time.time`."""
         import dns.exception
         import dns.name
         import dns.resolver
@@ -172,7 +173,7 @@ class DkimProver:
         try:
             wanted = dns.name.from_text(name)
         except dns.exception.DNSException:
-            return 0.0, b""  # a selector that no name can hold: there is no such key, and a retry would find none
+            return 0.0, b""  # an impossible DNS name as selector: there is no such key, and a retry would find none
         left = max(deadline - time.monotonic(), _LEAST_DNS_SECONDS)
         try:
             resolver = dns.resolver.Resolver(configure=not self._dns.nameserver)
@@ -185,12 +186,12 @@ class DkimProver:
             return 0.0, b""
         except (dns.exception.DNSException, OSError) as error:
             raise DnsUnavailable(said("no answer for {name}: {error}", name=name, error=error)) from error
-        # RFC 6376 3.6.2.2: one record, or undefined
+        # RFC 6376 3.6.2.2: more than one record is undefined.
         return answer.expiration, b"".join(answer[0].strings) if len(answer) == 1 else b""
 
 
 def _below_shared(organisation: Organisation) -> Organisation:
-    """As if what many share were in the list of public suffixes. organisation: by that list."""
+    """Treats the providers' shared domains as if they were in the list of public suffixes. organisation: by that list."""
 
     def found(domain: str) -> str | None:
         for shared in _SHARED:
@@ -208,7 +209,7 @@ def _moment(seen_at: datetime | None) -> float:
 
 
 def _provable(raw: bytes) -> Message | VerdictReason:
-    """A message whose signatures are worth a look, or why they aren't."""
+    """A message whose signatures are worth checking, or why they aren't."""
     message = dkim_message.read(raw)
     if message is None:
         return VerdictReason.UNREADABLE_HEADERS
@@ -225,7 +226,7 @@ def _by_signature(
     now: float,
     must_cover: frozenset[bytes] = dkim_tags.MUST_COVER,
 ) -> SenderVerdict | DnsUnavailable:
-    """The verdict on signatures by the wanted domains; the error where none is good and one isn't known."""
+    """The verdict on signatures by the wanted domains; the error if none is good and one is unknown."""
     signatures = [dkim_verifying.read(one) for one in message.named(b"dkim-signature")]
     wanted = [one for one in signatures if is_wanted(one.domain)]
     if not wanted:
@@ -248,8 +249,8 @@ def _by_signature(
 
 
 def _covers_ids(message: Message, signature: Signature) -> bool:
-    """Is a signature over all headers that say which conversation the message belongs to? Of a name that stands there twice it
-    has to cover both (RFC 6376 5.4.2); one that isn't there can't be added unseen, for then it is there."""
+    """Does a signature cover all headers that name the message's conversation? If such a header occurs twice, it has to cover
+    both (RFC 6376 5.4.2). An absent one can't be added without breaking this check, because then it is present."""
     covered = dkim_tags.covered(signature.tags)
     return all(covered.count(name) >= len(message.named(name)) for name in NAMES_A_CONVERSATION)
 
@@ -257,7 +258,8 @@ def _covers_ids(message: Message, signature: Signature) -> bool:
 def _is_good_over_ids(
     message: Message, signatures: Collection[Signature], txt: Txt, now: float, must_cover: frozenset[bytes]
 ) -> bool:
-    """Is there a good one among these that is over the ids? A key that can't be had now is none: the author is proven anyway."""
+    """Does one of these good signatures cover those headers? A key that isn't available now counts as none: the author is proven
+    anyway."""
     for one in signatures:
         if _covers_ids(message, one):
             with suppress(DnsUnavailable):
@@ -267,7 +269,7 @@ def _is_good_over_ids(
 
 
 def _unsigned(signatures: Collection[Signature]) -> SenderVerdict:
-    """Nobody of the author's organisation signed."""
+    """The author's organisation made no signature."""
     signer = next((one.domain for one in signatures if one.domain), "")
     if signer:
         return sender_verdict.none(VerdictReason.OTHER_DOMAIN, signer)
@@ -275,8 +277,8 @@ def _unsigned(signatures: Collection[Signature]) -> SenderVerdict:
 
 
 def _more_telling(by_signature: SenderVerdict, sealed: SenderVerdict | None) -> SenderVerdict:
-    """What is said of an author whom neither proves: a signature of his organisation says more than a seal, which says more than
-    there being none."""
+    """The more informative of two verdicts, neither of which proves the author: a signature of the organisation says more than a
+    seal, which says more than the absence of one."""
     is_signed = by_signature.reason not in (
         VerdictReason.NO_SIGNATURE,
         VerdictReason.OTHER_DOMAIN,

@@ -1,7 +1,8 @@
-"""The sender verdict: was the author proven, by whom, and else why not. In words that the record keeps, and that a child may say.
+"""The sender verdict: was the author proven, by which domain, and if not, why? The record stores these words, and a child process
+may send them.
 
-Pure. Made by `sender_auth` and `arc`; carried by the digest; kept by `recording` and the store; told by `explain`. Standard
-library only.
+Pure. Made by `sender_auth` and `arc`; carried by the digest; stored by `recording` and the store; explained by `explain`.
+Standard library only.
 """
 
 import enum
@@ -14,7 +15,7 @@ _DOMAIN = re.compile(r"[a-z0-9._-]{1,253}")
 
 
 class Verdict(enum.StrEnum):
-    """Was an author proven. fail: there are signatures of the author's organisation, and each of them is bad."""
+    """Was the author proven? fail: there are signatures of the author's organisation, and each of them is bad."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -22,7 +23,7 @@ class Verdict(enum.StrEnum):
 
 
 class VerdictReason(enum.StrEnum):
-    """Why. Those of PROOFS prove the author, and no other does. The record keeps the words, so they stay."""
+    """Why. The reasons in PROOFS prove the author, and no others do. The record stores the words, so they stay."""
 
     # proven
     DKIM = "dkim"
@@ -58,14 +59,14 @@ class VerdictReason(enum.StrEnum):
     EXAMINER_DIED = "examiner_died"
 
 
-_COVERS_IDS = "+ids"  # no domain can be called so
+_COVERS_IDS = "+ids"  # no domain can have this form
 PROOFS = frozenset({VerdictReason.DKIM, VerdictReason.SEAL, VerdictReason.SEAL_SPF, VerdictReason.LOGIN})
 
 
 @dataclass(frozen=True, slots=True)
 class SenderVerdict:
-    """domain: whose signature or seal it is about, in lower-case ASCII, or "". covers_ids: the proof is over what the message
-    names of its conversation, too; whoever replays it can't have it name another."""
+    """domain: of the signature or seal, in lower-case ASCII, or "". covers_ids: the proof also covers the headers that name the
+    conversation, so a replay can't assign the message to another one."""
 
     value: Verdict
     reason: VerdictReason
@@ -78,15 +79,15 @@ class SenderVerdict:
         return self.value is Verdict.PASS
 
     def pack(self) -> bytes:
-        """The verdict in at most MAX_PACKED_BYTES of ASCII, for `parse`. A domain that can't be said so is left out."""
+        """The verdict in at most MAX_PACKED_BYTES of ASCII, for `parse`. A domain that doesn't fit is left out."""
         domain = self.domain if _DOMAIN.fullmatch(self.domain) else ""
         words = (self.value, self.reason, domain, _COVERS_IDS if self.covers_ids else "")
         return " ".join(filter(None, words)).encode("ascii")
 
     @classmethod
     def parse(cls, packed: bytes) -> Self:
-        """A verdict that was packed. ValueError for all else, such as a proof without a reason for it: hostile mail may have
-        got hold of the child that says it."""
+        """Parses a packed verdict. ValueError for everything else, such as a proof without a reason for it: hostile mail may have
+        taken over the child that sent it."""
         words = packed.decode("ascii").split(" ") if len(packed) <= MAX_PACKED_BYTES else []
         covers_ids = words[-1:] == [_COVERS_IDS]
         if covers_ids:

@@ -236,7 +236,7 @@ class Settings(BaseSettings):
 
     @property
     def database_path(self) -> Path:
-        """The SQLite file. SettingsError where the database is PostgreSQL's."""
+        """The SQLite file. SettingsError if the database is PostgreSQL's."""
         if isinstance(self.database_url, Postgresql):
             raise SettingsError(f"this is for SQLite, and the database is {self.database_url}")
         return self.database_url

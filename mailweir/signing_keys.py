@@ -1,7 +1,7 @@
-"""The DKIM keys of a domain that mail is sent for: made, published, and replaced without a gap.
+"""The DKIM keys of a domain that mail is sent for: creation, publication, and replacement without a gap.
 
-`dkim_keys` keeps them. Whether DNS has one is asked through a function that is given. Called by `mailweir domain`, and by
-the page.
+`dkim_keys` stores them. The caller supplies the function that looks a key up in DNS. Called by `mailweir domain`, and by the
+page.
 """
 
 from collections.abc import Callable
@@ -36,14 +36,14 @@ class Unpublished(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What activating the next key of a domain means. next: it signs from then on. signing: it is retired then."""
+    """The effect of activating a domain's next key. next: it signs from then on. signing: it is retired then."""
 
     next: DkimKey
     signing: tuple[DkimKey, ...]
 
 
 def record(key: DkimKey) -> TxtRecord:
-    """What has to be in DNS for the key."""
+    """The record to publish in DNS for the key."""
     return dkim_record.record(key.domain, key.selector, key.public_key_der)
 
 
@@ -57,13 +57,13 @@ def make(
 def make_next(
     database: Database, deployment: Deployment, domain: str, selector: str | None, secrets: Seals, now: datetime
 ) -> tuple[DkimKey, list[DkimKey]]:
-    """A domain's next key, and the retired ones that went. Errors: as of `dkim_keys.add_next`."""
-    dkim_keys.keys_of(database, deployment, domain)  # an unknown one is told before a key is made
+    """A domain's next key, and the retired keys that were deleted. Errors: as of `dkim_keys.add_next`."""
+    dkim_keys.keys_of(database, deployment, domain)  # reports an unknown domain before a key is made
     return dkim_keys.add_next(database, deployment, domain, selector, dkim_signing.generate(), secrets, now)
 
 
 def rotation(database: Database, deployment: Deployment, domain: str) -> Rotation:
-    """The key that is to be activated. NotFound where there is none."""
+    """The key to activate. NotFound if there is none."""
     keys = dkim_keys.keys_of(database, deployment, domain)
     waiting = next((key for key in keys if key.state is State.NEXT), None)
     if waiting is None:
@@ -74,9 +74,9 @@ def rotation(database: Database, deployment: Deployment, domain: str) -> Rotatio
 
 
 def refuse_unpublished(key: DkimKey, look_up: LookUp) -> None:
-    """Unpublished where DNS hasn't got the key's record. look_up: each TXT record at a name. Its errors: DnsUnavailable.
+    """Unpublished if DNS doesn't have the key's record. look_up: returns each TXT record at a name. Its errors: DnsUnavailable.
 
-    Asked while the database is closed: DNS may take its time.
+    Call it while the database is closed: DNS may take its time.
     """
     name = record(key).name
     if fault := dkim_record.fault_of(look_up(name), key.public_key_der):
@@ -84,6 +84,7 @@ def refuse_unpublished(key: DkimKey, look_up: LookUp) -> None:
 
 
 def to_check(database: Database, deployment: Deployment, domain: str) -> list[Key]:
-    """The keys of the domain that sign or will, to be looked for in DNS (`domains.checks`). NotFound where it isn't ours."""
+    """The keys of the domain that sign now or later, to be looked up in DNS (`domains.checks`). NotFound if the domain isn't
+    ours."""
     keys = dkim_keys.keys_of(database, deployment, domain)
     return [Key(key.selector, key.public_key_der) for key in keys if key.state is not State.RETIRED]

@@ -1,8 +1,8 @@
-"""Mail of authors whom nobody knows, and to such recipients: what of it is held, and what becomes of that (decision 0037).
+"""Mail from unknown authors and to unknown recipients: which of it is held, and the decision afterwards (decision 0037).
 
-Two choices of an admin: mail with a company's domain makes contacts, where its author is proven; an answer in a thread that is on
-the record is recorded with it, marked. All else is ignored as ever. Pure: asks the directory that it is handed. Called by
-`matching` when mail comes, and by `holding` once it is read. Standard library only.
+An admin can switch on two things. Mail with a company's domain makes contacts, if its author is proven. An answer in a recorded
+thread is recorded with the thread, and marked. All other mail is ignored as before. Pure: asks the directory that it is given.
+Called by `matching` when mail comes, and by `holding` once it is read. Standard library only.
 """
 
 from collections.abc import Collection
@@ -16,15 +16,15 @@ from mailweir.headers import HeaderView
 from mailweir.reading import labels, thread_keys
 from mailweir.reading.labels import Label
 
-MAX_NEW = 10  # contacts that one mail of a user makes
-MAX_IN_THREAD = 50  # mails of unknown addresses in one thread
+MAX_NEW = 10  # contacts that one mail of a user may make
+MAX_IN_THREAD = 50  # mails from unknown addresses in one thread
 _PROGRAMS = frozenset({Label.AUTOMATIC, Label.BOUNCE, Label.LIST, Label.RECEIPT})
 
 Sightings = tuple[tuple[Route, int | None], ...]
 
 
 class Parent(NamedTuple):
-    """What mail says of its thread, as digests: see `thread_keys.ThreadKeys`. subject: of the base subject."""
+    """The thread that mail names, as digests: see `thread_keys.ThreadKeys`. subject: of the base subject."""
 
     in_reply_to: tuple[bytes, ...]
     references: tuple[bytes, ...]
@@ -32,7 +32,7 @@ class Parent(NamedTuple):
 
     @classmethod
     def of(cls, view: HeaderView) -> "Parent":
-        """What the headers say."""
+        """The parent by the headers."""
         keys = thread_keys.read(view)
         return cls(keys.in_reply_to, keys.references, thread_keys.subject_digest(keys.base_subject))
 
@@ -41,7 +41,7 @@ class Parent(NamedTuple):
 
 
 def held_incoming(ignored: Decision, view: HeaderView, directory: Directory, *, like: Decision) -> Decision:
-    """The decision on mail whose author nobody knows: held, or ignored as it is. like: what it were with the author a contact."""
+    """The decision on mail from an unknown author: held, or ignored as given. like: the decision if the author were a contact."""
     deployment = ignored.deployment
     if like.author is None or like.doubt or like.via or not deployment.holds_strangers:
         return ignored
@@ -71,8 +71,8 @@ def _incoming_kind(
 def held_outgoing(
     ignored: Decision, view: HeaderView, recipients: Collection[str], directory: Directory, *, like: Decision
 ) -> Decision:
-    """The decision on a user's mail to nobody known: held where an address could become a contact, or ignored as it is.
-    recipients: whom nobody knows. like: what it were with one of them a contact."""
+    """The decision on a user's mail to unknown people only: held if an address could become a contact, or ignored as given.
+    recipients: the unknown ones. like: the decision if one of them were a contact."""
     deployment = ignored.deployment
     if like.author is None or like.doubt or like.via or not deployment.has_auto_contacts:
         return ignored
@@ -83,7 +83,7 @@ def held_outgoing(
 
 
 def _new_ones(deployment: DeploymentRef, recipients: Collection[str], directory: Directory) -> list[str]:
-    """Those whom the mail could make contacts; recipients: whom nobody knows."""
+    """The addresses that the mail could make contacts; recipients: the unknown ones."""
     keys = {one: deployment.folding.key(one) for one in recipients if not machine_senders.is_machine(one)}
     domains = {address.split(key)[1] for key in keys.values()}
     known = directory.auto_domains_among(deployment.id, domains) if domains else ()
@@ -113,7 +113,7 @@ def _held(ignored: Decision, kind: HeldKind, like: Decision, *, todo_users: tupl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stranger:
-    """Held mail of these kinds. What isn't named here is the decision's that held it. names: see `holding.Facts`."""
+    """Held mail of these kinds. Fields without a description come from the decision that held it. names: see `holding.Facts`."""
 
     deployment: DeploymentRef
     author: str
@@ -131,14 +131,16 @@ class Stranger:
 
 
 class NewContacts(NamedTuple):
-    """Who is to become a contact before the mail can be recorded: (address, name). like: the decision, were they contacts."""
+    """The people who must become contacts before the mail can be recorded: (address, name). like: the decision once they are
+    contacts."""
 
     people: tuple[tuple[str, str], ...]
     like: Decision
 
 
 def of_company(mail: Stranger, directory: Directory) -> Decision | Reason | NewContacts:
-    """By the people of now: recorded where somebody is a contact; else its author is to be proven, and then makes contacts."""
+    """By the current directory: recorded if somebody is a contact. Otherwise the author must be proven, and then the mail makes
+    contacts."""
     recipients = [one for one in mail.recipients if address.split(one)[1] != mail.deployment.domain]
     people = people_among(mail.deployment, (mail.author, *recipients), directory)
     known = _captured_as_known(mail, recipients, people)
@@ -157,7 +159,7 @@ def of_company(mail: Stranger, directory: Directory) -> Decision | Reason | NewC
 
 
 def of_thread(mail: Stranger, directory: Directory) -> Decision | Reason:
-    """Recorded for those of its users who take part in the thread. Proof is asked of those alone whom somebody would trust by
+    """Recorded for the users of the mail who take part in the thread. Proof is required only of authors who could be trusted for
     their domain: the firm's, or a company's."""
     recipients = [one for one in mail.recipients if address.split(one)[1] != mail.deployment.domain]
     known = _captured_as_known(mail, recipients, people_among(mail.deployment, (mail.author, *recipients), directory))
@@ -179,7 +181,7 @@ def of_thread(mail: Stranger, directory: Directory) -> Decision | Reason:
 
 
 def _captured_as_known(mail: Stranger, recipients: Collection[str], people: People) -> Decision | None:
-    """What it is where somebody in it is a contact by now, as `matching` has it; else None."""
+    """The decision if somebody in it is a contact by now, as `matching` would make it; None otherwise."""
     users, contacts = people
     if mail.is_outgoing:
         found = tuple(ref for one in recipients if one not in users for ref in contacts.get(one, ()))

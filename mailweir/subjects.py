@@ -1,10 +1,9 @@
-"""Are two subjects one mail's? What replies, forwards, lists and gateways put in front doesn't count, nor where a long one is
-cut.
+"""Could two subjects be of one mail? Prefixes of replies, forwards, lists and gateways don't count, nor does the place where a
+long subject is cut.
 
-Two mails may come under one Message-ID, author and second: programs that send invoices do that. Their bodies can't tell them
+Two mails may share one Message-ID, author and second: programs that send invoices do that. Their bodies can't distinguish them
 from one mail that a list or gateway changed on its way; their subjects can. Pure; called by `recording` and
-`reading.thread_keys`.
-Standard library only.
+`reading.thread_keys`. Standard library only.
 """
 
 import re
@@ -12,9 +11,9 @@ import unicodedata
 from typing import NamedTuple
 
 MAX_CHARS = 1_000
-_MIN_CUT_CHARS = 50  # a shorter subject that begins another one is one of its own: `Invoice 1`, `Invoice 10`
-# RFC 5322 3.6.5's Re, and what stands for it in mail programs of other languages; `Re[2]:` and `Re (2):` too. `VS` is an answer
-# in Finnish and a forward in Norwegian: an answer, for those are many.
+_MIN_CUT_CHARS = 50  # a shorter subject that begins another one is a different one: `Invoice 1`, `Invoice 10`
+# Re of RFC 5322 3.6.5, and its equivalents in mail programs of other languages; `Re[2]:` and `Re (2):` too. `VS` is an answer in
+# Finnish and a forward in Norwegian: it counts as an answer, because those are more frequent.
 _REPLY = "re|r|aw|antw|antwort|sv|vs|res|ynt|odp|odg|ats|atb|bls|ref|rif|vá|απ|на|отв|ответ|رد|השב|回复|回覆|答复|答覆|返信|회신|답장|ตอบ"  # noqa: E501
 _FORWARD = (
     "fwd?|wg|vb|vl|tr|enc|i|pd|ilt|rv|doorst|fs|trs|redir\\.?|továbbítás|továbbküldött|přeposláno|preposlané|proslijeđeno"
@@ -60,7 +59,7 @@ def read(subject: str) -> Parts:
 
 
 def same(one: str, other: str) -> bool:
-    """Could both be the subject of one mail? Where one is empty or couldn't be decoded: yes, for nothing is to be doubled."""
+    """Could both be the subject of one mail? Yes if one is empty or couldn't be decoded, so that nothing is recorded twice."""
     if one == other:
         return True
     if "\ufffd" in one + other:

@@ -1,9 +1,8 @@
-"""Whom a message was to, where it isn't recorded: keyed digests, by which `why` finds a message that a person asks for by its
-recipient.
+"""The recipients of mail that isn't recorded, as keyed digests. `why` uses them to find a message by its recipient.
 
-Who reads the database can't tell from them who writes to whom: the key is not in it, and one deployment's digests say nothing
-about another one's. They go with their decision, after `retention.decision_days`. Called by the filter, the sync and `why`, and
-by the role, which keeps their key apart.
+A reader of the database can't tell from them who writes to whom: the key is not in it, and one deployment's digests reveal
+nothing about another's. They are deleted with their decision, after `retention.decision_days`. Called by the filter, the sync and
+`why`, and by the role, which stores their key separately.
 """
 
 import hmac
@@ -19,9 +18,9 @@ OWN_KEY = "traces.key"
 
 
 class Traces:
-    """Makes the digests of a host's key file. Without that file there are none, and nothing else is different.
+    """Makes the digests with a host's key file. Without that file there are none, and nothing else changes.
 
-    The page isn't to read that file on a host: it goes by `traces.key` beside it, which opens nothing.
+    On a host, the page must not read that file: it uses `traces.key` beside it, which can't open anything.
     """
 
     def __init__(self, key_file: Path) -> None:
@@ -29,19 +28,18 @@ class Traces:
         self._key = PurposeKey(key_file, b"recipients of mail that isn't recorded", own_file)
 
     def keep_apart(self) -> bool:
-        """Writes `traces.key`, where it isn't there or is another key file's; was that so? SettingsError, OSError."""
+        """Writes `traces.key` if it is missing or belongs to another key file; returns whether it did. SettingsError, OSError."""
         if self._key.is_apart():
             return False
         self._key.keep_apart()
         return True
 
     def is_apart(self) -> bool:
-        """Is `traces.key` there, and of this key file? SettingsError where the key file can't be read."""
+        """Does `traces.key` exist and belong to this key file? SettingsError if the key file can't be read."""
         return self._key.is_apart()
 
     def of(self, deployment: DeploymentRef, recipients: Iterable[str]) -> bytes | None:
-        """Digests of the first recipients (addresses in normal form), in one string; None where there is no key, or no
-        recipient."""
+        """Digests of the first recipients (addresses in normal form), in one string; None if there is no key, or no recipient."""
         key = self._key.get()
         if key is None:
             return None

@@ -1,8 +1,7 @@
-"""Who may read an activity, and the words in a subject that make it private.
+"""Access to an activity, and the words in a subject that make it private.
 
-A word counts where it stands by itself, in whatever script and case. Scripts that put no space between words have no such place:
-there it counts wherever it stands. Pure: linear in the subject's length. Called by `recording`, and by `store` where it is set.
-Standard library only.
+A word counts if it stands alone, in any script and case. In scripts without spaces between words it counts anywhere. Pure: linear
+in the subject's length. Called by `recording`, and by `store` where it is set. Standard library only.
 """
 
 import enum
@@ -13,15 +12,15 @@ from mailweir.errors import BadInput
 from mailweir.sentence import said
 
 MAX_WORDS, MAX_WORD_CHARS = 50, 100
-# Chinese, Japanese, Thai, Lao, Burmese, Khmer, Tibetan, by the names of their characters
+# Chinese, Japanese, Thai, Lao, Burmese, Khmer, Tibetan, by the Unicode names of their characters.
 _WITHOUT_SPACES = ("CJK ", "HIRAGANA ", "KATAKANA", "THAI ", "LAO ", "MYANMAR ", "KHMER ", "TIBETAN ")
 
 
 class Visibility(enum.StrEnum):
-    """From the most open to the strictest, in the order of the alphabet too, so that a database's MAX finds the strictest.
+    """From the most open to the strictest, which is also alphabetical order, so that a database's MAX finds the strictest.
 
-    METADATA: others than those who take part see who, when and in which direction, and no text of it. PARTICIPANTS: others see
-    nothing of it.
+    METADATA: non-participants see who, when and in which direction, and no text of it. PARTICIPANTS: non-participants see nothing
+    of it.
     """
 
     EVERYONE = "everyone"
@@ -30,7 +29,7 @@ class Visibility(enum.StrEnum):
 
 
 def cleaned(text: str) -> str:
-    """Words as a person gives them, with commas between, as they are kept. BadInput."""
+    """Comma-separated words from a person, in their stored form. BadInput."""
     words = [" ".join(unicodedata.normalize("NFC", part).split()) for part in text.split(",")]
     words = list(dict.fromkeys(word for word in words if word))
     for word in words:
@@ -50,7 +49,7 @@ def cleaned(text: str) -> str:
 
 
 def is_private(subject: str, kept: str) -> bool:
-    """Is one of the words in the subject? kept: as `cleaned` gives them."""
+    """Is one of the words in the subject? kept: as returned by `cleaned`."""
     if not kept:
         return False
     text = _folded(subject)
@@ -63,7 +62,7 @@ def _words(kept: str) -> tuple[str, ...]:
 
 
 def _folded(text: str) -> str:
-    """In one spelling of width, case and spaces."""
+    """The text with uniform width, case and spaces."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(folded.split())
 
@@ -79,7 +78,7 @@ def _stands_in(word: str, text: str) -> bool:
 
 
 def _is_edge(neighbour: str, own: str) -> bool:
-    """Does a word end between these? neighbour: the character beside it, or "". A word that ends in a sign ends there."""
+    """Is this position a word boundary? neighbour: the character beside it, or "". A word that ends in punctuation ends there."""
     if not neighbour or not _is_of_word(neighbour) or not _is_of_word(own):
         return True
     return _is_without_spaces(own) or _is_without_spaces(neighbour)

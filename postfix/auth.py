@@ -1,10 +1,10 @@
 """`mailweir-auth`: tells Postfix's smtpd whether a login's password is right, live from the database.
 
-smtpd asks over Dovecot's authentication protocol (`auth_protocol`), on a socket that `mailweir up` or systemd holds and hands
-over, so that questions wait while this is away. Cleartext passwords are here and nowhere else of ours: they are never logged, the
-process leaves no core dump and can't be looked into. What can't be answered now ends its connection, and smtpd says 454; only
-what was looked up and compared is a 535. A guardian forks the one that answers, and replaces it where it dies or hangs. Never
-writes, never caches. Started by `mailweir up` or systemd, as the unprivileged user.
+smtpd uses Dovecot's authentication protocol (`auth_protocol`), on a socket that `mailweir up` or systemd holds and passes on, so
+that requests wait while this process restarts. Only this process of ours handles cleartext passwords: they are never logged, it
+leaves no core dump, and no other process can read its memory. If a request can't be decided now, its connection is closed, and
+smtpd replies 454; only a completed look-up and comparison gives a 535. A guardian forks the answering process, and replaces it if
+it dies or hangs. Never writes, never caches. Started by `mailweir up` or systemd, as the unprivileged user.
 """
 
 import asyncio
@@ -36,9 +36,9 @@ from postfix.malformed import Malformed
 from postfix.turns import Turns
 
 PROCESS = daemons.AUTH.name
-# smtpd gives up after 10 s, and says 454 as it does when we hang up.
+# smtpd gives up after 10 s, and replies 454 as it does when we hang up.
 ANSWER_SECONDS = 5.0
-# After the question, whether the login is there or not. Others don't wait for it: each smtpd has a connection of its own.
+# After the request, whether the login exists or not. Others don't wait for it: each smtpd has a connection of its own.
 PENALTY_SECONDS = 2.0
 BUSY_TIMEOUT_SECONDS = 1.0
 _THREADS = 2
@@ -47,11 +47,11 @@ _PR_SET_DUMPABLE = 4
 
 
 class CannotAnswer(Exception):
-    """It can't be told now."""
+    """The request can't be decided now."""
 
 
 class Verdict(NamedTuple):
-    """What became of a question. login: as it is spelled here, or None where it isn't there."""
+    """The result of a request. login: in our spelling, or None if it doesn't exist."""
 
     login: str | None
     is_right: bool
@@ -62,7 +62,7 @@ Prove = Callable[[str, bytes], Verdict]
 
 
 class Prover:
-    """Looks a login up and compares its password. decoy: a hash that no password has, for logins that aren't there."""
+    """Looks a login up and compares its password. decoy: a hash that no password has, for unknown logins."""
 
     def __init__(self, database_url: DatabaseUrl, decoy: str, logger: structlog.stdlib.BoundLogger) -> None:
         self._database = Database(database_url, busy_timeout_seconds=BUSY_TIMEOUT_SECONDS)
@@ -71,7 +71,7 @@ class Prover:
         self._is_checked = False
 
     def prove(self, login: str, password: bytes) -> Verdict:
-        """Is it the login's password? As much work where the login isn't there. CannotAnswer."""
+        """Is it the login's password? Costs the same for an unknown login. CannotAnswer."""
         try:
             found = self._look_up(login)
             is_right = passwords.is_right(found.password_hash if found else self._decoy, password)
@@ -93,7 +93,7 @@ class Prover:
 
 
 class Desk:
-    """Decides questions, a few at a time, and for one address one at a time. prove: is called in threads."""
+    """Decides requests, a few at a time, and one at a time for each address. prove: is called in threads."""
 
     def __init__(self, prove: Prove, threads: int = _THREADS) -> None:
         self._prove = prove
@@ -101,7 +101,7 @@ class Desk:
         self._pool = ThreadPoolExecutor(threads)
 
     async def decide(self, question: Question) -> Verdict:
-        """Is it the login's password? CannotAnswer, also where it takes too long."""
+        """Is it the login's password? CannotAnswer, also if it takes too long."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS), self._turns.turn(network_of(question.client)):
                 running = asyncio.get_running_loop().run_in_executor(
@@ -113,7 +113,7 @@ class Desk:
 
 
 def network_of(client: str) -> str:
-    """Whom a client's address counts as: itself, and of IPv6 its network of 64 bits, all of which one host may have."""
+    """The network for a client's address: the address itself, or for IPv6 its /64, which one host may have as a whole."""
     with suppress(ValueError):
         address = ipaddress.ip_address(client)
         if address.version == 6:
@@ -122,7 +122,7 @@ def network_of(client: str) -> str:
 
 
 def per_thread(make: Callable[[], Prover]) -> Prove:
-    """`prove`, with a Prover of its own for each thread: a connection to the database belongs to one."""
+    """`prove`, with a separate Prover for each thread: a database connection belongs to one thread."""
     own = threading.local()
 
     def prove(login: str, password: bytes) -> Verdict:
@@ -134,7 +134,7 @@ def per_thread(make: Callable[[], Prover]) -> Prove:
 
 
 class Connection(connections.Connection):
-    """One smtpd: its questions are decided one after the other."""
+    """One smtpd: its requests are decided in sequence."""
 
     _numbers = itertools.count(1)
 
@@ -199,7 +199,7 @@ class Connection(connections.Connection):
         except CannotAnswer:
             self.hang_up()
             return
-        except Exception as error:  # noqa: BLE001  the edge: smtpd is told at once that there is no answer
+        except Exception as error:  # noqa: BLE001  the edge: smtpd learns at once that there is no answer
             self._logger.error("can't answer", reason=type(error).__name__)
             self.hang_up()
             return
@@ -213,7 +213,7 @@ class Connection(connections.Connection):
         self.go_on()
 
     def hang_up(self) -> None:
-        """See connections.Connection. What is being decided is called off."""
+        """See connections.Connection. A pending decision is cancelled."""
         if self._deciding is not None and self._deciding is not asyncio.current_task():
             self._deciding.cancel()
         super().hang_up()
@@ -222,34 +222,34 @@ class Connection(connections.Connection):
 async def _serve(
     database_url: DatabaseUrl, decoy: str, listening_on: socket.socket, beat: int, logger: structlog.stdlib.BoundLogger
 ) -> None:
-    """Answers until SIGTERM or SIGINT. beat: where the guardian is told that this goes on."""
+    """Answers until SIGTERM or SIGINT. beat: the descriptor for signs of life to the guardian."""
     stop = connections.stop_event()
     desk = Desk(per_thread(partial(Prover, database_url, decoy, logger)))
     os.set_blocking(beat, False)
     async with connections.answering(listening_on, partial(Connection, desk.decide, logger)):
         logger.info("answering", pid=os.getpid())
         while not stop.is_set():
-            with suppress(BlockingIOError):  # a guardian that is stopped itself
+            with suppress(BlockingIOError):  # the guardian itself is stopped
                 os.write(beat, b".")
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), guardian.BEAT_SECONDS)
 
 
 def keep_secrets_in() -> None:
-    """No core dump, and no look into this process by its own user: passwords are in its memory (prctl(2), PR_SET_DUMPABLE)."""
+    """No core dump, and no access to this process by its own user: passwords are in its memory (prctl(2), PR_SET_DUMPABLE)."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0)
 
 
 def main() -> None:
-    """The console script. Exit 1 with one line where the settings don't allow to serve; a database that is away does."""
+    """The console script. Exit 1 with one line if the settings prevent serving; an unavailable database doesn't."""
     keep_secrets_in()
     logger = log.configure(PROCESS)
     try:
         configured = settings.load()
         database_url, path = configured.database_url, configured.auth_socket
-        Database(database_url)  # is what it needs installed?
-        # one whose file is gone lets nobody in any more
+        Database(database_url)  # checks that its driver is installed
+        # A socket whose file is gone can't be reached any more.
         given = listener.handed_over(path) if path.is_socket() else None
         listening_on = given or listener.listening(path)
     except MailweirError as error:

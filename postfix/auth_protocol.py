@@ -1,8 +1,8 @@
-"""Dovecot's authentication protocol, the server's side, as far as Postfix's smtpd speaks it. Lines in, lines out; no socket.
+"""The server side of Dovecot's authentication protocol, as far as Postfix's smtpd uses it. Lines in, lines out; no socket.
 
-Source: Dovecot's "Authentication Protocol" 1.x, and Postfix's client of it (src/xsasl/xsasl_dovecot_server.c), which says 1.0.
-Lines end in LF, fields are parted by tabs. Two mechanisms: PLAIN (RFC 4616), and LOGIN (draft-murchison-sasl-login), which asks
-for a username and then for a password. Knows no login: who is right is the caller's to find out. Called by `auth`.
+Source: Dovecot's "Authentication Protocol" 1.x, and Postfix's client of it (src/xsasl/xsasl_dovecot_server.c), which names 1.0.
+Lines end in LF, fields are separated by tabs. Two mechanisms: PLAIN (RFC 4616), and LOGIN (draft-murchison-sasl-login), which
+asks for a username and then for a password. Doesn't check logins: that is the caller's task. Called by `auth`.
 """
 
 import base64
@@ -14,34 +14,34 @@ from dataclasses import dataclass, field
 
 from postfix.malformed import Malformed
 
-# Postfix takes a response of 12,288 characters (smtpd_sasl_response_limit), and sends it on in one line.
+# Postfix accepts a response of 12,288 characters (smtpd_sasl_response_limit), and passes it on in one line.
 MAX_LINE_BYTES = 16_384
 MAX_LOGIN_CHARS = 320  # RFC 3696, errata 1690: the longest address is shorter
 MAX_PASSWORD_BYTES = 1_024
 _REQUEST_ID = re.compile(rb"[0-9]{1,10}")
-_REASON = b"wrong login or password"  # Postfix tells its client
+_REASON = b"wrong login or password"  # Postfix sends it to its client
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Is this login's password right? client: the address of who asks smtpd, as smtpd gave it."""
+    """Is this login's password right? client: the address of smtpd's client, as smtpd gave it."""
 
     request_id: bytes
     client: str
-    login: str = field(repr=False)  # who mistypes may have put the password here
+    login: str = field(repr=False)  # after a mistake, a user may have typed the password here
     password: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What can't be right, whoever asks: no login and password are in it, or no TLS is around it."""
+    """An invalid request: it has no login and password, or no TLS."""
 
     request_id: bytes
 
 
 @dataclass(slots=True)
 class _Exchange:
-    """An AUTH that smtpd hasn't told all of yet. login: LOGIN's first answer, once it is there."""
+    """An incomplete AUTH. login: LOGIN's first answer, once known."""
 
     request_id: bytes
     client: str
@@ -50,8 +50,8 @@ class _Exchange:
 
 
 def greeting(number: int) -> bytes:
-    """What the server says first. number: of the connection, unique in this process."""
-    # MECH stands before SPID, or Postfix takes this for another kind of socket. "plaintext": nothing that is offered before TLS.
+    """The server's first lines. number: of the connection, unique in this process."""
+    # MECH must precede SPID, or Postfix takes this for another kind of socket. "plaintext": not offered before TLS.
     lines = (
         "VERSION\t1\t2",
         "MECH\tPLAIN\tplaintext",
@@ -66,25 +66,25 @@ def greeting(number: int) -> bytes:
 
 
 def ok(request_id: bytes, login: str) -> bytes:
-    """The reply that it was right; login: as the sender's owners are named."""
+    """The reply for a right password; login: as in the sender's owners."""
     return b"OK\t%b\tuser=%b\n" % (request_id, login.encode())
 
 
 def fail(request_id: bytes, login: str | None) -> bytes:
-    """The reply that it was wrong. login: one that is there; Postfix logs it, and tells its client nothing of it."""
+    """The reply for a wrong password. login: an existing one; Postfix logs it, and doesn't tell its client."""
     user = b"user=%b\t" % login.encode() if login else b""
     return b"FAIL\t%b\t%breason=%b\n" % (request_id, user, _REASON)
 
 
 class Conversation:
-    """What one client has said. It has one AUTH under way at most: smtpd has one client at a time."""
+    """The conversation with one client. It has at most one AUTH in progress: smtpd has one client at a time."""
 
     def __init__(self) -> None:
         self._greeted = False
         self._open: _Exchange | None = None
 
     def receive(self, line: bytes) -> bytes | Question | Refusal | None:
-        """What a line, without its LF, leads to: a reply to send now, something to decide, or nothing. Malformed."""
+        """The result of a line, without its LF: a reply to send now, a request to decide, or nothing. Malformed."""
         command, _, rest = line.partition(b"\t")
         fields = rest.split(b"\t")
         match command:
@@ -98,25 +98,25 @@ class Conversation:
                 return self._go_on(fields)
             case b"CANCEL":
                 self._open = None
-            # "Unknown commands" are to be ignored: CPID and what later versions add
+            # "Unknown commands" must be ignored: CPID and those that later versions add.
         return None
 
     def _begin(self, fields: list[bytes]) -> bytes | Question | Refusal | None:
         if not self._greeted or len(fields) < 2 or not _REQUEST_ID.fullmatch(fields[0]):
             raise Malformed("an AUTH that is none")
         request_id, mechanism, parameters = fields[0], fields[1].upper(), fields[2:]
-        # smtpd doesn't tell when its client calls an AUTH off: the next one takes its place
+        # smtpd doesn't report when its client cancels an AUTH: the next one replaces it.
         self._open = None
         if b"secured" not in parameters or mechanism not in (b"PLAIN", b"LOGIN"):
             return Refusal(request_id)
         self._open = _Exchange(request_id, _client(parameters), mechanism)
         for place, parameter in enumerate(parameters):
             if parameter.startswith(b"resp="):
-                # it is the last one, and base64 has no tab
+                # It is the last parameter, and base64 has no tab.
                 if place + 1 < len(parameters):
                     raise Malformed("something behind the response")
                 given = parameter.removeprefix(b"resp=")
-                # RFC 4954 4: "=" is a response of no bytes
+                # RFC 4954 4: "=" is an empty response.
                 return self._respond(self._open, b"" if given == b"=" else given)
         return _prompt(request_id, b"" if mechanism == b"PLAIN" else b"Username:")
 
@@ -159,7 +159,7 @@ def _decoded(encoded: bytes) -> bytes | None:
 
 
 def _plain(response: bytes) -> tuple[bytes, bytes] | None:
-    """Login and password of a PLAIN message (RFC 4616 2). None where it is none, or wants to act for somebody else."""
+    """Login and password of a PLAIN message (RFC 4616 2). None if it is invalid, or names another authorization identity."""
     parts = response.split(b"\0")
     if len(parts) != 3 or (parts[0] and parts[0].lower() != parts[1].lower()):
         return None

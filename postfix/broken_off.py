@@ -1,9 +1,9 @@
 """Messages that Postfix gave up after their recipients were accepted: too many hops, too large, a full disk, a lost connection.
 
-Such a line names no address, and often not even the queue id. So the transaction is put together from the lines before it: by the
-queue id, or by the pid of an smtpd, which serves one client at a time. For its addresses main.cf has smtpd note each recipient
-that it takes (`info: RCPT … envelope`). Fed from the newest line to the oldest, with what is to be believed only; never reads or
-writes a file. Called by `maillog` and `new_refusals`.
+Such a line names no address, and often not even the queue id. So the transaction is reconstructed from the lines before it: by
+the queue id, or by the pid of an smtpd, which serves one client at a time. For its addresses, main.cf has smtpd log each accepted
+recipient (`info: RCPT … envelope`). Gets the lines from the newest to the oldest, only trustworthy ones; never reads or writes a
+file. Called by `maillog` and `new_refusals`.
 """
 
 import re
@@ -16,11 +16,12 @@ from postfix.log_lines import CLIENT
 
 _QUEUE_ID = r"(?P<queue_id>[0-9A-Za-z]+): "
 _SMTPD, _CLEANUP, _EITHER = (log_lines.program(*names) for names in (("smtpd",), ("cleanup",), ("smtpd", "cleanup")))
-LOST_CONNECTION = "the connection was lost"  # no reply: nobody was left to be told
-_WRITE_ERROR = "451 4.3.0 Error: queue file write error"  # cleanup_strerror.c, for all that has no words of its own
+LOST_CONNECTION = "the connection was lost"  # no reply: nobody was left to receive it
+# cleanup_strerror.c, for all errors without words of their own
+_WRITE_ERROR = "451 4.3.0 Error: queue file write error"
 
-# What the log says of it, where that was, and what the client was told (smtpd.c, cleanup_strerror.c). `why` is added to that.
-# Where a connection ends, Postfix 3.10 gives the queue id, 3.7 doesn't.
+# The text in the log, the stage, and the reply to the client (smtpd.c, cleanup_strerror.c). `why` is appended to it. When a
+# connection ends, Postfix 3.10 gives the queue id, 3.7 doesn't.
 _CAUSES = tuple(
     (re.compile(pattern), stage, reply)
     for pattern, stage, reply in (
@@ -78,9 +79,9 @@ _TAKES = re.compile(
 
 @dataclass(slots=True)
 class BrokenOff:
-    """One message that came to nothing. reply: what the client was told, or that nothing could be.
+    """One failed message. reply: sent to the client, or a text that no reply was possible.
 
-    recipients: the last one first. client, sender: None where the log doesn't tell.
+    recipients: the last one first. client, sender: None if the log doesn't show them.
     """
 
     time: datetime
@@ -93,17 +94,17 @@ class BrokenOff:
 
 
 class Transactions:
-    """Takes the lines, the newest first, and gives each message once its beginning was met."""
+    """Takes the lines, the newest first, and returns each message once its beginning was found."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
         self._by_pid: dict[str, BrokenOff] = {}  # whose queue id isn't known yet
         self._by_queue_id: dict[str, BrokenOff] = {}
-        self._first: dict[str, BrokenOff] = {}  # by pid: smtpd noted the first recipient before there was a queue id
+        self._first: dict[str, BrokenOff] = {}  # by pid: smtpd logged the first recipient before there was a queue id
         self._begins_only = False
 
     def take(self, raw: bytes) -> BrokenOff | None:
-        """Reads one line, without its end; a message that is complete with it."""
+        """Reads one line, without its end; returns a message that it completes."""
         if len(raw) > log_lines.MAX_LINE_BYTES:
             return None
         if not self._begins_only and _MAY_BE_CAUSE.search(raw):
@@ -113,11 +114,11 @@ class Transactions:
         return None
 
     def awaits(self, queue_id: str) -> bool:
-        """Is the beginning of this message still to be met?"""
+        """Is the beginning of this message still missing?"""
         return queue_id in self._by_queue_id
 
     def begins_only(self) -> None:
-        """From here on, lines only complete what was met: what came to nothing before was told before."""
+        """From here on, lines only complete known messages: older failures were reported before."""
         self._begins_only = True
 
     def rest(self) -> Iterator[BrokenOff]:
@@ -135,7 +136,7 @@ class Transactions:
             why = f" ({given['why']})" if given.get("why") else ""
             found = BrokenOff(time, given.get("stage") or stage, reply + why)
             if given.get("queue_id"):
-                # the first cause is the last one met: what follows is of its making
+                # The earliest cause is found last, and counts: the later ones are its consequences.
                 found.queue_id = given["queue_id"]
                 self._by_queue_id[given["queue_id"]] = found
             else:
@@ -153,7 +154,8 @@ class Transactions:
         return None
 
     def _learn_queue_id(self, match: re.Match[str]) -> BrokenOff | None:
-        """Here a transaction got its queue id. A later one of the same client that had no noted first recipient is complete."""
+        """In this line a transaction got its queue id. A later one of the same client without a logged first recipient is
+        complete."""
         pid, queue_id = match["pid"], match["queue_id"]
         later = self._first.pop(pid, None)
         by_pid = self._by_pid.pop(pid, None)
@@ -165,10 +167,10 @@ class Transactions:
 
     def _add_recipient(self, match: re.Match[str]) -> BrokenOff | None:
         pid, queue_id = match["pid"], match["queue_id"]
-        if queue_id == "NOQUEUE":  # the first one, so all is known
+        if queue_id == "NOQUEUE":  # the first one, so everything is known
             done = self._first.pop(pid, None)
             return _with(done, match) if done else None
-        # smtpd's line of a lost connection has no queue id
+        # smtpd's line about a lost connection has no queue id.
         found = self._by_queue_id.get(queue_id) or self._by_pid.get(pid)
         if found:
             _with(found, match)

@@ -1,7 +1,7 @@
-"""A self-signed certificate, for a start without one of the admin's own.
+"""A self-signed certificate, used if the admin has none.
 
-Sending servers on port 25 encrypt with whatever certificate there is and don't check it (RFC 7435). Made once and kept, so that
-a client that has pinned it stays happy. Called by `instance`.
+Sending servers on port 25 encrypt with any certificate and don't check it (RFC 7435). It is made once and kept, so that clients
+that pinned it still accept it. Called by `instance`.
 """
 
 import datetime
@@ -17,9 +17,9 @@ VALID_DAYS = 3650
 
 
 def ensure_self_signed(file: Path, hostname: str, now: datetime.datetime) -> bool:
-    """Writes key and certificate for the host into one file of mode 0600, where there is none; True where it wrote.
+    """Writes key and certificate for the host into one file of mode 0600, if there is none; returns True if it did.
 
-    One file, key first: Postfix reads it so, and the two can't come apart.
+    One file, key first: Postfix reads this form, and the two can't get separated.
     """
     if file.exists():
         return False
@@ -38,7 +38,7 @@ def ensure_self_signed(file: Path, hostname: str, now: datetime.datetime) -> boo
 
 
 def _sign(key: ec.EllipticCurvePrivateKey, hostname: str, now: datetime.datetime) -> x509.Certificate:
-    # A common name holds 64 characters at most (RFC 5280 A.1); the host's own name is in subjectAltName, whole.
+    # A common name has at most 64 characters (RFC 5280 A.1); the host's full name is in subjectAltName.
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hostname[:64])])
     return (
         x509.CertificateBuilder()
@@ -46,7 +46,7 @@ def _sign(key: ec.EllipticCurvePrivateKey, hostname: str, now: datetime.datetime
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))  # a peer's clock may be behind
+        .not_valid_before(now - datetime.timedelta(days=1))  # a peer's clock may be slow
         .not_valid_after(now + datetime.timedelta(days=VALID_DAYS))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(hostname)]), critical=False)
         .sign(key, hashes.SHA256())

@@ -1,14 +1,14 @@
-"""Clients of a unix socket of ours: let in, bounded, answered in their order, ended. The part that look-ups and AUTH share.
+"""Clients of our unix sockets: accepted, limited in number, answered in order, closed. The part that look-ups and AUTH share.
 
-Knows neither protocol: `socketmap` and `auth` stand above it, each with a `step` of its own. Both run in one event loop. Neither
-ends a client for being silent, for an smtpd keeps its connection as long as it lives; the bound is how many there are. What they
-don't share, rightly:
+Independent of the protocols: `socketmap` and `auth` build on it, each with a `step` of its own. Each runs in one event loop.
+Neither closes silent clients, because an smtpd keeps its connection for its whole life; their number is limited. They differ for
+good reasons:
 
-- A look-up is one indexed read, by the loop's own connection to the database, a second at the most. What can't be told is said
-  (TEMP, a 451), and the sender comes again, as it does where nobody answers. So it is answered at once, in the loop.
-- AUTH can't say "not now", but by closing the connection; its hash takes milliseconds, and a "no" that isn't true shuts a person
-  out. So it has threads, each with a connection to the database, turns, a deadline, a penalty, a guardian, and a socket that
-  outlives the process (decision 0017). While one question is decided, its client is read from, so that its end is seen.
+- A look-up is one indexed read, by the loop's own connection to the database, at most a second. If there is no answer, the
+  reply says so (TEMP, a 451), and the sender tries again, as it does without a reply. So it is answered at once, in the loop.
+- AUTH can't say "not now" except by closing the connection; its hash takes milliseconds, and a wrong "no" locks a person out. So
+  it has threads, each with a connection to the database, turns, a deadline, a penalty, a guardian, and a socket that outlives the
+  process (decision 0017). While one request is decided, its connection is still read, so that its end is noticed.
 
 Called by `lookups` and `auth`.
 """
@@ -30,7 +30,7 @@ MAX_CONNECTIONS = 900  # smtpds of all ports at Postfix's default are 300; open 
 
 
 class Connection(asyncio.Protocol, abc.ABC):
-    """One client. It keeps itself in `open_ones` while it is open. max_request_bytes: of one that hasn't come whole."""
+    """One client. It is in `open_ones` while it is open. max_request_bytes: of an incomplete request."""
 
     def __init__(
         self, max_request_bytes: int, logger: structlog.stdlib.BoundLogger, open_ones: set["Connection"]
@@ -42,20 +42,20 @@ class Connection(asyncio.Protocol, abc.ABC):
         self._transport: asyncio.Transport | None = None
 
     def greet(self) -> None:
-        """Says what a server says first. Nothing, where a protocol doesn't override it."""
+        """Sends the server's first lines. None, unless a protocol overrides it."""
 
     @abc.abstractmethod
     def step(self) -> bool:
-        """Takes the first request off the buffer, and answers or begins to; False where it hasn't come whole. Malformed."""
+        """Takes the first request off the buffer, and answers or begins to; False if it is incomplete. Malformed."""
 
     @property
     def is_busy(self) -> bool:
-        """Is an answer under way, so that the next request has to wait? What then comes is kept, up to one request."""
+        """Is an answer in progress, so that the next request has to wait? Further input is kept, up to one request."""
         return False
 
     @abc.abstractmethod
     def log_malformed(self, reason: str) -> None:
-        """Says that the connection was closed on what is no request."""
+        """Logs that the connection was closed because of an invalid request."""
 
     def send(self, data: bytes) -> None:
         """Sends an answer, or a part of one."""
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol, abc.ABC):
         self._transport.write(data)
 
     def go_on(self) -> None:
-        """Takes what has come whole, until an answer is under way."""
+        """Processes complete requests, until an answer is in progress."""
         try:
             while not self.is_busy and self.step():
                 pass
@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol, abc.ABC):
             self._refuse(str(error))
 
     def hang_up(self) -> None:
-        """Ends the connection once what was answered is sent; what is still there to be read is forgotten."""
+        """Closes the connection once all answers are sent; unread input is dropped."""
         self._buffer.clear()
         if self._transport is not None:
             self._transport.close()
@@ -119,9 +119,9 @@ MakeConnection = Callable[[set[Connection]], Connection]
 
 @contextlib.asynccontextmanager
 async def answering(listening_on: socket.socket, make: MakeConnection) -> AsyncIterator[None]:
-    """Answers on this socket for as long as the block runs; then its connections end."""
+    """Serves on this socket for as long as the block runs; then closes its connections."""
     open_ones: set[Connection] = set()
-    # not create_unix_server: newer ones remove the file of a socket, also of one that isn't theirs
+    # Not create_unix_server: newer versions remove the file of a socket, even of a foreign one.
     server = await asyncio.get_running_loop().create_server(
         lambda: make(open_ones), sock=listening_on, backlog=listener.BACKLOG
     )
@@ -136,9 +136,9 @@ async def answering(listening_on: socket.socket, make: MakeConnection) -> AsyncI
 
 @contextlib.asynccontextmanager
 async def serving(path: Path, make: MakeConnection) -> AsyncIterator[None]:
-    """Answers on a unix socket of mode 0660 for as long as the block runs; then the socket is gone.
+    """Serves on a unix socket of mode 0660 for as long as the block runs; then removes the socket.
 
-    A socket left behind by a killed process is replaced; one that somebody answers on is BadInput.
+    A socket left behind by a killed process is replaced; a socket with a running server is BadInput.
     """
     own = listener.listening(path)
     inode = path.stat().st_ino

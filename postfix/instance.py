@@ -1,7 +1,7 @@
 """The private Postfix instance in the data folder: its folders, certificate and configuration, and the command that runs it.
 
-Touches nothing of a Postfix that the system has. Never starts or stops a process that outlives the call. Called by
-`mailweir up`, as root.
+Changes nothing in the system's own Postfix. Never starts or stops a process that outlives the call. Called by `mailweir up`, as
+root.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ MAIL_OWNER = "postfix"
 
 
 class PostfixUnusable(MailweirError):
-    """Postfix isn't installed, is too old, or doesn't like its configuration."""
+    """Postfix isn't installed, is too old, or rejects its configuration."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Account:
 
     @classmethod
     def named(cls, name: str) -> "Account":
-        """KeyError where there is no such user."""
+        """KeyError if there is no such user."""
         entry = pwd.getpwnam(name)
         return cls(name, entry.pw_uid, entry.pw_gid)
 
 
 def check_installed() -> None:
-    """PostfixUnusable where Postfix isn't there or is older than the templates need."""
+    """PostfixUnusable if Postfix is missing or older than the templates need."""
     for program in ("postfix", "postconf"):
         if shutil.which(program, path=SEARCH_PATH) is None:
             raise PostfixUnusable(
@@ -56,7 +56,7 @@ def check_installed() -> None:
 
 
 class Instance:
-    """One private instance. Its configuration is made anew by each `prepare`."""
+    """One private instance. Each `prepare` writes its configuration again."""
 
     def __init__(self, settings: Settings, run_as: Account) -> None:
         self._settings = settings
@@ -65,7 +65,7 @@ class Instance:
         self.places = rendering.Places.of(settings)
 
     def prepare(self, now: datetime.datetime) -> None:
-        """Makes folders, certificate and configuration, and lets Postfix check them; PostfixUnusable where it complains."""
+        """Makes folders, certificate and configuration, and lets Postfix check them; PostfixUnusable if it reports faults."""
         configuration = rendering.render(self._settings, run_as_uid=self._run_as.uid, run_as_gid=self._run_as.gid)
         self._make_folders()
         certificate.ensure_self_signed(self.places.certificate_file, self._settings.hostname, now)
@@ -78,7 +78,7 @@ class Instance:
         for folder in (places.config_dir.parent, places.config_dir, places.queue_dir):
             make_folder(folder, 0o755)
         make_folder(places.state_dir, 0o700, self._postfix)
-        # postsuper, as Postfix's user, logs by itself while postlogd doesn't run: it warns of what a killed cleanup left
+        # postsuper, as Postfix's user, logs by itself while postlogd doesn't run: it warns about files of a killed cleanup.
         make_folder(self._settings.log_dir, 0o710, Account("root", 0, self._postfix.gid))
         _make_file(self._settings.log_dir / "postfix.log", 0o640, self._postfix)
         make_folder(places.certificate_file.parent, 0o700)
@@ -91,14 +91,14 @@ class Instance:
         make_run_folder(self._settings, run_as)
 
     def _refuse_warnings(self) -> None:
-        # postconf warns of unknown and unused parameters, which Postfix would pass over in silence.
+        # postconf warns of unknown and unused parameters, which Postfix would ignore silently.
         said = _run("postconf", "-c", str(self.places.config_dir), "-n").stderr
         said += _run("postconf", "-c", str(self.places.config_dir), "-M").stderr
         if said:
             raise PostfixUnusable(f"Postfix complains about its configuration: {' '.join(said.split())}")
 
     def check(self) -> None:
-        """What `postfix start` would do before it starts the master: makes the queue, repairs it after a crash."""
+        """The steps of `postfix start` before it starts the master: creates the queue, repairs it after a crash."""
         done = _run("postfix", "-c", str(self.places.config_dir), "check")
         if done.returncode != 0:
             why = " ".join(done.stderr.split()) or f"see {self._settings.log_dir / 'postfix.log'}"
@@ -107,15 +107,15 @@ class Instance:
     def command(self) -> list[str]:
         """Runs the master in the foreground.
 
-        `postfix start-fg` would put a shell between us and the master, and neither a signal to that shell nor its death
-        reaches the master; so this is what that shell runs, after `check`.
+        `postfix start-fg` would put a shell between us and the master, and neither a signal to that shell nor its death would
+        reach the master; so this is the command that the shell runs, after `check`.
         """
         config_dir = str(self.places.config_dir)
         daemon_dir = _run("postconf", "-c", config_dir, "-h", "daemon_directory").stdout.strip()
         return [f"{daemon_dir}/master", "-c", config_dir, "-s"]
 
     def remove_sockets(self) -> None:
-        """Removes the sockets that a stopped Postfix leaves behind; it makes them anew."""
+        """Removes the sockets that a stopped Postfix leaves behind; it creates them again."""
         for folder in (self.places.queue_dir / "private", self.places.queue_dir / "public"):
             with contextlib.suppress(FileNotFoundError):
                 for entry in folder.iterdir():
@@ -129,9 +129,9 @@ def make_run_folder(settings: Settings, run_as: Account) -> None:
 
 
 def make_folder(folder: Path, mode: int, owner: Account | None = None) -> None:
-    """Makes one folder, or sets right the owner and mode of the one that is there. owner: root where None."""
+    """Creates one folder, or corrects the owner and mode of an existing one. owner: root if None."""
     folder.mkdir(exist_ok=True)
-    # Not through a link: a folder's owner could point root at a folder of somebody else's.
+    # Not through a link: a folder's owner could direct root to somebody else's folder.
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         os.fchown(descriptor, owner.uid if owner else 0, owner.gid if owner else 0)
@@ -141,7 +141,7 @@ def make_folder(folder: Path, mode: int, owner: Account | None = None) -> None:
 
 
 def _make_file(path: Path, mode: int, owner: Account) -> None:
-    """Makes an empty file, or sets right the owner and mode of the one that is there."""
+    """Creates an empty file, or corrects the owner and mode of an existing one."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
     try:
         os.fchown(descriptor, owner.uid, owner.gid)

@@ -1,6 +1,6 @@
-"""Unix sockets that Postfix's programs ask at: made, taken over from whoever started us, looked after and removed.
+"""Unix sockets for Postfix's programs: created, inherited from the parent, monitored and removed.
 
-Who connects is `connections`' business. Called by it, by `auth` and by `mailweir up`.
+`connections` handles the clients. Called by it, by `auth` and by `mailweir up`.
 """
 
 import contextlib
@@ -16,7 +16,8 @@ STDIN = 0
 
 
 def listening(path: Path) -> socket.socket:
-    """A listening unix socket of mode 0660. Who connects before anybody accepts waits. BadInput where it can't be made."""
+    """A listening unix socket of mode 0660. Clients that connect before anybody accepts have to wait. BadInput if it can't be
+    created."""
     _remove_stale(path)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     umask = os.umask(0o117)
@@ -32,21 +33,21 @@ def listening(path: Path) -> socket.socket:
 
 
 def is_there(path: Path, inode: int) -> bool:
-    """Is the socket's file still the one that was made, or handed over?"""
+    """Is the socket's file still the created or inherited one?"""
     with contextlib.suppress(OSError):
         return path.stat().st_ino == inode
     return False
 
 
 def remove(path: Path, inode: int) -> None:
-    """Removes the socket's file, unless it is a successor's by now."""
+    """Removes the socket's file, unless it is already a successor's."""
     if is_there(path, inode):
         with contextlib.suppress(OSError):
             path.unlink()
 
 
 def handed_over(path: Path, descriptor: int = STDIN) -> socket.socket | None:
-    """The listening socket of this path, where our standard input is it: whoever started us keeps it open while we are away."""
+    """The listening socket of this path, if it is our standard input: our parent keeps it open while we restart."""
     try:
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             return None

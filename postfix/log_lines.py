@@ -1,7 +1,7 @@
-"""The lines of Postfix's log, from the last one backwards, and what all of them begin with.
+"""The lines of Postfix's log, from the last one backwards, and their common beginning.
 
-Attackers write into this log, so a line of more than MAX_LINE_BYTES isn't believed: Postfix cuts near 2,000, and what
-a client gave could stand at the end. Reads a bounded part. Called by `maillog`, `broken_off` and `log_tail`.
+Attackers write into this log, so a line of more than MAX_LINE_BYTES isn't trusted: Postfix cuts near 2,000, and a client's text
+could stand at the end. Reads a bounded part. Called by `maillog`, `broken_off` and `log_tail`.
 """
 
 import contextlib
@@ -22,16 +22,16 @@ _TIME = r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\
 
 
 class LogUnreadable(MailweirError):
-    """The log isn't there, or isn't for us to read."""
+    """The log doesn't exist, or we may not read it."""
 
 
 def program(*names: str) -> str:
-    """The pattern of a line's beginning, up to what one of these daemons says: groups `time`, `program`, `pid`."""
+    """The pattern of a line's beginning, up to the message of one of these daemons: groups `time`, `program`, `pid`."""
     return rf"{_TIME} \S+ postfix(?:-[\w-]+)?/(?:\w+/)?(?P<program>{'|'.join(names)})\[(?P<pid>\d+)\]: "
 
 
 def text_of(raw: bytes) -> str:
-    """A line as text; what isn't UTF-8 shows as its code."""
+    """A line as text; bytes that aren't UTF-8 show as their code."""
     return raw.decode("utf-8", "backslashreplace")
 
 
@@ -42,7 +42,7 @@ def moment(text: str, now: datetime) -> datetime | None:
             return datetime.fromisoformat(text).astimezone(UTC)
         return None
     for year in (now.year + 1, now.year, now.year - 1):  # +1: in the last hours of a year, east of Greenwich
-        with contextlib.suppress(ValueError):  # 29 February is in some years only
+        with contextlib.suppress(ValueError):  # 29 February exists in some years only
             found = datetime.strptime(f"{year} {text}", "%Y %b %d %H:%M:%S").astimezone(UTC)
             if found <= now + timedelta(hours=1):
                 return found
@@ -50,11 +50,11 @@ def moment(text: str, now: datetime) -> datetime | None:
 
 
 def backwards(log: Path, max_bytes: int) -> Iterator[bytes]:
-    """The last lines of the log and of the one before it, the last one first; no more bytes than that of both. LogUnreadable."""
+    """The last lines of the log and of its predecessor, the last one first; at most this many bytes of both. LogUnreadable."""
     left = max_bytes
     for file in (log, log.with_name(log.name + ".1")):
         try:
-            # no waiting for a writer, should it be a pipe
+            # doesn't wait for a writer if it is a pipe
             with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
                 if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                     raise LogUnreadable(f"{file} is no file, so refused mail isn't looked for")
@@ -67,7 +67,7 @@ def backwards(log: Path, max_bytes: int) -> Iterator[bytes]:
                     end -= size
                     stream.seek(end)
                     first, *lines = (stream.read(size) + rest).split(b"\n")
-                    rest = first[: 2 * MAX_LINE_BYTES]  # a line without an end must not grow over blocks
+                    rest = first[: 2 * MAX_LINE_BYTES]  # a line without an end must not accumulate over blocks
                     yield from reversed(lines)
                 if start == 0:
                     yield rest

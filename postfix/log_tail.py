@@ -1,7 +1,7 @@
-"""What came into Postfix's log since it was read last: from a position that survives rotation, whole lines only, and bounded.
+"""New lines in Postfix's log since the last reading: from a position that survives rotation, whole lines only, and bounded.
 
-A file is known by its inode and by its first bytes: `logrotate` renames it, `copytruncate` copies it. What was in a log that is
-gone (or compressed) by now can't be read any more, and is said to be lost. Never writes. Called by `refusal_chore`.
+A file is identified by its inode and its first bytes: `logrotate` renames it, `copytruncate` copies it. The content of a log that
+is deleted (or compressed) by now can't be read any more, and is reported as lost. Never writes. Called by `refusal_chore`.
 """
 
 import hashlib
@@ -17,16 +17,16 @@ from mailweir.store.record.log_positions import LogPosition
 from postfix.log_lines import LogUnreadable
 
 MAX_BYTES = 16 * 2**20  # of one reading
-CONTEXT_BYTES = 256 * 2**10  # before it: where a message that was given up began
+CONTEXT_BYTES = 256 * 2**10  # before it: for the beginning of a message that was given up
 _HEAD_BYTES = 512
-_LONGEST_LINE_BYTES = 64 * 2**10  # what is longer and has no end isn't waited for
+_LONGEST_LINE_BYTES = 64 * 2**10  # a longer incomplete line isn't waited for
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """lines: the new ones, the oldest first, without their ends. context: those before them. position: to go on from.
+    """lines: the new ones, the oldest first, without their ends. context: those before them. position: where to continue.
 
-    skipped_bytes: what was too much for one reading. is_lost: the file that was read last isn't there any more.
+    skipped_bytes: too much for one reading. is_lost: the file that was read last doesn't exist any more.
     """
 
     lines: list[bytes]
@@ -37,7 +37,7 @@ class Tail:
 
 
 def read(log: Path, last: LogPosition | None, max_bytes: int = MAX_BYTES) -> Tail:
-    """What is new since `last`; None: the log wasn't read yet. Errors: LogUnreadable."""
+    """The new lines since `last`; None: the log wasn't read yet. Errors: LogUnreadable."""
     with ExitStack() as kept:
         newest = kept.enter_context(_opened(log))
         before: BinaryIO | None = None
@@ -56,7 +56,7 @@ def read(log: Path, last: LogPosition | None, max_bytes: int = MAX_BYTES) -> Tai
 @contextmanager
 def _opened(file: Path) -> Iterator[BinaryIO]:
     try:
-        # no waiting for a writer, should it be a pipe
+        # doesn't wait for a writer if it is a pipe
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise LogUnreadable(f"can't read Postfix's log {file} ({error.strerror})") from error
@@ -68,12 +68,12 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 
 
 def _is_file(stream: BinaryIO, last: LogPosition) -> bool:
-    """Is it the same file, and what was read of it still there?"""
+    """Is it the same file, and is its part that was read still there?"""
     return os.fstat(stream.fileno()).st_ino == last.inode and (not last.offset or _has_head(stream, last))
 
 
 def _has_head(stream: BinaryIO, last: LogPosition) -> bool:
-    """Does it begin as what was read does, and is no shorter? A log without a byte read of it can't be told so."""
+    """Does it begin with the known bytes, and isn't it shorter? This can't be determined for a log with no bytes read."""
     is_long_enough = 0 < last.offset <= os.fstat(stream.fileno()).st_size
     return is_long_enough and _head(stream, last.offset) == last.head
 
@@ -83,7 +83,7 @@ def _head(stream: BinaryIO, offset: int) -> bytes:
 
 
 def _assemble(parts: list[tuple[BinaryIO, int]], max_bytes: int, *, is_lost: bool) -> Tail:
-    """The newest max_bytes of the parts, each from its offset on; the last one is the log that is written now."""
+    """The newest max_bytes of the parts, each from its offset on; the last one is the current log."""
     newest = parts[-1][0]
     sizes = [max(0, os.fstat(stream.fileno()).st_size - start) for stream, start in parts]
     skipped = max(0, sum(sizes) - max_bytes)
@@ -103,8 +103,8 @@ def _assemble(parts: list[tuple[BinaryIO, int]], max_bytes: int, *, is_lost: boo
 
 
 def _whole_lines(stream: BinaryIO, begin: int, size: int, *, is_cut: bool, is_over: bool) -> tuple[list[bytes], int]:
-    """The lines within these bytes, and where the next one begins. is_cut: the first one isn't whole. is_over: nothing more
-    comes into this file."""
+    """The lines within these bytes, and where the next one begins. is_cut: the first one isn't whole. is_over: nothing more will
+    be written to this file."""
     raw = os.pread(stream.fileno(), size, begin)
     if is_cut:
         first_end = raw.find(b"\n") + 1

@@ -1,9 +1,10 @@
-"""`mailweir-lookups`: answers Postfix's questions about addresses, live from the database.
+"""`mailweir-lookups`: answers Postfix's queries about addresses, live from the database.
 
-Postfix's maps, each asked with a whole address: `rcpt` (may mail for it come in: at each RCPT), `transport` (may mail for it go
-out: the queue manager), `alias` (who gets postmaster's mail: cleanup), and on the relay `sender` (which logins own it) and
-`relayed` (is it a capture address of nobody's). Never writes, never caches: what is added or removed counts at the next question.
-Knows no password: `auth` does. Started by `mailweir up` or systemd, as the unprivileged user; asked by Postfix over `socketmap:`.
+Postfix's maps, each queried with a whole address: `rcpt` (may mail for it come in? At each RCPT), `transport` (may mail for it go
+out? By the queue manager), `alias` (who gets postmaster's mail? By cleanup), and on the relay `sender` (which logins own it?) and
+`relayed` (is it a capture address without an owner?). Never writes, never caches: an addition or removal counts at the next
+query. Handles no passwords: `auth` does. Started by `mailweir up` or systemd, as the unprivileged user; Postfix queries it over
+`socketmap:`.
 """
 
 import asyncio
@@ -24,20 +25,20 @@ from mailweir.store.people.directory import SqlDirectory, Standing
 from postfix import connections, socketmap
 
 PROCESS = daemons.LOOKUPS.name
-BUSY_TIMEOUT_SECONDS = 1.0  # a reader never waits for a writer; this bounds a recovery, during which all wait
+BUSY_TIMEOUT_SECONDS = 1.0  # a reader never waits for a writer; this limits a recovery, during which all wait
 
 ACCEPT = socketmap.found("permit")
 REFUSE_UNKNOWN = socketmap.found("550 5.1.1 nobody by that name here")
 REFUSE_FOREIGN = socketmap.found("554 5.7.1 not a domain of ours, and nothing is relayed here")
-# `retry:` defers; `error:` would bounce, whatever code it is given (Postfix 3.7: "ignoring dsn code", transport(5))
+# `retry:` defers; `error:` would bounce, with any code (Postfix 3.7: "ignoring dsn code", transport(5)).
 KEEP_HERE = socketmap.found("retry:4.3.0 mail for a capture domain doesn't leave this host")
 
 
 class LookupDirectory(Protocol):
-    """Who is known. SqlDirectory; in tests a small one in memory."""
+    """The directory of known people. SqlDirectory; in tests a small one in memory."""
 
     def standing(self, text: str) -> Standing:
-        """What an address, as Postfix gives it, is to us."""
+        """The status of an address, in Postfix's spelling."""
 
     def relay_owners(self, sender: str) -> list[str]:
         """The logins that may send as an address."""
@@ -48,7 +49,7 @@ class Lookups:
 
     def __init__(self, directory: LookupDirectory, *, hostname: str, admin_address: str) -> None:
         self._directory = directory
-        # A bare `postmaster` has got $myorigin by the time its alias is asked for.
+        # A bare `postmaster` already has $myorigin appended when its alias is queried.
         self._own_roles = {f"{role}@{hostname.lower()}" for role in address.ROLE_LOCAL_PARTS}
         self._admin_address = address.normalise(admin_address) or admin_address
         self._maps: dict[str, Callable[[str], str]] = {
@@ -80,7 +81,7 @@ class Lookups:
         return socketmap.found(",".join(owners)) if owners else socketmap.NOT_FOUND
 
     def _transport(self, key: str) -> str:
-        # By the domain alone: a local part that can't be read must not let mail for a capture domain out.
+        # By the domain alone: mail for a capture domain must not go out because of an unreadable local part.
         domain = key.rpartition("@")[2]
         foreign = self._directory.standing(f"postmaster@{domain}") is Standing.FOREIGN
         return socketmap.NOT_FOUND if foreign else KEEP_HERE
@@ -88,7 +89,7 @@ class Lookups:
     def _alias(self, key: str) -> str:
         recipient = address.normalise_path(key)
         if recipient == self._admin_address:
-            return socketmap.NOT_FOUND  # or it would be asked for again and again
+            return socketmap.NOT_FOUND  # otherwise it would be queried again and again
         is_role = recipient in self._own_roles or self._directory.standing(key) is Standing.ROLE
         return socketmap.found(self._admin_address) if is_role else socketmap.NOT_FOUND
 
@@ -96,7 +97,7 @@ class Lookups:
 def guarded(
     answer: socketmap.Answer, disconnect: Callable[[], None], logger: structlog.stdlib.BoundLogger
 ) -> socketmap.Answer:
-    """The edge: an error becomes a TEMP reply, hence a 451, and the next question starts with a new connection."""
+    """The edge: an error becomes a TEMP reply, hence a 451, and the next query uses a new connection."""
 
     def answer_anyway(map_name: str, key: str) -> str:
         try:
@@ -123,7 +124,7 @@ async def serve(configured: Settings, database: Database, logger: structlog.stdl
 
 
 def main() -> None:
-    """The console script: settings, one look at the database's version, then serve in the foreground."""
+    """The console script: settings, a check of the database's version, then serve in the foreground."""
     logger = log.configure(PROCESS)
     try:
         configured = settings.load()

@@ -1,8 +1,8 @@
-"""What Postfix refused, or gave up amid a message, read backwards from its log.
+"""Mail that Postfix refused, or gave up in the middle of a message, read backwards from its log.
 
-Attackers write into this log: names, addresses and the greeting stand in it as they gave them. So a line counts only where it
-can be read in one way, from end to end; one with < or > within a field, or longer than a line of ours gets, is left out and
-counted. Reads a bounded part. Never writes. Called by `mailweir why` and `new_refusals`.
+Attackers write into this log: names, addresses and the greeting are in it as they gave them. So a line counts only if it has one
+possible reading, from end to end; a line with < or > within a field, or longer than our lines get, is left out and counted. Reads
+a bounded part. Never writes. Called by `mailweir why` and `new_refusals`.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _REFUSAL = re.compile(
     r"(?P<reply>(?:[45]\d\d )?[45]\.\d+\.\d+ (?:<[^<>]*>: )?(?:[^<>;]|;(?! (?:from|to|proto)=))*)"
     r"(?:; from=<(?P<sender>[^<>]*)>)?(?: to=<(?P<recipient>[^<>]*)>)?[; ]+proto=\w+(?: helo=<(?P<helo>[^<>]*)>)?"
 )
-# Of a notice of our own Postfix that the filter put off: it comes by no protocol, and is nothing that somebody sent
+# A notice of our own Postfix that the filter deferred: it comes by no protocol, and nobody sent it.
 _OWN_NOTICE = re.compile(
     _PROGRAM + r"milter-reject: END-OF-MESSAGE from localhost\[127\.0\.0\.1\]: [^<>;]*; from=<> to=<[^<>]*>"
 )
@@ -36,10 +36,10 @@ _QUEUE_ID_OF_NONE = "NOQUEUE"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One time that Postfix refused something. time: UTC. queue_id: None before there was one. stage: RCPT, ….
+    """One refusal by Postfix. time: UTC. queue_id: None before there was one. stage: RCPT, ….
 
-    sender, recipient: of the envelope as the client gave them, None where none was given yet. reply: what the client was told,
-    or that the connection was lost. client: "" where the log doesn't tell.
+    sender, recipient: of the envelope as the client gave them, None if not given yet. reply: sent to the client, or a text that
+    the connection was lost. client: "" if the log doesn't show it.
     """
 
     time: datetime
@@ -53,43 +53,43 @@ class Refusal:
 
     @property
     def is_for_good(self) -> bool:
-        """5xx; else the sender comes again."""
+        """5xx; otherwise the sender tries again."""
         return self.reply.startswith("5")
 
     @property
     def is_broken_off(self) -> bool:
-        """The connection was lost amid the message: nobody refused it."""
+        """The connection was lost in the middle of the message: nobody refused it."""
         return self.reply.startswith(broken_off.LOST_CONNECTION)
 
     @property
     def key(self) -> str:
-        """Hexadecimal digits that tell it from others, the same however often and from which file it is read."""
+        """Hexadecimal digits that identify it, the same for each reading and each file."""
         fields = (rfc3339(self.time), self.queue_id, self.stage, self.client, self.reply, self.sender, self.recipient)
         return hashlib.sha256(repr(fields).encode("utf-8", "surrogatepass")).hexdigest()[:_KEY_DIGITS]
 
 
 @dataclass(frozen=True)
 class Found:
-    """Refusals, the newest first. left_out: lines with the text that can be read in two ways."""
+    """Refusals, the newest first. left_out: lines that contain the text and are ambiguous."""
 
     refusals: list[Refusal]
     left_out: int
 
 
 def find(log: Path, text: str, now: datetime, limit: int | None = None, max_bytes: int = MAX_BYTES) -> Found:
-    """What was refused to or from an address, under a queue id or a Message-ID. LogUnreadable. now: for the lines' year."""
+    """The refusals to or from an address, under a queue id or a Message-ID. LogUnreadable. now: for the lines' year."""
     search = _Search(text.strip(), now)
     for raw in log_lines.backwards(log, max_bytes):
         if len(search.found) >= (limit or _MAX_REFUSALS):
             break
         search.take(raw)
     search.end()
-    # what was given up is known only once its first line is met, which is an older one
+    # A message that was given up is complete only at its first line, which is an older one.
     return Found(sorted(search.found, key=lambda one: one.time, reverse=True), search.left_out)
 
 
 class _Search:
-    """What concerns a text, gathered from the lines, the newest first."""
+    """The results for a text, collected from the lines, the newest first."""
 
     def __init__(self, wanted: str, now: datetime) -> None:
         self.found: list[Refusal] = []
@@ -111,7 +111,7 @@ class _Search:
             self._take_broken_off(done)
 
     def end(self) -> None:
-        """What is still open at the end of what was read."""
+        """Adds the messages that are incomplete at the end of the part that was read."""
         for done in self._transactions.rest():
             self._take_broken_off(done)
 
@@ -127,7 +127,8 @@ class _Search:
             self._with_id.setdefault(refusal.queue_id, []).append(refusal)
 
     def _take_message_id(self, raw: bytes) -> None:
-        """A refusal under the line's queue id stands below it: it has been met. What was given up comes with its first line."""
+        """A refusal under the line's queue id is further down in the log, so it is already known. Messages that were given up
+        come with their first line."""
         queue_id, found = message_id_of(raw) or ("", "")
         if found not in self._message_ids:
             return
@@ -148,7 +149,7 @@ class _Search:
 
 
 def given_up(done: BrokenOff, message_id: str | None) -> list[Refusal]:
-    """One for each recipient, as they are refused: they may be of several deployments."""
+    """One for each recipient, like refusals: they may belong to several deployments."""
     recipients: list[str | None] = [*done.recipients]
     return [
         Refusal(
@@ -166,13 +167,13 @@ def given_up(done: BrokenOff, message_id: str | None) -> list[Refusal]:
 
 
 def message_id_of(raw: bytes) -> tuple[str, str] | None:
-    """The queue id and the Message-ID of a line, without its end, that tells both; None for any other line."""
+    """The queue id and the Message-ID of a line, without its end; None for a line without both."""
     match = _MESSAGE_ID.fullmatch(text_of(raw))
     return None if match is None else (match["queue_id"], match["message_id"])
 
 
 def parse(raw: bytes, now: datetime) -> Refusal | None:
-    """One line, without its end; None where it can't be read in one way."""
+    """Parses one line, without its end; None if it is ambiguous."""
     if len(raw) > MAX_LINE_BYTES:
         return None
     match = _REFUSAL.fullmatch(text_of(raw))

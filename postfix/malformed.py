@@ -2,4 +2,4 @@
 
 
 class Malformed(Exception):
-    """What was sent is none of the protocol, or more than it allows. Its text holds nothing of what was sent."""
+    """The input doesn't follow the protocol, or exceeds its limits. The text contains nothing of the input."""

@@ -1,6 +1,7 @@
-"""What Postfix refused according to the lines that are new in its log, by the rules of `maillog`.
+"""Postfix's refusals in the new lines of its log, by the rules of `maillog`.
 
-A connection that was lost amid a message is left out: nobody refused that. Never opens a file. Called by `refusal_chore`.
+A connection that was lost in the middle of a message is left out: nobody refused it. Never opens a file. Called by
+`refusal_chore`.
 """
 
 from dataclasses import replace
@@ -13,7 +14,7 @@ from postfix.maillog import Refusal
 
 
 def find(tail: Tail, now: datetime) -> list[Refusal]:
-    """Refusals with a recipient, the oldest first, with the Message-ID where the log tells it. now: for the lines' year."""
+    """Refusals with a recipient, the oldest first, with the Message-ID if the log shows it. now: for the lines' year."""
     search = _Search(now)
     for raw in reversed(tail.lines):
         search.take(raw)
@@ -35,7 +36,7 @@ class _Search:
         self._begins_only = False
 
     def begins_only(self) -> None:
-        """What is older was told before; it may be the beginning of what was given up since."""
+        """Older lines were reported before; they may be the beginning of messages that were given up since."""
         self._begins_only = True
         self._transactions.begins_only()
 
@@ -44,7 +45,7 @@ class _Search:
             refusal = None if self._begins_only else maillog.parse(raw, self._now)
             self._add([refusal] if refusal else [])
         elif b": message-id=" in raw:
-            # the line stands above what was refused under its queue id, or given up
+            # This line is above the refusals with its queue id, or the failure.
             queue_id, found = maillog.message_id_of(raw) or ("", "")
             if queue_id in self._wanted or self._transactions.awaits(queue_id):
                 self._message_ids[queue_id] = found

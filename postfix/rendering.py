@@ -1,7 +1,8 @@
-"""Postfix's main.cf and master.cf, made from the templates and the settings.
+"""Postfix's main.cf and master.cf, generated from the templates and the settings.
 
-For the private instances of `mailweir up` and for the system's Postfix under systemd alike. Never asks Postfix or the system
-anything: same settings, same text. Called by `instance` at each start, and by `mailweir postfix config`, which Ansible calls.
+For the private instances of `mailweir up` and for the system's Postfix under systemd alike. Makes no queries to Postfix or the
+system: the same settings give the same text. Called by `instance` at each start, and by `mailweir postfix config`, which Ansible
+calls.
 """
 
 import os
@@ -18,13 +19,13 @@ from mailweir.settings import Settings
 _SETTLED_SECONDS = 10
 _TEMPLATES_DIR = Path(__file__).parent / "templates"
 
-# White space, `$`, braces and commas mean something in main.cf and master.cf, and none of it can be quoted everywhere.
+# White space, `$`, braces and commas have a meaning in main.cf and master.cf, and can't be quoted everywhere.
 _PLAIN = re.compile(r"[\w./:+@=~\[\]-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the files of Postfix lie. certificate_file: where the settings name none."""
+    """The locations of Postfix's files. certificate_file: used if the settings name none."""
 
     config_dir: Path
     queue_dir: Path
@@ -45,7 +46,7 @@ class Places:
                 certificate,
             )
         base = settings.data_dir / "postfix"
-        log_file = settings.log_dir / "postfix.log"  # whatever other log the settings have `why` read
+        log_file = settings.log_dir / "postfix.log"  # even if the settings name another log for `why`
         return cls(base / "etc", base / "spool", base / "data", log_file, certificate)
 
 
@@ -60,7 +61,7 @@ class Configuration:
 def render(settings: Settings, *, run_as_uid: int, run_as_gid: int) -> Configuration:
     """Both files for these settings; the ids are those of the user `run_as`, who owns the outbox.
 
-    SettingsError where a setting holds a character that Postfix's files can't.
+    SettingsError if a setting contains a character that Postfix's files can't.
     """
     places = Places.of(settings)
     names = _names(settings, places) | {"run_as_uid": run_as_uid, "run_as_gid": run_as_gid}
@@ -89,7 +90,7 @@ def _templates() -> jinja2.Environment:
 
 def _names(settings: Settings, places: Places) -> dict[str, Any]:
     smtp = settings.smtp
-    own_files = [smtp.tls_key_file, smtp.tls_certificate_file]  # Postfix wants the key first
+    own_files = [smtp.tls_key_file, smtp.tls_certificate_file]  # Postfix requires the key first
     address = f"[{smtp.bind_address}]" if ":" in smtp.bind_address else smtp.bind_address
     way, _, next_hop = settings.outbound.partition(" ")
     relay_host, _, relay_port = next_hop.rpartition(":")
@@ -121,19 +122,19 @@ def _refuse_special(name: str, value: str) -> None:
 
 
 def write(configuration: Configuration, config_dir: Path) -> None:
-    """Puts both files in place, each at once: a Postfix that reads them meanwhile sees the old or the new one."""
+    """Installs both files, each atomically: a Postfix that reads them meanwhile sees the old or the new one."""
     for name, text in (("main.cf", configuration.main_cf), ("master.cf", configuration.master_cf)):
         write_file(config_dir / name, text)
 
 
 def write_file(path: Path, text: str) -> None:
-    """Puts one file in place, mode 0644, at once, and never through a link that somebody laid in the folder."""
+    """Installs one file, mode 0644, atomically, and never through a link that somebody put into the folder."""
     part = path.with_name(f".{path.name}.new")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as stream:
         stream.write(text)
-        os.fchmod(stream.fileno(), 0o644)  # whatever the umask
-    # Postfix's programs wait up to two seconds for a file so new that it may still grow; this one can't.
+        os.fchmod(stream.fileno(), 0o644)  # with any umask
+    # Postfix's programs wait up to two seconds for a new file that may still grow; this one can't.
     made_at = part.stat().st_mtime - _SETTLED_SECONDS
     os.utime(part, (made_at, made_at))
     part.replace(path)

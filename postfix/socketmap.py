@@ -1,7 +1,7 @@
 """Postfix's socketmap protocol on a unix socket: netstrings in, netstrings out (socketmap_table(5)).
 
-Knows nothing of mail: a function answers. A malformed request ends its own connection and nothing else. A client is
-trusted as far as it could open the socket. Called by `lookups`.
+Independent of mail: a given function answers. A malformed request closes its own connection and nothing else. Any client that
+could open the socket is trusted. Called by `lookups`.
 """
 
 import re
@@ -22,12 +22,12 @@ Answer = Callable[[str, str], str]  # map, key -> one of the replies below
 
 
 def found(value: str) -> str:
-    """The reply that the key has this value."""
+    """The reply with the key's value."""
     return f"OK {value}"
 
 
 def temporary(reason: str) -> str:
-    """The reply that the question can't be answered now; Postfix turns it into a 451."""
+    """The reply that the query can't be answered now; Postfix turns it into a 451."""
     return f"TEMP {reason}"
 
 
@@ -38,7 +38,7 @@ def encode(text: str) -> bytes:
 
 
 def decode(buffer: bytearray) -> str | None:
-    """Takes the first netstring off the buffer; None where it hasn't come whole yet. Malformed where it can't be one."""
+    """Takes the first netstring off the buffer; None if it is incomplete. Malformed if it can't become one."""
     match = _LENGTH.match(buffer)
     if match is None:
         if len(buffer) >= _MAX_LENGTH_BYTES or not re.fullmatch(rb"(0|[1-9][0-9]*)?", buffer):
@@ -59,7 +59,7 @@ def decode(buffer: bytearray) -> str | None:
 
 
 class Connection(connections.Connection):
-    """One client: its requests are answered as they come."""
+    """One client: its requests are answered as they arrive."""
 
     def __init__(
         self, answer: Answer, logger: structlog.stdlib.BoundLogger, open_ones: set[connections.Connection]

@@ -1,6 +1,6 @@
-"""Turns at something scarce, dealt out fairly: whoever asks often waits behind his own questions, and not the others.
+"""A fair queue for a scarce resource: a frequent asker waits behind its own requests, and not the others.
 
-Of one event loop; knows nothing of what the turns are for. Called by `auth`.
+For one event loop; independent of the resource. Called by `auth`.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 
 class Turns:
-    """So many at a time in all, and one at a time for each asker; those who wait have their turns in rotation."""
+    """A limited number at a time in all, and one at a time for each asker; waiting askers get their turns in rotation."""
 
     def __init__(self, at_once: int) -> None:
         self._free = at_once
@@ -27,7 +27,7 @@ class Turns:
             self._give_back(asker)
 
     async def _take(self, asker: str) -> None:
-        if self._free and asker not in self._busy:  # then nobody waits who could have it
+        if self._free and asker not in self._busy:  # then nobody waits who could use it
             self._deal(asker)
             return
         ticket: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -35,7 +35,7 @@ class Turns:
         try:
             await ticket
         except asyncio.CancelledError:
-            # called off: in its queue, or with the turn dealt to it a moment ago
+            # Cancelled: while queued, or just after the turn was given to it.
             if ticket.done() and not ticket.cancelled():
                 self._give_back(asker)
             raise
@@ -57,7 +57,7 @@ class Turns:
     def _next(self) -> tuple[str, asyncio.Future[None]] | None:
         for asker in list(self._waiting):
             tickets = self._waiting[asker]
-            while tickets and tickets[0].done():  # called off
+            while tickets and tickets[0].done():  # cancelled
                 tickets.popleft()
             if not tickets:
                 del self._waiting[asker]

@@ -1,8 +1,8 @@
 #!/bin/sh
-# The linters of ansible/ and of the Vagrantfile, and what the role renders: units by systemd, scripts by shellcheck.
+# The linters of ansible/ and of the Vagrantfile, and of the role's output: units by systemd, scripts by shellcheck.
 #
-# Called by `make check` with the folder of the virtual environment's programs. Touches no host, and nothing outside of a temporary
-# folder; asks nothing of the net.
+# Called by `make check` with the folder of the virtual environment's programs. Touches no host, and nothing outside of a
+# temporary folder; uses no network.
 set -eu
 
 bin=$(cd "$1" && pwd)
@@ -24,7 +24,7 @@ yamllint --strict ansible scripts/render-units.yml .ansible-lint
 (cd ansible && quietly ansible-lint --config-file ../.ansible-lint --offline --nocolor site.yml roles)
 quietly ansible-inventory --inventory ansible/inventory.example --list
 
-# Programs that the units name must be there to be verified: the role's own are none yet.
+# The programs named by the units must exist for the verification: the role's own don't exist yet.
 program=$out/opt
 mkdir -p "$program/current/bin" "$out/units"
 for name in mailweir mailweir-milter mailweir-lookups mailweir-auth mailweir-digest mailweir-gmail-sync mailweir-web; do
@@ -34,7 +34,7 @@ done
 for database in "" postgresql://mailweir@db.example.net/mailweir; do
     quietly ansible-playbook scripts/render-units.yml -e "out=$out/units mailweir_program_dir=$program mailweir_database=$database"
     quietly systemd-analyze verify --man=no --recursive-errors=no "$out"/units/mailweir-*
-    # what it only warns of, an unknown key say, counts too
+    # a mere warning, such as for an unknown key, counts too
     if grep -F "$out/units" "$out/said"; then exit 1; fi
 done
 shellcheck "$out"/units/*.sh

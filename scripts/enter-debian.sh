@@ -11,13 +11,13 @@ set -eu
 root=$1 shared=$2 folders=$3
 shift 3
 
-# A folder of this machine, read-only.
+# Mounts a folder of this machine, read-only.
 bring() {
     mkdir -p "$2"
     mount --bind -o ro "$1" "$2"
 }
 
-# pivot_root wants a mount
+# pivot_root needs a mount
 mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
@@ -35,7 +35,7 @@ cd "$root"
 pivot_root . mnt
 export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 LC_ALL=C.UTF-8
 export MAILWEIR_SHARED=/srv/shared DEBIAN_FRONTEND=noninteractive
-# The shell stays, as the first process: it takes the ends of those whose parents are gone.
+# The shell stays as the first process: it reaps orphaned processes.
 exec chroot . sh -c '
     umount -l /mnt
     dpkg --configure -a

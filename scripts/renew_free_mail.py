@@ -1,6 +1,6 @@
-"""Writes `mailweir/free_mail_domains.txt` anew, from the lists of two npm packages and our own (`make free-mail`).
+"""Writes `mailweir/free_mail_domains.txt` again, from the lists of two npm packages and our own (`make free-mail`).
 
-Needs npm, which brings the packages. Say in the commit what came and what went.
+Needs npm, which installs the packages. List additions and removals in the commit message.
 """
 
 import json
@@ -17,7 +17,7 @@ PACKAGES = (
     ("free-email-domains", "package/domains.json", "package/LICENSE.md"),
     ("email-providers", "package/all.json", "package/license.md"),
 )
-# Providers and forwarding services that anybody may have an address at, and neither list has
+# Providers and forwarding services where anybody may have an address, and that neither list has.
 OWN = (
     *(
         "aleeas.com",
@@ -33,7 +33,7 @@ OWN = (
     *("startmail.com", "tuta.com", "tutamail.com", "tutanota.com", "tutanota.de", "vodafone.de", "vodafonemail.de"),
     *("zohomail.com", "zohomail.eu", "zohomail.in"),
 )
-# RFC 2606: nobody's
+# Reserved by RFC 2606.
 RESERVED = ("example", "test", "invalid", "localhost", "example.com", "example.net", "example.org")
 
 
@@ -45,7 +45,7 @@ def main() -> None:
         version, listed, licence = _package(name, list_path, licence_path)
         domains |= {one.strip().lower().rstrip(".") for one in listed}
         notices.append(f"{name} {version} (npm)\n\n{licence.strip()}")
-    suffixes = PublicSuffixList()  # below one, such as com.ar, anybody has a domain of his own
+    suffixes = PublicSuffixList()  # below a public suffix, such as com.ar, anybody may register a domain
     kept = sorted(one for one in domains if _is_name(one) and not _is_reserved(one) and not suffixes.is_public(one))
     head = "\n\n".join(
         ("Domains at which anybody may have an address. Made by scripts/renew_free_mail.py of:", *notices)

@@ -1,9 +1,10 @@
-"""How long the programs' files and functions are: median, 90th percentile, and the longest ones.
+"""Length of the programs' files and functions: median, 90th percentile, and the longest ones.
 
     sizes.py [FOLDER...] [--longest N]
 
-A function counts from its `def` (or `async def`) to its last line, with its docstring and comments; one within another counts by
-itself too. Methods are functions. Empty files count. Reads the tree that it lies in, and changes nothing. Called by `make sizes`.
+A function counts from its `def` (or `async def`) to its last line, with its docstring and comments; a nested one also counts
+separately. Methods are functions. Empty files count. Reads the tree that contains it, and changes nothing. Called by `make
+sizes`.
 """
 
 import argparse
@@ -20,14 +21,14 @@ FOLDERS = ("mailweir", "milter", "gmail_sync", "admin_cli", "postfix")
 
 
 class Size(NamedTuple):
-    """So many lines, and where."""
+    """A number of lines, and the place."""
 
     lines: int
     place: str
 
 
 def files_below(folders: Sequence[str], root: Path = REPOSITORY) -> list[Path]:
-    """The Python files of some folders, in the order of their names. FileNotFoundError where a folder isn't there."""
+    """The Python files of some folders, sorted by name. FileNotFoundError if a folder is missing."""
     for folder in folders:
         if not (root / folder).is_dir():
             raise FileNotFoundError(f"there is no folder {folder}")
@@ -62,13 +63,13 @@ def _functions(node: ast.AST, within: str) -> Iterator[tuple[int, int, str]]:
 
 
 def percentile(sizes: Sequence[Size], part: float) -> int:
-    """The smallest size that so large a part of all is no larger than (nearest rank); 0 where there are none."""
+    """The smallest size that is at least as large as this part of all (nearest rank); 0 if there are none."""
     ordered = sorted(size.lines for size in sizes)
     return ordered[max(0, math.ceil(part * len(ordered)) - 1)] if ordered else 0
 
 
 def report(what: str, sizes: Sequence[Size], longest: int) -> Iterator[str]:
-    """The lines that are printed of some sizes."""
+    """The output lines for some sizes."""
     middle, most = percentile(sizes, 0.5), percentile(sizes, 0.9)
     yield f"{len(sizes)} {what}, lines: median {middle}, 90th percentile {most}"
     for size in sorted(sizes, key=lambda one: (-one.lines, one.place))[:longest]:
@@ -76,12 +77,12 @@ def report(what: str, sizes: Sequence[Size], longest: int) -> Iterator[str]:
 
 
 def main() -> None:
-    """Prints both. Exit 1 with one line where a folder isn't there."""
+    """Prints both. Exit 1 with one line if a folder is missing."""
     parser = argparse.ArgumentParser(description="Sizes of files and functions.")
     parser.add_argument("folders", nargs="*", default=FOLDERS, metavar="FOLDER")
     parser.add_argument("--longest", type=int, default=10, metavar="N", help="how many are named (10)")
     asked = parser.parse_args()
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it quietly
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it silently
     try:
         files = files_below(asked.folders)
     except FileNotFoundError as error:

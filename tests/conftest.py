@@ -72,7 +72,7 @@ def _needs_postgresql(item: pytest.Item) -> bool:
     return parameters.get("database_url") == "postgresql" or "cluster" in getattr(item, "fixturenames", ())
 
 
-# xdist collects in its workers, and says nothing of what they deselect: so they send it along when they end.
+# xdist collects in its workers, and doesn't report deselected tests: so the workers send them when they end.
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = session.config.stash.get(_LEFT_OUT, "")
@@ -90,14 +90,14 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 @pytest.fixture(scope="session", autouse=True)
 def _ctrl_c_counts() -> None:
-    """A shell starts what it runs in the background with SIGINT ignored, and the programs under test would inherit that."""
+    """A shell starts background jobs with SIGINT ignored, and the programs under test would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _others_may_read() -> None:
-    """Much of what tests make is read by the daemons' user. What the program makes under a strict umask has tests of its own."""
+    """The daemons' user reads much of the tests' output. Output of the program under a strict umask has tests of its own."""
     os.umask(0o022)
 
 
@@ -164,14 +164,14 @@ def database(database_url: DatabaseUrl) -> Iterator[Database]:
 
 @pytest.fixture
 def sqlite_database(sqlite_url: Path) -> Iterator[Database]:
-    """The same on SQLite alone, for tests of its own ways."""
+    """The same on SQLite alone, for tests of its specifics."""
     with closing(Database(sqlite_url)) as opened:
         yield opened
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command left: exit code, and what it wrote."""
+    """A command's result: exit code and output."""
 
     code: int
     raw_out: bytes
@@ -317,7 +317,7 @@ def ignore(database: Database, now: datetime) -> Ignore:
 
 
 def shared_folder() -> Path:
-    """The folder of shared material: `../shared`, or what MAILWEIR_SHARED names."""
+    """The folder of shared material: `../shared`, or the value of MAILWEIR_SHARED."""
     return Path(os.environ.get("MAILWEIR_SHARED") or Path(__file__).parents[1].parent / "shared")
 
 

@@ -1,4 +1,4 @@
-"""Signed mail to be checked, and what we and dkimpy say of it; a key of the test's own. For the tests of `dkim_verifying`."""
+"""Signed mail for verification, with our results and dkimpy's; a key of the test's own. For the tests of `dkim_verifying`."""
 
 import base64
 import hashlib
@@ -32,7 +32,7 @@ RAW = b"\r\n".join(HEADERS) + b"\r\n\r\nhello\r\n"
 
 
 def check(raw: bytes, record: bytes, now: float = NOW) -> Finding:
-    """What the topmost signature says; no finding of a message that nothing is to be said of."""
+    """The topmost signature's result; no finding for a message without a usable one."""
     message = dkim_message.read(raw)
     if message is None or message.has_additions() or not message.named(b"dkim-signature"):
         return Finding(None, VerdictReason.UNREADABLE_HEADERS)

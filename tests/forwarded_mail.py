@@ -78,7 +78,7 @@ def head(
     test: str = "proven",
     more: str = "",
 ) -> str:
-    """A forward's headers, without their empty line. test: what the scripted examiner says. more: whole lines."""
+    """A forward's headers, without their empty line. test: the scripted examiner's result. more: whole lines."""
     return (
         f"From: Richard <{author}>\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: {message_id}\r\n"
         f"Date: Tue, 24 Nov 2026 08:00:00 {ZONE}\r\nX-Test: {test}\r\nMIME-Version: 1.0\r\n{more}"
@@ -86,7 +86,7 @@ def head(
 
 
 def inline(name: str, *, message_id: str = "<f1@firm.example>", more: str = "", **changes: str) -> bytes:
-    """A forward in the form of a program. changes: of the text, by what they replace."""
+    """An inline forward in a program's form. changes: replacements in the text."""
     subject, text = INLINE[name]
     for old, new in changes.items():
         text = text.replace(old.replace("_at_", "@").replace("_", "."), new)

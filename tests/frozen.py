@@ -8,7 +8,7 @@ import pytest
 
 
 def compare(file: Path, found: list[str]) -> None:
-    """Fails with what went and what came. Where MAILWEIR_FREEZE is set, the file is written instead."""
+    """Fails with the removed and the added lines. If MAILWEIR_FREEZE is set, the file is written instead."""
     lines = [one.replace("\n", "\\n") for one in found]
     if os.environ.get("MAILWEIR_FREEZE"):
         file.write_text("".join(f"{one}\n" for one in lines), "utf-8")

@@ -1,4 +1,4 @@
-"""Gmail's API over real HTTP, as tests of it ask: a mailbox's reader, and what its server was asked. See `scripted_http`."""
+"""Gmail's API over real HTTP, as used by its tests: a mailbox's reader, and its server's requests. See `scripted_http`."""
 
 from mailweir.gmail.api import Api, MailboxReader
 from mailweir.gmail.oauth_files import OAuthClient
@@ -15,7 +15,7 @@ def client_of(server: Server) -> OAuthClient:
 
 
 def reader(api: Api, server: Server, spent: list[int], refresh_token: str = "refresh-1") -> MailboxReader:
-    """Asks Gmail for a mailbox by its user's consent. spent: gets the units of each request."""
+    """A reader of a mailbox by its user's consent. spent: gets the units of each request."""
     return api.mailbox(UserCredentials(client_of(server), refresh_token), spent.append)
 
 

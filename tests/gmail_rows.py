@@ -42,6 +42,6 @@ def rest(leased: Leased, now: datetime, seconds: float = 60.0, **changed: Any) -
 
 
 def row(database: Database, mailbox_id: int) -> dict[str, Any]:
-    """A mailbox's row as it stands."""
+    """A mailbox's current row."""
     cursor = database.execute("SELECT * FROM gmail_mailboxes WHERE id = ?", (mailbox_id,))
     return dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))

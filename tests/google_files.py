@@ -12,7 +12,7 @@ WriteFile = Callable[[Any], Path]
 
 
 def writer(folder: Path) -> WriteFile:
-    """Writes a file that nobody else may read; of a text, or of JSON."""
+    """Writes a private file; from a text, or as JSON."""
 
     def put(content: Any) -> Path:
         path = folder / "google.json"

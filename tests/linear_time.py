@@ -20,7 +20,7 @@ def grows_linearly() -> GrowsLinearly:
         return time.thread_time() - begun
 
     def check(work: Callable[[int], object]) -> None:
-        gc.disable()  # collections grow with what else the test run holds: none before this either
+        gc.disable()  # collections grow with the rest of the test run: none before this either
         try:
             ratios = []
             for _ in range(3):

@@ -1,6 +1,6 @@
-"""Real processes of `mailweir-web`, each on a port of its own, and browsers that ask them over HTTP.
+"""Real processes of `mailweir-web`, each on a port of its own, and browsers that use them over HTTP.
 
-What `page` is within the test's process, this is without: for what several processes share, and what one does while it dies.
+This is the counterpart of `page` outside of the test's process: for state that several processes share, and for a dying process.
 """
 
 import http.client
@@ -35,7 +35,7 @@ _COMMAND = (sys.executable, "-c", "from webapp.server import main; main()")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a process said."""
+    """A process's answer."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -94,7 +94,7 @@ class LiveBrowser:
         return self._asked(at, "POST", path, urlencode(fields or {}).encode(), own)
 
     def token(self, at: LivePage) -> str:
-        """What a form has that this process rendered."""
+        """The token in a form that this process rendered."""
         found = re.search(r'name="csrf_token" value="([0-9a-f]+)"', self.get(at, "/account").text)
         assert found is not None
         return found[1]
@@ -174,7 +174,7 @@ def live(database_url: DatabaseUrl, tmp_path: Path) -> Iterator[LiveSite]:
 
 @pytest.fixture
 def sqlite_live(sqlite_url: Path, tmp_path: Path) -> Iterator[LiveSite]:
-    """A site on SQLite, for what has nothing to do with the database."""
+    """A site on SQLite, for tests that don't depend on the database."""
     with live_site(sqlite_url, tmp_path) as site:
         yield site
 

@@ -1,4 +1,4 @@
-"""The demo's DNS server for tests, which see what is asked of it and what happens when DNS fails."""
+"""The demo's DNS server for tests: they see its queries and the effects of DNS failures."""
 
 import enum
 from collections import Counter

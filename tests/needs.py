@@ -1,4 +1,4 @@
-"""What a test does where this machine lacks what it needs: a library, a server, a right."""
+"""The behaviour of a test if this machine lacks a requirement: a library, a server, a right."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def root() -> None:
 
 
 def mount_namespace() -> None:
-    """What a container without that right hasn't, root or not."""
+    """A right that a restricted container lacks, root or not."""
     try:
         made = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
     except OSError:

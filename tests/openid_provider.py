@@ -1,4 +1,4 @@
-"""A provider of OpenID Connect for tests: real HTTP on loopback, discovery, consent, tokens and keys, and faults when told.
+"""A provider of OpenID Connect for tests: real HTTP on loopback, discovery, consent, tokens and keys, and faults on request.
 
 It lets everybody in as `person`, at once. `joserfc` makes its signatures; it checks PKCE, secret and redirect URI by itself.
 """
@@ -32,7 +32,7 @@ Sign = Callable[["OpenIdProvider", Claims], str]
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A key pair, and what it signs with."""
+    """A key pair, and its algorithm."""
 
     kid: str
     algorithm: str
@@ -68,12 +68,12 @@ def unsigned(provider: "OpenIdProvider", claims: Claims) -> str:
 
 
 def signed_with_the_public_key(provider: "OpenIdProvider", claims: Claims) -> str:
-    """HS256 under what everybody knows."""
+    """HS256 with a publicly known key."""
     return _hs256(provider, claims, provider.keys[0].key.as_pem(private=False))
 
 
 def signed_with_the_client_secret(provider: "OpenIdProvider", claims: Claims) -> str:
-    """HS256 under what two sides have."""
+    """HS256 with a shared secret."""
     return _hs256(provider, claims, CLIENT_SECRET.encode())
 
 
@@ -109,8 +109,8 @@ def cut(provider: "OpenIdProvider", claims: Claims) -> str:
 
 @dataclass
 class OpenIdProvider:
-    """person: claims of whoever signs in. claims: in place of those that a token would have; None leaves one out. status: by
-    path. broken: paths that answer with no JSON. hanging: paths that never answer. asked: the paths asked for, in order."""
+    """person: claims of the person who signs in. claims: replace a token's usual ones; None leaves one out. status: by path.
+    broken: paths that answer with invalid JSON. hanging: paths that never answer. asked: the requested paths, in order."""
 
     url: str
     clock: Callable[[], float]
@@ -209,7 +209,7 @@ def _handler(provider: OpenIdProvider) -> type[BaseHTTPRequestHandler]:
         timeout = 20
 
         def log_message(self, *_: Any) -> None:
-            """Nothing."""
+            """Logs nothing."""
 
         def do_GET(self) -> None:
             self._respond({})
@@ -260,6 +260,6 @@ def running(clock: Callable[[], float]) -> Iterator[OpenIdProvider]:
 
 @pytest.fixture
 def openid_provider(page_clock: Callable[[], Any]) -> Iterator[OpenIdProvider]:
-    """One that goes by the page's clock."""
+    """One that uses the page's clock."""
     with running(lambda: page_clock().timestamp()) as provider:
         yield provider

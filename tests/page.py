@@ -40,7 +40,7 @@ OFFER = (
 
 
 class Browser:
-    """A browser of one person. It sends what browsers send with a POST; `token=False` leaves the form's token out."""
+    """A person's browser. It sends a browser's headers with a POST; `token=False` leaves the form's token out."""
 
     def __init__(self, app: Flask) -> None:
         self.client = Client(app)
@@ -51,7 +51,7 @@ class Browser:
         return self.client.open(path, base_url=URL, **options)
 
     def text(self, path: str) -> str:
-        """The page that is found there, with redirects followed; it has to be a 200."""
+        """The page at this path, with redirects followed; it has to be a 200."""
         response = self.get(path, follow_redirects=True)
         assert response.status_code == 200, (path, response.status_code)
         return str(response.get_data(as_text=True))
@@ -70,7 +70,7 @@ class Browser:
         return self.client.open(path, method="POST", base_url=URL, data=sent, headers=own)
 
     def token(self) -> str:
-        """What the forms of this session have."""
+        """The token in the forms of this session."""
         if not self._token:
             page = self.get("/no-such-page").get_data(as_text=True)
             found = re.search(r'name="csrf_token" value="([0-9a-f]+)"', page)
@@ -80,7 +80,7 @@ class Browser:
 
 @dataclass
 class Page:
-    """The application, and what lies in its database. clock: what the page takes for now."""
+    """The application, and its database. clock: the page's time."""
 
     app: Flask
     database: Database
@@ -98,7 +98,7 @@ class Page:
         return found[0]
 
     def read(self) -> None:
-        """Does what the digest has to do, in this process."""
+        """Does the digest's work in this process."""
         works: dict[Stage, Callable[..., bytes]] = {Stage.VERDICT: ScriptedExaminer(), Stage.READING: children.read}
         outcomes = Outcomes(self.database, structlog.get_logger(), self.clock)
         later = self.clock() + timedelta(days=1)
@@ -110,7 +110,7 @@ class Page:
                 outcomes.write([Outcome(entry, version.activity_id, answer)])
 
     def account(self, name: str, role: Role | None = Role.USER, deployment: Deployment | None = None) -> Account:
-        """The account of this name; made with this role where there is none. A user's of the same name is its own."""
+        """The account of this name; made with this role if missing. A user of the same name is its own."""
         found = accounts.named(self.database, name)
         if found is not None:
             return found
@@ -124,7 +124,7 @@ class Page:
     def browser(
         self, name: str | None = None, role: Role | None = Role.USER, deployment: Deployment | None = None
     ) -> Browser:
-        """A browser that is signed in as this account, by a link as a person would be; signed out without a name."""
+        """A browser that is signed in as this account, with a link as a person would be; signed out without a name."""
         browser = Browser(self.app)
         if name is not None:
             account = self.account(name, role, deployment)
@@ -164,7 +164,7 @@ def make_page(
 
 @pytest.fixture
 def page_clock(now: datetime) -> Clock:
-    """What the page takes for now."""
+    """The page's time."""
     return Clock(now)
 
 
@@ -178,7 +178,7 @@ def page(database: Database, page_clock: Clock, tmp_path: Path) -> Iterator[Page
 
 @pytest.fixture
 def sqlite_page(sqlite_url: DatabaseUrl, page_clock: Clock, tmp_path: Path) -> Iterator[Page]:
-    """The page on SQLite, for what has nothing to do with the database."""
+    """The page on SQLite, for tests that don't depend on the database."""
     with closing(Database(sqlite_url)) as database:
         made = make_page(database, page_clock, tmp_path)
         yield made

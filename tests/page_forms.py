@@ -1,6 +1,6 @@
-"""The fields of each route of the page, learned from its view, which is watched while it reads, and something likely for each.
+"""The fields of each route of the page, learned by observing its view, and a plausible value for each.
 
-For tests that ask every route: with hostile values, or twice.
+For tests that request every route: with hostile values, or twice.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from tests.page_routes import ROUTES, Route, bare_application, every_route
 from webapp.access import Access
 
 ROUTES_THERE = every_route(bare_application())
-# What ends sessions or rows comes last: the others are to find theirs
+# Actions that end sessions or rows come last: the others need theirs.
 _ENDS = ("sign_out", "end_session", "remove", "erase", "disconnect", "leave", "reopen")
 IN_ORDER = sorted(ROUTES_THERE, key=lambda one: any(word in one.endpoint for word in _ENDS))
 ROLES: dict[Access, str] = {
@@ -58,7 +58,7 @@ LIKELY = {
 
 
 class Watched(ImmutableMultiDict[str, str]):
-    """A form or a query that notes what is asked of it."""
+    """A form or a query that records which fields are read."""
 
     asked: ClassVar[set[str]] = set()
 
@@ -84,7 +84,7 @@ class WatchedRequest(flask.Request):
 
 
 def browser_of(page: Page, route: Route) -> Browser:
-    """Somebody who may open it, signed in anew: the session before may have been ended."""
+    """A person who may open it, signed in again: the earlier session may have been ended."""
     made: dict[str, Callable[[], Browser]] = {
         "nobody": page.browser,
         "user": lambda: page.browser("pat"),
@@ -95,7 +95,7 @@ def browser_of(page: Page, route: Route) -> Browser:
 
 
 def ask(browser: Browser, route: Route, path: str, fields: dict[str, str]) -> int:
-    """The status of what it says to these fields, in its form or in its query."""
+    """The status of its answer to these fields, in its form or in its query."""
     sent = {name: value.encode(errors="surrogatepass") for name, value in fields.items()}
     if route.method == "POST":
         return int(browser.post(path, {**sent}).status_code)
@@ -113,7 +113,7 @@ def likely(fields: set[str]) -> dict[str, str]:
 
 
 def learned(page: Page, route: Route, ids: dict[str, int | str]) -> set[str]:
-    """The names of the fields that its view reads. It is asked three times: behind a field that is taken there may be others."""
+    """The names of the fields that its view reads. It is requested three times: after an accepted field there may be others."""
     page.app.request_class = WatchedRequest
     found: set[str] = set()
     for _ in range(3):

@@ -16,7 +16,7 @@ LOG = "log@demo.example.net"
 
 
 def mail(name: str, subject: str = "An offer", text: str = "The boiler costs 100.", **headers: str) -> bytes:
-    """A mail of jane's, if `From` says nothing else. name: of its Message-ID. headers: `_` stands for a hyphen."""
+    """A mail of jane's, unless `From` is given. name: of its Message-ID. headers: `_` becomes a hyphen."""
     message = EmailMessage(policy=SMTP.clone(max_line_length=900))
     given = {"From": f"Jane Doe <{JANE}>", "To": "richard@firm.example", "Date": "Mon, 23 Nov 2026 09:00:00 +0100"}
     for key, value in {**given, **headers}.items():
@@ -28,7 +28,7 @@ def mail(name: str, subject: str = "An offer", text: str = "The boiler costs 100
 
 
 def deliver_many(page: Page, count: int, to: str = RICHARD, subject: str = "Number {}.") -> list[int]:
-    """So many mails of jane's, read at once; the activities' ids. subject: with a place for the number, from 1 on."""
+    """This many mails of jane's, read at once; returns the activities' ids. subject: with a place for the number, from 1 on."""
     ids = []
     for number in range(1, count + 1):
         raw = mail(f"many{number}-{to}", subject.format(number))
@@ -39,7 +39,7 @@ def deliver_many(page: Page, count: int, to: str = RICHARD, subject: str = "Numb
 
 
 def deliver_with_hidden_copy(page: Page) -> int:
-    """A mail of richard's to jane, with joe in Bcc, a contact whom the sender alone is told of; the activity's id."""
+    """A mail of richard's to jane, with joe in Bcc, a contact that only the sender may see; returns the activity's id."""
     joe = "joe@client.example"
     contacts.add(page.database, page.demo, "Joe Hidden", [joe], "Client Ltd", page.clock())
     raw = mail("hidden", From="richard@firm.example", To=f"{JANE}, {joe}", X_Test="proven")
@@ -51,7 +51,7 @@ def deliver_with_hidden_copy(page: Page) -> int:
 
 
 def restrict(page: Page, activity_id: int, wanted: Visibility) -> None:
-    """Sets by hand who may read it."""
+    """Sets its visibility by hand."""
     visibility.set_by_hand(page.database, activity_id, wanted, "admin", page.clock())
 
 
@@ -61,6 +61,6 @@ def shown(text: str) -> list[str]:
 
 
 def link(text: str, words: str) -> str:
-    """Where the link of these words leads; "" where there is none."""
+    """The target of the link with these words; "" if there is none."""
     found = re.findall(rf'<a class="button" href="([^"]+)">{words}</a>', text)
     return str(found[0]).replace("&amp;", "&") if found else ""

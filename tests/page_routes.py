@@ -1,4 +1,4 @@
-"""What each route of the page is open to, and what is asked of it in the test of tenants. A new route needs a line here.
+"""The access rule of each route of the page, and its queries in the test of tenants. A new route needs a line here.
 
 Routes are collected from the blueprints, without a database.
 """
@@ -18,8 +18,8 @@ _PARAMETER = re.compile(r"<(?:int:)?((?<=int:)\w+|domain)>")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """access: who may open it. queries: what is asked of a list beside the plain one. sees_all: an operator sees the rows of all
-    deployments there."""
+    """access: who may open it. queries: further requests of a list beside the plain one. sees_all: an operator sees the rows of
+    all deployments there."""
 
     access: Access
     queries: tuple[str, ...] = ()

@@ -1,4 +1,5 @@
-"""Who is known in tests: two firms, kept in memory or in a database. Its fixtures are everybody's (`conftest.py` names them)."""
+"""The known people of the tests: two firms, in memory or in a database. All tests can use its fixtures (`conftest.py` names
+them)."""
 
 from collections.abc import Collection, Iterator
 from contextlib import closing

@@ -4,14 +4,14 @@ import itertools
 import os
 import socket
 
-# Below the kernel's own range (from 32768 on): what it hands out may be handed out again a moment later, to another
-# server of the same test or as a client's end of a connection, before the first server has come to listen.
+# Below the kernel's own range (from 32768 on): the kernel may assign a port from its range again a moment later, to another
+# server of the same test or as a client's end of a connection, before the first server listens.
 _FIRST, _COUNT = 10_000, 22_000
 _offsets = itertools.count(os.getpid() * 7919)  # side by side, workers start far from each other
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that this process wasn't given before."""
+    """A port without a listener that this process hasn't used before."""
     for offset in itertools.islice(_offsets, _COUNT):
         port = _FIRST + offset % _COUNT
         if _is_free(port):

@@ -1,6 +1,6 @@
 """A private PostgreSQL cluster for a test run: made, started and stopped by the tests, on a unix socket that everybody may open.
 
-Databases are copied from one that has this version's tables. Needs Debian's postgresql package ('make setup' installs it).
+Databases are copied from one with this version's tables. Needs Debian's postgresql package ('make setup' installs it).
 """
 
 import itertools
@@ -26,7 +26,7 @@ _TEMPLATE = "template_mailweir"
 
 
 def server_programs() -> Path | None:
-    """The folder of the newest server's programs, or None where there is none."""
+    """The folder of the newest server's programs, or None if there is none."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     return found[-1].parent if found else None
 
@@ -114,20 +114,20 @@ class Cluster:
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
-        """Its processes answer nothing, and nobody is told."""
+        """Its processes answer nothing, without any sign."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         with standing_still([self.pid, *map(int, children)]):
             yield
 
     def revive(self) -> None:
-        """Starts it again where it has ended by itself."""
+        """Starts it again if it has ended by itself."""
         assert self._process
         if self._process.poll() is not None:
             self.start()
 
     @contextmanager
     def cut_off(self) -> Iterator[None]:
-        """Nobody reaches it: its socket is moved away, and the connections there are end."""
+        """It is unreachable: its socket is moved away, and its connections are ended."""
         socket = next((self.folder / "socket").glob(".s.PGSQL.*[0-9]"))
         away = socket.with_name("away")
         end_others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
@@ -160,7 +160,7 @@ class Cluster:
         self._sql(f"DROP DATABASE IF EXISTS {_name(database_url)} WITH (FORCE)")
 
     def move_database(self, database_url: Postgresql, folder: Path) -> None:
-        """Into a tablespace in this empty folder. Nobody may be connected to it."""
+        """Into a tablespace in this empty folder. There must be no connections to it."""
         folder.chmod(0o700)
         os.chown(folder, self._account.uid, self._account.gid)
         self._sql(f"CREATE TABLESPACE {folder.name} LOCATION '{folder}'")

@@ -1,4 +1,4 @@
-"""Server programs that tests start. What they wrote last stands in the failure where one doesn't start, ends, or a test fails.
+"""Server programs that tests start. Their last output is in the failure if one doesn't start, ends, or a test fails.
 
 Called by all that starts one: `postgresql`, `integration/conftest`, `gmail/`, `deploy/engine`.
 """
@@ -15,16 +15,16 @@ LAST_LINES = 40
 LAST_BYTES = 8_000
 _POLL_SECONDS = 0.02
 
-_shown: dict[Path, str] = {}  # a log, and whose it is
+_shown: dict[Path, str] = {}  # a log, and its program's name
 _over: set[Path] = set()  # those that a test is done with
 
 
 class ProgramFailed(AssertionError):
-    """A program ended, or didn't answer; with what it wrote last."""
+    """A program ended, or didn't answer; with its last output."""
 
 
 def last_words(log: Path) -> str:
-    """The end of what a program wrote: some lines at most, and these no longer than some thousand bytes."""
+    """The end of a program's output: some lines at most, of at most some thousand bytes."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
@@ -38,7 +38,7 @@ def last_words(log: Path) -> str:
 def start(
     name: str, command: Sequence[str | Path], log: Path, *, stdout: int | None = None, **options: Any
 ) -> "subprocess.Popen[bytes]":
-    """Starts a program that writes to this log, behind what is there. stdout: subprocess.PIPE where the test reads it."""
+    """Starts a program that appends to this log. stdout: subprocess.PIPE if the test reads it."""
     with log.open("ab") as file:
         process = subprocess.Popen(
             list(command),
@@ -55,7 +55,7 @@ def start(
 def wait_until_ready(
     ready: Callable[[], object], name: str, process: "subprocess.Popen[Any]", log: Path, *, seconds: float
 ) -> None:
-    """Waits until a program answers. ProgramFailed where it ends before, or doesn't within so many seconds."""
+    """Waits until a program answers. ProgramFailed if it ends before, or doesn't within this many seconds."""
     deadline = time.monotonic() + seconds
     while not ready():
         status = process.poll()
@@ -67,7 +67,7 @@ def wait_until_ready(
 
 
 def next_line(name: str, process: "subprocess.Popen[bytes]", log: Path) -> str:
-    """The next line of its stdout. ProgramFailed where it ends without one."""
+    """The next line of its stdout. ProgramFailed if it ends without one."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
@@ -76,7 +76,7 @@ def next_line(name: str, process: "subprocess.Popen[bytes]", log: Path) -> str:
 
 
 def run(*command: str | Path, **options: Any) -> "subprocess.CompletedProcess[str]":
-    """Runs a program to its end. ProgramFailed where that isn't 0."""
+    """Runs a program to its end. ProgramFailed if its exit code isn't 0."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     if done.returncode:
         written = (done.stderr or done.stdout)[-LAST_BYTES:]
@@ -99,7 +99,7 @@ def done_with(log: Path) -> None:
 
 
 def sections() -> list[tuple[str, str]]:
-    """What is to be shown: whose, and its last words."""
+    """The sections to show: program, and last output."""
     return [(f"{name}: {log}", last_words(log)) for log, name in _shown.items() if log.exists()]
 
 
@@ -107,14 +107,14 @@ class ShowsLogs:
     """The plugin of pytest that shows them."""
 
     def pytest_runtest_setup(self) -> None:
-        """Forgets what an earlier test was done with."""
+        """Forgets the programs of an earlier test."""
         for log in _over:
             _shown.pop(log, None)
         _over.clear()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Adds them to the report of what failed."""
+        """Adds them to the report of a failed test."""
         report = yield
         if report.failed:
             report.sections += sections()

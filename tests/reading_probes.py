@@ -1,6 +1,6 @@
-"""Mails as programs write them, in own words, with what is to be made of each: the files in tests/unit/reading/probes.
+"""Mails as programs write them, in our own words, with the expected reading of each: the files in tests/unit/reading/probes.
 
-Their form is told in `replies.txt`.
+`replies.txt` describes their form.
 """
 
 import re
@@ -17,7 +17,7 @@ _KINDS = {"q": FoldKind.QUOTE, "s": FoldKind.SIGNATURE, "d": FoldKind.DISCLAIMER
 
 @dataclass(slots=True, kw_only=True)
 class Probe:
-    """One text. lines: each with the kind of fold that hides it, or None. told: what stands behind `@` above the text."""
+    """One text. lines: each with the kind of fold that hides it, or None. told: the values after `@` above the text."""
 
     name: str
     told: dict[str, list[str]] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Probe:
 
     @property
     def kinds(self) -> list[FoldKind]:
-        """The kinds of its folds, in order, each once where it goes on."""
+        """The kinds of its folds, in order, without repetitions."""
         found = [kind for kind, line in self.lines if line.strip()]
         return [kind for kind, before in zip(found, [None, *found], strict=False) if kind and kind is not before]
 
@@ -49,7 +49,7 @@ def of(name: str) -> list[Probe]:
 
 
 def mail(probe: Probe) -> bytes:
-    """A message with the probe's HTML alone, that answers another one."""
+    """A message with the probe's HTML alone, in reply to another one."""
     html = "\n".join(probe.html)
     head = (
         f"From: Bob <bob@demo.example>\nTo: Jane <jane@client.example>\nSubject: {probe.told_once('subject')}\n"

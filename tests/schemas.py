@@ -1,4 +1,4 @@
-"""What tables a database has, read from itself, in the same words for SQLite and PostgreSQL."""
+"""A database's tables, read from itself, in the same words for SQLite and PostgreSQL."""
 
 import re
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ class Index:
 
 @dataclass(frozen=True)
 class Table:
-    """primary_key: columns in order. foreign_keys: (column, table, column). checks: a column, and what stands in quotes.
-    indexes: the primary key's isn't among them."""
+    """primary_key: columns in order. foreign_keys: (column, table, column). checks: a column, and its quoted values. indexes:
+    without the primary key's."""
 
     columns: dict[str, Column]
     primary_key: tuple[str, ...]
@@ -46,7 +46,7 @@ def read(database: Database) -> dict[str, Table]:
     if database.is_sqlite:
         sql = (
             "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> ?"
-            # FTS5's own; what stands for it on PostgreSQL is an index
+            # FTS5's own; PostgreSQL has an index instead
             " AND name NOT LIKE 'search_words%'"
         )
         made = database.execute(sql, (versions.HISTORY_TABLE,)).fetchall()
@@ -90,7 +90,7 @@ def _sqlite_indexes(database: Database, table: str) -> list[Index]:
         columns = [row[2] for row in database.execute(f"PRAGMA index_info({name})").fetchall()]
         (made,) = database.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
         whole, _, where = (made or "").partition(" WHERE ")
-        if None in columns:  # an expression: SQLite says where it stands, and not what it is
+        if None in columns:  # an expression: SQLite gives its position, and not its text
             columns = _parts(whole[whole.index("(") + 1 : whole.rindex(")")])
         found.append(Index(bool(unique), tuple(map(_plain, columns)), _plain(where)))
     return found

@@ -1,7 +1,7 @@
-"""Where the tests' files lie: in memory where that has room. There a new database takes a twentieth of its time on a disk.
+"""The place of the tests' files: in memory if there is room. There a new database takes a twentieth of its time on a disk.
 
-What the tests prove needs no disk: they kill programs, never the machine. `bench/` measures a disk, and isn't run by pytest.
-Called by `conftest` before anything is made, and by `integration/` for what the daemons' unprivileged user has to reach.
+The tests need no disk: they kill programs, never the machine. `bench/` measures a disk, and isn't run by pytest. Called by
+`conftest` before anything is made, and by `integration/` for files that the daemons' unprivileged user needs.
 """
 
 import os
@@ -15,10 +15,10 @@ _VARIABLE = "TMPDIR"
 
 
 def use_memory() -> None:
-    """Makes memory the folder for temporary files, of this process and of all that it starts. A TMPDIR that is set stays."""
+    """Makes memory the folder for temporary files, of this process and all its children. A TMPDIR that is set stays."""
     if _VARIABLE not in os.environ and suits(MEMORY) and available_bytes() >= NEEDED_BYTES:
         os.environ[_VARIABLE] = str(MEMORY)
-        tempfile.tempdir = None  # pytest has asked for it already
+        tempfile.tempdir = None  # pytest has read it already
 
 
 def suits(folder: Path) -> bool:
@@ -39,7 +39,7 @@ def available_bytes() -> int:
 
 
 def open_folder() -> Path:
-    """A folder for what other users have to reach: TMPDIR where everybody may pass through it, or /var/tmp."""
+    """A folder that other users can reach: TMPDIR if everybody may enter it, or /var/tmp."""
     chosen = Path(os.environ.get(_VARIABLE, "/var/tmp")).resolve()
     is_open = all(folder.is_dir() and folder.stat().st_mode & stat.S_IXOTH for folder in (chosen, *chosen.parents))
     return chosen if is_open else Path("/var/tmp")

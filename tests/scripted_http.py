@@ -1,4 +1,4 @@
-"""An HTTP server that answers as it is told, for tests of what asks Google: real HTTP, also where it is broken."""
+"""An HTTP server with scripted answers, for tests of requests to Google: real HTTP, also broken."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent back. cut_at: so many bytes of the body, then the connection ends. delay_seconds: before the first byte."""
+    """The answer. cut_at: this many bytes of the body, then the connection ends. delay_seconds: before the first byte."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -73,7 +73,7 @@ class Server:
         return [one.path for one in self.asked]
 
     def respond(self, asked: Asked) -> Answer:
-        """A token is never scripted: what asks for one asks when it likes."""
+        """A token is never scripted: the time of a token request isn't predictable."""
         self.asked.append(asked)
         return self.script.pop(0) if self.script and asked.path != "/token" else self.answer(asked)
 
@@ -86,7 +86,7 @@ def running() -> Iterator[Server]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 10
-        wbufsize = 1 << 16  # head and body in one packet: else each answer waits for an ACK
+        wbufsize = 1 << 16  # head and body in one packet: otherwise each answer waits for an ACK
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:

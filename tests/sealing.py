@@ -29,9 +29,9 @@ def seal(
     signature_tags: Mapping[str, str] | None = None,
     seal_tags: Mapping[str, str] | None = None,
 ) -> bytes:
-    """The message (CRLF) with one more set on top. chain: what the sealer says of the sets before, else what is usual.
+    """The message (CRLF) with one more set on top. chain: the sealer's statement about the earlier sets, else the usual one.
 
-    signature_tags, seal_tags: besides the usual ones, or in their place; an empty one is left out.
+    signature_tags, seal_tags: added to the usual ones, or replace them; an empty one is left out.
     """
     headers, body = rfc822_parse(raw)
     sets = [(name, value) for name, value in headers if name.lower() in _NAMES]

@@ -1,8 +1,8 @@
-"""`mailweir …` without its start, for tests with a real stack: a process has imported all commands, and forks for each one.
+"""`mailweir …` without its start-up, for tests with a real stack: a process has imported all commands, and forks for each one.
 
-A start is a third of a second of work, nearly all of it imports, and a run of the tests makes hundreds of them. The fork has the
-arguments, environment, streams and exit code that the console script would have. Tests of the script itself start it.
-Called by `integration/conftest`. It is its own program, too, so that nothing else is in the process that forks.
+A start takes a third of a second, nearly all of it imports, and a run of the tests makes hundreds of them. The fork has the
+console script's arguments, environment, streams and exit code. Tests of the script itself start it. Called by
+`integration/conftest`. It is a separate program, too, so that nothing else is in the process that forks.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ class WarmCommand:
     def __init__(self) -> None:
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            # -P: a file of the tests must not stand for a library of the same name
+            # -P: a file of the tests must not shadow a library of the same name
             command = [sys.executable, "-P", __file__, str(theirs.fileno())]
             self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], start_new_session=True)
         assert self._ours.recv(len(_READY)) == _READY, "see its traceback above"
@@ -37,7 +37,8 @@ class WarmCommand:
     def run(
         self, arguments: Sequence[str], environment: Mapping[str, str], seconds: float
     ) -> "subprocess.CompletedProcess[str]":
-        """Runs one command; what it left. subprocess.TimeoutExpired where it isn't done within so many seconds: it is killed."""
+        """Runs one command; returns its result. subprocess.TimeoutExpired if it isn't done within this many seconds: it is
+        killed."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             command, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with command:
@@ -75,7 +76,7 @@ def _text(file: IO[bytes]) -> str:
 
 
 def main(number: int) -> int:
-    """Forks for each request on this socket, until its other end is closed; in the fork, the command's exit code."""
+    """Forks for each request on this socket, until its other end is closed; in the fork, returns the command's exit code."""
     from admin_cli import main as command_line
 
     for lazy in command_line.Commands.lazy:
@@ -105,7 +106,7 @@ def _reap() -> None:
 
 
 def _watch(request: dict[str, Any], answer: int, out: int, err: int) -> int:
-    """In a fork: runs the command in another, and tells its process id, then its exit code. In that fork: the exit code."""
+    """In a fork: runs the command in another, and sends its process id, then its exit code. In that fork: the exit code."""
     from admin_cli import main as command_line
 
     command = os.fork()

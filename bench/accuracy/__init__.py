@@ -1,1 +1,1 @@
-"""How often folds and forwarded messages are right, ours and those of other libraries, on the same fixtures: `make accuracy`."""
+"""Accuracy of folds and forwarded messages, ours and those of other libraries, on the same fixtures: `make accuracy`."""

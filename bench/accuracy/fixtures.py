@@ -1,7 +1,7 @@
-"""Replies and forwards of other projects, read in place, with what is expected of each.
+"""Replies and forwards of other projects, read in place, with the expected results.
 
-What is expected is told by numbers alone, in the files beside this one: the lines of a reply that stay visible (`stated` by the
-project's own tests, or `judged` by us), and how the subject of a forward begins. Called by `bench.accuracy.run`.
+The expectations are numbers only, in the files beside this one: the lines of a reply that stay visible (`stated` by the project's
+own tests, or `judged` by us), and the beginning of a forward's subject. Called by `bench.accuracy.run`.
 """
 
 import os
@@ -17,7 +17,7 @@ _SUBJECT = "Integer consequat non purus"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A reply's text and what of it is to be shown. source: the folder, and whose word that is."""
+    """A reply's text and its expected visible part. source: the folder, and who defined the expectation."""
 
     source: str
     name: str
@@ -27,9 +27,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forward:
-    """A text that may be forwarded, with its mail's subject. author: its original author; None where only a name is told.
+    """A text that may be forwarded, with its mail's subject. author: its original author; None if only a name is given.
 
-    is_reply: is nothing forwarded in it?
+    is_reply: does it contain no forward?
     """
 
     name: str
@@ -40,13 +40,13 @@ class Forward:
 
 
 def corpus() -> Path:
-    """The shared samples: beside the checkout, or where MAILWEIR_SHARED says."""
+    """The shared samples: beside the checkout, or in MAILWEIR_SHARED."""
     shared = os.environ.get("MAILWEIR_SHARED")
     return (Path(shared) if shared else _HERE.parents[2] / "shared") / "corpus"
 
 
 def replies(folder: Path) -> Iterator[Reply]:
-    """The shared replies that are there."""
+    """The existing shared replies."""
     for row in (_HERE / "replies.tsv").read_text("utf-8").splitlines():
         project, name, source, shown = row.split("\t")
         path = folder / project / name
@@ -56,13 +56,13 @@ def replies(folder: Path) -> Iterator[Reply]:
 
 
 def further_replies(folder: Path) -> Iterator[Reply]:
-    """Replies of any folder: each of `emails/`, with what stays visible under the same name in `trimmed/`."""
+    """Replies of any folder: each of `emails/`, with its visible part under the same name in `trimmed/`."""
     for path in sorted((folder / "emails").glob("*.txt")):
         yield Reply(source=folder.name, name=path.name, text=read(path), expected=read(folder / "trimmed" / path.name))
 
 
 def forwards(folder: Path) -> Iterator[Forward]:
-    """The shared forwards that are there; twice where two subjects are known."""
+    """The existing shared forwards; twice if two subjects are known."""
     for row in (_HERE / "forwards.tsv").read_text("utf-8").splitlines():
         name, prefix, kind = row.split("\t")
         path = folder / _FORWARDS / name

@@ -1,4 +1,5 @@
-"""Ours and other libraries behind one form; one that isn't installed is told and left out. Called by `bench.accuracy.run`."""
+"""Our library and others behind one interface; one that isn't installed is reported and left out. Called by
+`bench.accuracy.run`."""
 
 import importlib
 from collections.abc import Callable
@@ -7,8 +8,9 @@ from typing import Any
 from bench.accuracy.fixtures import Forward
 from mailweir.reading import folds, forwarded
 
-Shown = Callable[[str], str]  # what stays visible of a reply
-AuthorOf = Callable[[str, str], tuple[bool, str | None]]  # of text and subject: is it forwarded, and who wrote it
+Shown = Callable[[str], str]  # the visible part of a reply
+# from text and subject: is it forwarded, and who is the author
+AuthorOf = Callable[[str, str], tuple[bool, str | None]]
 
 
 def ours(text: str) -> str:
@@ -21,23 +23,23 @@ def ours(text: str) -> str:
 
 
 def our_author(text: str, subject: str) -> tuple[bool, str | None]:
-    """What `forwarded` finds."""
+    """The result of `forwarded`."""
     found = forwarded.find(text, subject)
     return found is not None, found.author if found else None
 
 
 def is_right(forward: Forward, answer: tuple[bool, str | None]) -> bool:
-    """Is a forward known, with its author's address?"""
+    """Is a forward detected, with its author's address?"""
     return answer == (True, forward.author)
 
 
 def readers() -> dict[str, Shown | None]:
-    """Who folds replies, by name; None where it isn't installed."""
+    """The folding libraries, by name; None if not installed."""
     return {"mailweir": ours} | {name: _made(module, make) for name, (module, make) in _READERS.items()}
 
 
 def author_readers() -> dict[str, AuthorOf | None]:
-    """Who reads forwards, by name; None where it isn't installed."""
+    """The libraries that read forwards, by name; None if not installed."""
     return {"mailweir": our_author} | {name: _made(module, make) for name, (module, make) in _AUTHOR_READERS.items()}
 
 

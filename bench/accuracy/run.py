@@ -1,7 +1,7 @@
-"""Prints how often folds and original authors are right, ours and other libraries', on the same fixtures.
+"""Prints the accuracy of folds and original authors, ours and other libraries', on the same fixtures.
 
-`make accuracy`; further ones by `--fixtures FOLDER` (with `emails/` and `trimmed/`, or with the forwards' texts). `--wrong` names
-what ours gets wrong. Exact: the visible text is the expected one, blanks aside. Hidden: wanted words are missing.
+`make accuracy`; further fixtures by `--fixtures FOLDER` (with `emails/` and `trimmed/`, or with the forwards' texts). `--wrong`
+lists our errors. Exact: the visible text is the expected one, blanks aside. Hidden: wanted words are missing.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from bench.accuracy.fixtures import Forward, Reply
 
 
 def hides(expected: str, shown: str) -> bool:
-    """Are words of what is expected missing in what is shown?"""
+    """Are expected words missing in the visible text?"""
     matcher = difflib.SequenceMatcher(None, expected.split(), shown.split(), autojunk=False)
     return any(tag in ("delete", "replace") for tag, *_ in matcher.get_opcodes())
 

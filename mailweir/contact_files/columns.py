@@ -1,4 +1,4 @@
-"""What the columns of a CSV file are: by its header line, in whatever order and whoever exported it, or by the plain order.
+"""The columns of a CSV file: by its header line, in any order and from any exporter, or by the default order.
 
 Knows the headers of Google Contacts, Outlook (English and German) and Thunderbird. Pure; called by `csv_file`.
 """
@@ -19,16 +19,16 @@ _MAIL = re.compile(
     r"(?:(?:primary|secondary|work|home|business|personal|other) )?"
     r"(?:e ?mail|mail|mailbox)(?: address(?:es)?| adresse)?(?: \d+)?(?: value| address| adresse)?|e ?mails"
 )
-_ADDRESS = re.compile(r"address(?:es)?(?: \d+)?|adressen?")  # a postal one, where there is a column for mail
+_ADDRESS = re.compile(r"address(?:es)?(?: \d+)?|adressen?")  # a postal one, if there is a column for mail
 
-# Several addresses in a cell: `;`, `,`, a line each, or Google's ` ::: `; a quoted local part may hold any of them
+# Several addresses in a cell: `;`, `,`, one per line, or Google's ` ::: `; a quoted local part may contain any of them.
 _SEPARATOR = re.compile(r"\s:::\s|[;,\r\n]")
 _STEP = re.compile(rf"""{_SEPARATOR.pattern}|\\.|"|[^\\";,\s]+|.""", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where in a row what stands. name_parts: in the order of the words. width: of the header."""
+    """The meaning of each position in a row. name_parts: in the order of the words. width: of the header."""
 
     names: tuple[int, ...]
     name_parts: tuple[int, ...]
@@ -38,19 +38,19 @@ class Columns:
 
     @property
     def known(self) -> int:
-        """How many columns have a meaning."""
+        """The number of columns with a meaning."""
         return len(self.names) + len(self.name_parts) + len(self.addresses) + len(self.companies)
 
     def name(self, cells: Sequence[str]) -> str:
-        """The name that a row gives; its parts where there is no whole one."""
+        """The name in a row; its parts if there is no whole one."""
         return _first(cells, self.names) or " ".join(_present(cells, self.name_parts))
 
     def all_addresses(self, cells: Sequence[str]) -> tuple[str, ...]:
-        """The addresses that a row gives, as they stand there."""
+        """The addresses in a row, as written."""
         return tuple(found for cell in _present(cells, self.addresses) for found in split_addresses(cell))
 
     def company(self, cells: Sequence[str]) -> str:
-        """The company that a row gives, or an empty string."""
+        """The company in a row, or an empty string."""
         return _first(cells, self.companies)
 
 
@@ -58,7 +58,7 @@ WITHOUT_HEADER = Columns(names=(0,), name_parts=(), addresses=(1,), companies=(2
 
 
 def by_header(cells: Sequence[str]) -> Columns | None:
-    """The columns that a header line names; None where it names none for name or address."""
+    """The columns of a header line; None if it has none for name or address."""
     titles = [" ".join(re.findall(r"[^\W_]+", cell.casefold())) for cell in cells]
     addresses = _where(titles, _MAIL.fullmatch) or _where(titles, _ADDRESS.fullmatch)
     first, middle, last = (_where(titles, known.__contains__) for known in (_FIRST, _MIDDLE, _LAST))
@@ -68,7 +68,7 @@ def by_header(cells: Sequence[str]) -> Columns | None:
 
 
 def is_row(cells: Sequence[str]) -> bool:
-    """Does a file's first line read as name and addresses, so that it has no header?"""
+    """Does a file's first line look like name and addresses, so that the file has no header?"""
     found = split_addresses(cells[1]) if len(cells) > 1 else []
     return bool(found) and all(address.typed(text) for text in found)
 

@@ -1,8 +1,8 @@
-"""Contacts as CSV (RFC 4180 and what is really sent): bytes into rows, contacts into text.
+"""Contacts as CSV (RFC 4180 and real-world variants): bytes into rows, contacts into text.
 
-Takes `,` `;` `|` and tabs, a header in any order or none (`columns`), quoted line ends. Strict about quotes: a row that reads two
-ways is a BadRow. Never raises on any bytes; memory is bounded by a row, not by the file. What a spreadsheet would take for a
-formula is written as text, and read as it was (`formulas`). Pure. Called by the command line.
+Accepts `,` `;` `|` and tabs, a header in any order or none (`columns`), quoted line ends. Strict about quotes: an ambiguous row
+is a BadRow. Never raises on any bytes; memory is bounded by a row, not by the file. Cells that a spreadsheet would take for a
+formula are written as text, and read back unchanged (`formulas`). Pure. Called by the command line.
 """
 
 import csv
@@ -24,7 +24,7 @@ _EXCEL_HINT = re.compile(r"sep=([,;\t|])")  # Excel's own first line
 
 
 class _RowTooLong(Exception):
-    """A line or a quoted cell that doesn't end in time."""
+    """A line or a quoted cell that doesn't end within the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class _Layout:
 
 
 def read(raw: bytes, *, exact: bool = False) -> Iterator[Row | BadRow]:
-    """The contacts of a file. Rows without any content are left out. exact: apostrophes before formulas are content, too."""
+    """The contacts of a file. Empty rows are left out. exact: apostrophes before formulas are content, too."""
     layout = _layout(raw)
     if isinstance(layout, BadRow):
         yield layout
@@ -50,7 +50,7 @@ def read(raw: bytes, *, exact: bool = False) -> Iterator[Row | BadRow]:
 
 
 def write(contacts: Iterable[tuple[str, tuple[str, ...], str]], *, exact: bool = False) -> Iterator[str]:
-    """Name, addresses and company of each contact as lines, which `read` reads as the same. exact: for no spreadsheet."""
+    """Name, addresses and company of each contact as lines, which `read` reads back unchanged. exact: not for spreadsheets."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)  # RFC 4180: commas and CRLF
     writer.writerow(("name", "address", "company"))
@@ -81,7 +81,7 @@ def _layout(raw: bytes) -> _Layout | BadRow:
                 "address"
             ),
         )
-    # max takes the first of equals: a header wins, then what knows more columns, then the usual delimiter
+    # max takes the first of equals: a layout with a header wins, then more known columns, then the usual delimiter.
     return max(found, key=lambda layout: (layout.header_line > 0, layout.columns.known))
 
 
@@ -98,7 +98,7 @@ def _with_delimiter(raw: bytes, encoding: str, delimiter: str, hint_lines: int) 
 
 
 def _records(raw: bytes, encoding: str, delimiter: str, skip_lines: int) -> Iterator[tuple[int, list[str] | str]]:
-    """The line where each record begins, and its cells or what is wrong with it."""
+    """The first line of each record, and its cells or an error text."""
     source = _Source(Lines(raw, encoding))
     for _ in range(skip_lines):
         next(source, None)
@@ -114,7 +114,7 @@ def _records(raw: bytes, encoding: str, delimiter: str, skip_lines: int) -> Iter
             yield first, said("its quotes can't be read{up_to}: {error}", up_to=up_to, error=error)
         except _RowTooLong:
             if source.line > first:
-                # what follows may be inside the quotes or outside of them
+                # The following text may be inside or outside the quotes.
                 yield (
                     first,
                     said(
@@ -127,7 +127,7 @@ def _records(raw: bytes, encoding: str, delimiter: str, skip_lines: int) -> Iter
 
 
 class _Source(Iterator[str]):
-    """The lines for csv's reader, which asks for more of them while a quote is open."""
+    """The lines for csv's reader, which asks for more while a quote is open."""
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
@@ -161,7 +161,7 @@ def _row(layout: _Layout, line: int, cells: list[str]) -> Row | BadRow:
             ),
         )
     company = " ".join(where.company(cells).split())
-    # `jane;jane@a.example;jane@b.example`: the `;` between two addresses was taken for the one between two columns
+    # `jane;jane@a.example;jane@b.example`: the `;` between two addresses was taken for a column separator.
     if layout.delimiter == ";" and "@" in company:
         return BadRow(
             line,

@@ -1,4 +1,4 @@
-"""The forms of a file of contacts, and which reader and writer is each one's. Pure. Called by the command line."""
+"""The forms of a file of contacts, with the reader and writer of each. Pure. Called by the command line."""
 
 import enum
 from collections.abc import Iterable, Iterator
@@ -18,13 +18,13 @@ _ENDINGS = {"csv": Form.CSV, "tsv": Form.CSV, "vcf": Form.VCARD, "vcard": Form.V
 
 
 def form_of(name: str) -> Form | None:
-    """The form that a file's name says; None where it says none."""
+    """The form that a file's name indicates; None if it indicates none."""
     stem, _, ending = name.lower().rpartition(".")
     return _ENDINGS.get(ending) if stem else None
 
 
 def read(form: Form, raw: bytes, *, exact: bool) -> Iterator[Row | BadRow]:
-    """A file's rows, in its order. exact: CSV that was written so, see `csv_file.read`."""
+    """A file's rows, in its order. exact: CSV that was written with exact, see `csv_file.read`."""
     return vcard.read(raw) if form is Form.VCARD else csv_file.read(raw, exact=exact)
 
 

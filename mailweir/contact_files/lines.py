@@ -1,7 +1,6 @@
-"""A file's bytes as numbered lines of text: which encoding it is in, and no line longer than a bound.
+"""A file's bytes as numbered lines of text: detects the encoding, and bounds the length of lines.
 
-Never guesses between two readings without saying so: what is broken in its own encoding is a BadRow. Pure.
-Called by both readers.
+Never guesses silently between two readings: a line that is broken in its own encoding is a BadRow. Pure. Called by both readers.
 """
 
 import codecs
@@ -21,7 +20,8 @@ _ASCII = bytes(range(128))
 
 
 def encoding_of(raw: bytes) -> str | BadRow:
-    """The name of the encoding in which all of the file can be read: UTF-16 with a mark, UTF-8, or else Windows-1252."""
+    """The name of the encoding in which the whole file is readable: UTF-16 with a byte order mark, UTF-8, or else
+    Windows-1252."""
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         broken = _first_broken(raw, "utf-16")
         return "utf-16" if broken is None else BadRow(1, said("the file begins as UTF-16, but isn't UTF-16 throughout"))
@@ -39,7 +39,7 @@ def encoding_of(raw: bytes) -> str | BadRow:
 
 
 def _first_broken(raw: bytes, encoding: str) -> int | None:
-    """Where the first bytes are that can't be read. By chunks: the whole text would be memory for nothing."""
+    """The position of the first undecodable bytes. By chunks: the whole text would waste memory."""
     decoder = codecs.getincrementaldecoder(encoding)()
     for start in range(0, len(raw), _CHUNK_BYTES):
         pending = len(decoder.getstate()[0])
@@ -52,7 +52,7 @@ def _first_broken(raw: bytes, encoding: str) -> int | None:
 
 
 def _is_mostly_utf8(raw: bytes) -> bool:
-    """Are most of the bytes above ASCII parts of UTF-8 characters? In Windows-1252 such a pair (`É’`) comes by chance only."""
+    """Do most of the bytes above ASCII form UTF-8 characters? In Windows-1252 such a pair (`É’`) only occurs by chance."""
     readable = sum(len(match[0]) for match in _UTF8_SEQUENCE.finditer(raw))
     return readable * 2 > len(raw.translate(None, _ASCII))
 
@@ -62,7 +62,7 @@ def _line_at(raw: bytes, offset: int) -> int:
 
 
 class Lines(Iterator[str]):
-    """The lines one after the other, with their ends. number: of the one given last. whole: False if it was cut at the bound."""
+    """The lines in sequence, with their ends. number: of the last one returned. whole: False if it was cut at the bound."""
 
     def __init__(self, raw: bytes, encoding: str) -> None:
         self._text = io.TextIOWrapper(io.BytesIO(raw), encoding, newline="")

@@ -1,10 +1,10 @@
-"""What a file of contacts holds, whatever its form. Pure; used by the readers and by `store/people/contact_import`."""
+"""The rows of a contact file, in any form. Pure; used by the readers and by `store/people/contact_import`."""
 
 from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One contact as the file says it; nothing is checked yet. line: where it begins. company: empty for none."""
+    """One contact as in the file; nothing is checked yet. line: where it begins. company: empty for none."""
 
     line: int
     name: str
@@ -13,7 +13,7 @@ class Row(NamedTuple):
 
 
 class BadRow(NamedTuple):
-    """What can't be taken, and why."""
+    """A row that can't be imported, and why."""
 
     line: int
     reason: str

@@ -1,7 +1,7 @@
-"""Contacts as vCard 3.0 (RFC 2426) and 4.0 (RFC 6350), with what is left of 2.1: bytes into rows, contacts into text.
+"""Contacts as vCard 3.0 (RFC 2426) and 4.0 (RFC 6350), with remains of 2.1: bytes into rows, contacts into text.
 
-Takes FN (or N), EMAIL and ORG of each card; all other properties are passed over, however long. A card that breaks the rules is a
-BadRow with the line of its BEGIN. Never raises on any bytes. Pure. Called by the command line.
+Takes FN (or N), EMAIL and ORG of each card; all other properties are skipped, however long. An invalid card is a BadRow with the
+line of its BEGIN. Never raises on any bytes. Pure. Called by the command line.
 """
 
 import binascii
@@ -18,7 +18,7 @@ MAX_PROPERTY_CHARS = MAX_LINE_CHARS
 
 _WANTED = frozenset(("BEGIN", "END", "VERSION", "FN", "N", "ORG", "EMAIL"))
 _VERSIONS = frozenset(("2.1", "3.0", "4.0"))
-# RFC 6350 3.3: a group, the name, parameters whose quoted values may hold `:` and `;`
+# RFC 6350 3.3: a group, the name, parameters whose quoted values may contain `:` and `;`.
 _PROPERTY = re.compile(
     r'(?:[A-Za-z0-9_\-]+\.)?(?P<name>[A-Za-z0-9_\-]+)(?P<parameters>(?:;(?:[^";:]|"[^"]*")*)*):(?P<value>.*)', re.DOTALL
 )
@@ -30,7 +30,7 @@ _FOLD_OCTETS = 75  # RFC 6350 3.2
 
 
 class _Property(NamedTuple):
-    """A logical line, unfolded. problem: why it can't be read; name is empty where not even that is known."""
+    """A logical line, unfolded. problem: why it can't be read; name is empty if even that is unknown."""
 
     line: int
     name: str
@@ -39,7 +39,7 @@ class _Property(NamedTuple):
 
 
 class _Card:
-    """What was read of one card."""
+    """The data read from one card."""
 
     def __init__(self, line: int) -> None:
         self._line = line
@@ -89,7 +89,7 @@ def read(raw: bytes) -> Iterator[Row | BadRow]:
                 yield BadRow(begun_at, said("the card has no END:VCARD"))
             card, begun_at, is_told = _Card(found.line), found.line, False
         elif card is None:
-            if not is_told:  # once, and not for each line of a file that is something else
+            if not is_told:  # once, and not for each line of a file of another kind
                 yield BadRow(found.line, said("this text is outside of any vCard"))
             is_told = True
         elif found.name == "END":
@@ -102,7 +102,7 @@ def read(raw: bytes) -> Iterator[Row | BadRow]:
 
 
 def _properties(lines: Lines) -> Iterator[_Property]:
-    """The wanted properties, unfolded (RFC 6350 3.2), and the lines that are none."""
+    """The wanted properties, unfolded (RFC 6350 3.2), and the invalid lines."""
     number, parts, chars = 0, [""], 0
     kept = soft = quoted = False
     for line in lines:
@@ -120,7 +120,7 @@ def _properties(lines: Lines) -> Iterator[_Property]:
             number, parts, chars = lines.number, [text if kept else ""], len(text)
             quoted = "QUOTED-PRINTABLE" in text.partition(":")[0].upper()
         chars += 0 if lines.whole else MAX_PROPERTY_CHARS
-        # 2.1: `=` at the end of a quoted-printable line goes on in the next one
+        # 2.1: `=` at the end of a quoted-printable line continues it on the next one.
         soft = quoted and text.endswith("=")
         if soft and kept:
             parts[-1] = parts[-1].removesuffix("=")
@@ -146,7 +146,7 @@ def _property(line: int, text: str, chars: int) -> Iterator[_Property]:
 
 
 def _decode(parameters: str, value: str) -> str | None:
-    """Undoes 2.1's quoted-printable, or None where that can't be done or base64 stands in its place."""
+    """Decodes 2.1's quoted-printable, or returns None if it is invalid or base64."""
     given = parameters.replace('"', "").split(";")
     encodings = {text.removeprefix("ENCODING=") for text in given} & {"QUOTED-PRINTABLE", "BASE64", "B"}
     if not encodings:
@@ -171,7 +171,7 @@ def _components(value: str) -> list[str]:
 
 
 def _unescape(value: str) -> str:
-    """RFC 6350 3.4. A backslash before anything else stands for itself, as in 2.1."""
+    """Unescapes by RFC 6350 3.4. A backslash before any other character stays, as in 2.1."""
     return _ESCAPED.sub(
         lambda match: "\n" if match[1] in "nN" else match[1] if match[1] in "\\,;:" else match[0], value
     )
@@ -182,9 +182,9 @@ def _one_line(text: str) -> str:
 
 
 def write(contacts: Iterable[tuple[str, tuple[str, ...], str]]) -> Iterator[str]:
-    """Name, addresses and company of each contact as cards, which `read` reads as the same.
+    """Name, addresses and company of each contact as cards, which `read` reads back unchanged.
 
-    Version 3.0, for all address books take it. It demands N, so the name is the given one there.
+    Version 3.0, because all address books accept it. It requires N, so the name becomes the given name there.
     """
     for name, addresses, company in contacts:
         properties = ["BEGIN:VCARD", "VERSION:3.0", f"FN:{_escape(name)}", f"N:;{_escape(name)};;;"]

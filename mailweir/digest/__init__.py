@@ -1,1 +1,1 @@
-"""The digest: `mailweir-digest`, which examines recorded mail. So far: was the author proven."""
+"""The digest: `mailweir-digest`, which examines recorded mail. So far: was the author proven?"""

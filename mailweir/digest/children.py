@@ -1,7 +1,7 @@
-"""What a child of the digest does with one mail: says who proved its author, or reads it. Answers are bounded bytes.
+"""The work of a digest child on one mail: it checks who proved the author, or reads the mail. Answers are bounded bytes.
 
-The first byte of an answer is one of the signs below. Errors are whatever hostile mail brings about: they end the child.
-Called by `server`, `outcomes` and `held`; what it does runs in the child.
+The first byte of an answer is one of the signs below. Any error that hostile mail causes ends the child. Called by `server`,
+`outcomes` and `held`; the work itself runs in the child.
 """
 
 from mailweir import content, sender_verdict
@@ -19,7 +19,7 @@ from mailweir.store.record import raw_messages
 from mailweir.store.record.digest_queue import Version
 
 _BY_LOGIN = SenderVerdict(Verdict.PASS, VerdictReason.LOGIN, covers_ids=True)
-DONE = b"+"  # what was found follows
+DONE = b"+"  # the result follows
 NO_DNS = b"?"
 DAMAGED = b"!"
 MAX_VERDICT_BYTES = 1 + sender_verdict.MAX_PACKED_BYTES
@@ -28,7 +28,7 @@ MAX_HELD_BYTES = 1 + held_frame.MAX_BYTES
 
 
 def facts(version: Version) -> Facts:
-    """What goes to a child beside the compressed bytes."""
+    """The facts that a child gets beside the compressed bytes."""
     return {
         "activity": version.activity_id,
         "author": version.author,
@@ -39,7 +39,7 @@ def facts(version: Version) -> Facts:
 
 
 class Examiner:
-    """Says a packed `SenderVerdict`."""
+    """Returns a packed `SenderVerdict`."""
 
     def __init__(self, config: Settings) -> None:
         self._prover = DkimProver(config.dns, keep_answers=True)
@@ -64,14 +64,14 @@ class Examiner:
 
 
 class HeldExaminer:
-    """Says a packed `held_frame.Said` of held mail: verdict and what it forwards, in one go."""
+    """Returns a packed `held_frame.Said` of held mail: the verdict and the forwarded mail, in one pass."""
 
     def __init__(self, examiner: Examiner) -> None:
         self._examiner = examiner
 
     def __call__(self, about: Facts, content_zstd: bytes) -> bytes:
-        """about: as of `facts`; has_login: the author is proven without a look; forwards: is it read for what it forwards;
-        is_meant: see `originals.find`."""
+        """about: as of `facts`; has_login: the author is proven without a check; forwards: read it for forwarded mail; is_meant:
+        see `originals.find`."""
         try:
             raw = raw_messages.decompress(content_zstd, about["size"], about["activity"])
         except MailweirError:
@@ -81,7 +81,7 @@ class HeldExaminer:
         except DnsUnavailable:
             return NO_DNS
         found = Originals()
-        if verdict.is_pass and about["forwards"]:  # else nobody asks whose it is
+        if verdict.is_pass and about["forwards"]:  # otherwise nobody needs to know whose it is
             found = originals.find(raw, is_meant=about["is_meant"], keep=content.compress)
         return DONE + held_frame.pack(Said(verdict, found))
 

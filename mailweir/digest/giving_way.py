@@ -1,9 +1,8 @@
-"""Leaves the database to the others that write: capture goes before the digest. Called by `outcomes`.
+"""Leaves the database to other writers: capture has priority over the digest. Called by `outcomes`.
 
-SQLite has one write lock. A writer that waits for it asks again and again, with longer and longer pauses, so it gets the lock
-later than the lock is free. PostgreSQL locks rows, but its server works for both: on two cores, the digest at full speed left
-capture 0.6 of what it does alone. So the digest writes for a small share of the time, but only while somebody else writes;
-alone it never waits.
+SQLite has one write lock. A waiting writer polls it with growing pauses, so it gets the lock some time after it is free.
+PostgreSQL locks rows, but its server works for both: on two cores, the digest at full speed left capture 0.6 of its speed alone.
+So the digest writes for a small share of the time while others write; alone it never waits.
 """
 
 import time
@@ -15,13 +14,13 @@ from mailweir.store.database.connection import Database
 SHARE = 0.2  # of the time, while others write
 FLOOD_SHARE = 0.06  # while much mail is captured: capture keeps 0.95 of its speed (bench.digest_beside)
 FLOOD = 50.0  # captured messages a second; below, capture needs a small part of one core
-_LONGEST_SECONDS = 0.25  # what a slow disk made long must not make the digest stand still
+_LONGEST_SECONDS = 0.25  # a long transaction on a slow disk must not stop the digest
 _MEASURED_SECONDS = 1.0
-_OTHERS_SECONDS = 1.0  # for so long after a commit of theirs others count as writing
+_OTHERS_SECONDS = 1.0  # others count as writing for this long after their last commit
 
 
 class GivingWay:
-    """To be asked before each transaction, and told how long it took. clock: monotonic seconds."""
+    """Call it before each transaction, and tell it how long the transaction took. clock: monotonic seconds."""
 
     def __init__(
         self,
@@ -40,19 +39,19 @@ class GivingWay:
         self._share = SHARE
 
     def give_way(self) -> None:
-        """Waits where the digest has had its share by now. DatabaseUnavailable."""
+        """Waits if the digest has used up its share. DatabaseUnavailable."""
         self._look()
         now = self._clock()
         if now < self._others_until and now < self._free_at:
             self._sleep(self._free_at - now)
 
     def has_taken(self, seconds: float) -> None:
-        """A transaction took so long, up to now."""
+        """Records that a transaction took this long, up to now."""
         pause = seconds * (1 / self._share - 1)
         self._free_at = self._clock() + min(pause, _LONGEST_SECONDS)
 
     def _look(self) -> None:
-        """Has somebody else written since?"""
+        """Has anybody else written since the last look?"""
         version = others.version_by_others(self._database)
         if self._seen is not None and version != self._seen:
             self._others_until = self._clock() + _OTHERS_SECONDS
@@ -60,7 +59,7 @@ class GivingWay:
         self._measure_flood()
 
     def _measure_flood(self) -> None:
-        """Once a second, how much mail is captured."""
+        """Measures once a second how much mail is captured."""
         passed = self._clock() - self._captured_at
         if passed < _MEASURED_SECONDS:
             return

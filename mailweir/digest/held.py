@@ -1,7 +1,7 @@
-"""Held mail: gives it to children, decides by what they say, and has it erased once its time is over (decision 0036).
+"""Held mail: passes it to children, decides by their answers, and erases it once its time is over (decision 0036).
 
-One transaction decides a mail: it is on the record and held no more, or its decision says why not. What ends a child is tried
-again MAX_DEATHS times in all, and is then ignored and erased. Called by `server`.
+One transaction decides a mail: either it is on the record and no longer held, or its decision says why not. A mail that ends its
+child is tried MAX_DEATHS times in all, and is then ignored and erased. Called by `server`.
 """
 
 import time
@@ -31,18 +31,18 @@ from mailweir.strangers import NewContacts
 LEASE = timedelta(minutes=3)
 _TAKEN_AT_ONCE = 16
 _SWEEP_SECONDS = 5.0
-_LATER_SWEEP_SECONDS = 60.0  # where somebody still reads what was there before
+_LATER_SWEEP_SECONDS = 60.0  # if a reader still uses the old data
 
 
 class HeldHand(NamedTuple):
-    """Held mail that a child has in hand, and what is known of it."""
+    """Held mail that a child is working on, and its known facts."""
 
     held: Held
     facts: holding.Facts
 
 
 class HeldDesk:
-    """The queue of held mail. erase_after: it was decided against. To be used by one thread."""
+    """The queue of held mail. erase_after: after a decision against it. For one thread."""
 
     def __init__(
         self,
@@ -59,17 +59,17 @@ class HeldDesk:
         self._erase_after = erase_after
         self._waiting: deque[Held] = deque()
         self._in_hand: dict[int, Held] = {}
-        self._left: list[int] = []  # what was let go of, and is leased still
+        self._left: list[int] = []  # released, but still leased
         self._answered: list[tuple[HeldHand, bytes | None]] = []
         self.next_look = 0.0
         self._next_sweep = 0.0
 
     def look_at_once(self) -> None:
-        """At the queue, and at what is to be erased."""
+        """Look at the queue, and at the mail to erase, without delay."""
         self.next_look = self._next_sweep = 0.0
 
     def give_out(self, poll_seconds: float) -> None:
-        """Gives what is due to children that have room. Errors: DatabaseUnavailable."""
+        """Passes due mail to children with room. Errors: DatabaseUnavailable."""
         self._give_back()
         while self.pool.has_room:
             if not self._waiting and not self._take(poll_seconds):
@@ -94,12 +94,12 @@ class HeldDesk:
         return bool(found)
 
     def answered(self, hand: HeldHand, answer: bytes | None) -> None:
-        """Notes what a child said; None where it died."""
+        """Records a child's answer; None if the child died."""
         self._answered.append((hand, answer))
 
     def write(self) -> int:
-        """Decides what was answered, each in a transaction of its own; how many. Errors: DatabaseUnavailable; what isn't decided
-        then is done again."""
+        """Decides the answered mail, each in its own transaction; returns how many. Errors: DatabaseUnavailable; undecided mail
+        is then done again."""
         count = 0
         while self._answered:
             hand, answer = self._answered[0]
@@ -116,7 +116,7 @@ class HeldDesk:
         return count
 
     def sweep(self) -> None:
-        """Erases what has had its time, a few seconds after the last sweep. Errors: DatabaseUnavailable."""
+        """Erases mail whose time is over, a few seconds after the last sweep. Errors: DatabaseUnavailable."""
         if time.monotonic() < self._next_sweep:
             return
         count, is_clean = held.erase_expired(self._database, self._clock())
@@ -125,7 +125,7 @@ class HeldDesk:
         self._next_sweep = time.monotonic() + (_SWEEP_SECONDS if is_clean else _LATER_SWEEP_SECONDS)
 
     def forget(self) -> None:
-        """Lets go of all that isn't decided: the queue has it still."""
+        """Releases everything undecided: the queue still has it."""
         self.pool.stop()
         self._left += self._in_hand
         self._waiting.clear()
@@ -134,7 +134,7 @@ class HeldDesk:
         self.look_at_once()
 
     def stop(self) -> None:
-        """Ends the children, and gives back what they had. Errors: DatabaseUnavailable."""
+        """Ends the children, and gives back their mail. Errors: DatabaseUnavailable."""
         self.forget()
         self._give_back()
 
@@ -143,7 +143,7 @@ class HeldDesk:
             held.release(self._database, self._left)
             self._left = []
 
-    # --- what an answer means ---------------------------------------------------------------------------------------------
+    # --- the meaning of an answer -----------------------------------------------------------------------------------------
 
     def _decide(self, hand: HeldHand, said: Said | None, answer: bytes | None) -> None:
         now = self._clock()
@@ -165,8 +165,8 @@ class HeldDesk:
             self._try_again(one, answer, now)
 
     def _make_contacts(self, hand: HeldHand, said: Said, now: datetime) -> Reason | None:
-        """Makes those contacts that the mail is to make, in a transaction that writes alone: their addresses' ids only grow (see
-        `gmail_backfill`). Why one isn't made, if so; whether any is there is asked again when the mail is recorded."""
+        """Makes the contacts of the mail, in a separate write transaction: their addresses' ids only grow (see `gmail_backfill`).
+        Returns why a contact can't be made, if so; whether any exists is checked again when the mail is recorded."""
         if hand.held.kind is not HeldKind.COMPANY:
             return None
         reason: Reason | None = None
@@ -243,7 +243,7 @@ def _about(hand: HeldHand) -> Facts:
 
 
 def _said(answer: bytes | None) -> Said | None:
-    """What was found, where that is what the answer says: hostile mail may have got hold of the child."""
+    """The result, if the answer is one: hostile mail may have taken over the child."""
     if answer is None or not answer.startswith(children.DONE):
         return None
     try:

@@ -1,6 +1,6 @@
-"""What is to be recorded of held mail that was decided for: each pick of `holding` as an entry of `recording`.
+"""The entries for held mail that was accepted: each pick of `holding` becomes an entry of `recording`.
 
-Writes nothing; asks the record whether an original is there already. Called by `held`.
+Writes nothing; checks whether the record already has an original. Called by `held`.
 """
 
 import hashlib
@@ -18,19 +18,19 @@ from mailweir.store.database.connection import Database
 from mailweir.store.record import forwarded_versions
 from mailweir.store.record.held import Held
 
-_MOST_AHEAD = timedelta(days=1)  # of a date that a forwarder tells
+_MOST_AHEAD = timedelta(days=1)  # of a date that the forwarder states
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An entry, and what the forwarder says of it; None of what isn't forwarded."""
+    """An entry, and the forwarder's statement about it; None if it isn't forwarded."""
 
     entry: Entry
     pick: Pick
 
 
 def make(database: Database, mail: Mail, held: Held, picks: Picks, content_zstd: bytes) -> Iterator[Made]:
-    """The entries, within the transaction that writes them. content_zstd: the held mail's bytes."""
+    """Yields the entries, within the transaction that writes them. content_zstd: the held mail's bytes."""
     for number, pick in enumerate(picks):
         if pick.inline:
             kept = _of_text(database, mail, held, pick, pick.inline, number, content_zstd)
@@ -42,7 +42,7 @@ def make(database: Database, mail: Mail, held: Held, picks: Picks, content_zstd:
 
 
 def _whole(facts: Facts, held: Held, content_zstd: bytes) -> Content:
-    """The held mail itself, as it would have been recorded at once."""
+    """The held mail itself, as if it had been recorded at once."""
     return Content(
         identity=facts.identity,
         version_digest=facts.version_digest,
@@ -56,7 +56,7 @@ def _whole(facts: Facts, held: Held, content_zstd: bytes) -> Content:
 
 
 def _of_attached(database: Database, mail: Mail, pick: Pick, attached: Attached) -> Content:
-    """The message as it came to whoever attached it: the key is that of any other copy of it."""
+    """The message as its forwarder received it: the key is that of any other copy of it."""
     view = headers.look(attached.headers, may_be_cut=False)
     message = content.Bytes(attached.headers, attached.body_digest, attached.kept, attached.size_bytes)
     kept = content.of(pick.decision, view, message, is_proven=False)
@@ -69,8 +69,8 @@ def _of_attached(database: Database, mail: Mail, pick: Pick, attached: Attached)
 def _of_text(
     database: Database, mail: Mail, held: Held, pick: Pick, original: Original, number: int, content_zstd: bytes
 ) -> Content:
-    """The forward as it is, as a version of the original: that is one activity for whatever number of forwards, where it can be
-    told from others."""
+    """The forward as it is, as a version of the original: any number of forwards gives one activity, if the original is
+    distinctive."""
     facts = mail.facts
     raw_zstd, size_bytes, version_digest = content_zstd, held.size_bytes, facts.version_digest
     forward_subject, named_ids = facts.subject, mail.originals.named_ids
@@ -110,7 +110,8 @@ def _known(
 
 
 def _key(facts: Facts, author: str, subject: str, date: datetime | None, number: int) -> bytes:
-    """32 bytes, of author, subject and minute. Without a date the same words could be another mail's: of this forward alone."""
+    """32 bytes, of author, subject and minute. Without a date the same words could be another mail's, so the key is specific to
+    this forward."""
     if date is None:
         parts = [facts.identity, b"%d" % number]
     else:

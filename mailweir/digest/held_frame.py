@@ -1,7 +1,7 @@
-"""What a child says of held mail, as bytes: who proved its author, and what it forwards. Read as if an enemy had written it.
+"""A child's answer for held mail, as bytes: who proved its author, and the mail that it forwards. Parsed as hostile input.
 
-A length of 4 bytes, a head of JSON, and then the headers and the compressed bytes of each attached message, one behind the other.
-Nothing is unpickled. Called by `children` and `held`.
+A length of 4 bytes, a JSON head, then the headers and the compressed bytes of each attached message, in sequence. No pickle.
+Called by `children` and `held`.
 """
 
 import json
@@ -24,11 +24,11 @@ _LENGTH_BYTES = 4
 
 
 class Malformed(ValueError):
-    """The bytes say nothing of held mail."""
+    """The bytes aren't a valid answer for held mail."""
 
 
 class Said(NamedTuple):
-    """A child's word."""
+    """A child's answer."""
 
     verdict: SenderVerdict
     originals: Originals
@@ -43,7 +43,7 @@ def pack(said: Said) -> bytes:
 
 
 def unpack(frame: bytes) -> Said:
-    """What was packed. Errors: Malformed, for any other bytes."""
+    """The packed answer. Errors: Malformed, for any other bytes."""
     try:
         if len(frame) > MAX_BYTES:
             raise Malformed("size")
@@ -160,7 +160,7 @@ def _list(value: Any, max_length: int) -> list[Any]:
 
 
 def _line(value: Any) -> str:
-    """Text that both databases take: no NUL, no lone surrogate."""
+    """Text that both databases accept: no NUL, no lone surrogate."""
     if not isinstance(value, str) or len(value) > _MAX_LINE_CHARS or "\0" in value:
         raise Malformed("text")
     value.encode()

@@ -1,4 +1,4 @@
-"""What mail that was read is found by. Called by `outcomes`."""
+"""The search entries of mail that was read. Called by `outcomes`."""
 
 from collections.abc import Mapping
 
@@ -10,9 +10,9 @@ from mailweir.store.record.search_index import Known
 
 
 def entries(database: Database, found: Mapping[int, Reading | None]) -> dict[int, search_entry.Entry]:
-    """By version, of those that are on the record. found: None where mail could not be read; subject and people find it then.
+    """By version, for versions on the record. found: None if the mail could not be read; then its subject and people are indexed.
 
-    To be made outside of the transaction that writes it, for it takes longer than writing does.
+    Call it outside of the transaction that writes the entries, because it takes longer than writing.
     """
     known = search_index.known(database, found)
     return {raw_id: _entry(raw_id, one, known[raw_id]) for raw_id, one in found.items() if raw_id in known}

@@ -1,6 +1,6 @@
-"""What comes of the children's answers: verdicts, readings and threads, or another try; each few in one small transaction.
+"""The results of the children's answers: verdicts, readings and threads, or a retry; a few at a time in one small transaction.
 
-What ends a child is tried again MAX_DEATHS times in all. Then its author counts as not proven, or it is kept as "could not be
+A mail that ends its child is tried MAX_DEATHS times in all. Then its author counts as not proven, or its reading as "could not be
 read"; it never blocks other mail. Called by `server`.
 """
 
@@ -25,7 +25,7 @@ from mailweir.store.record.digest_queue import Entry, Stage
 from mailweir.store.record.verdicts import Examined, Led
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(days=1)
-# Law 11: DNS may say for a while that there is no such key, or what isn't one. It is asked again, later each time.
+# Law 11: DNS may briefly return no key, or a broken one. It is asked again, after growing pauses.
 _OF_ONE_ANSWER = frozenset({VerdictReason.KEY_MISSING, VerdictReason.KEY_UNUSABLE})
 FIRST_LOOK_AGAIN, LOOKS_AGAIN_WITHIN = timedelta(hours=1), timedelta(days=2)
 MAX_DEATHS = 3
@@ -33,7 +33,7 @@ MAX_DEATHS = 3
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A child's answer; None where there is none, for it died."""
+    """A child's answer; None if the child died."""
 
     entry: Entry
     activity_id: int
@@ -48,12 +48,12 @@ _Final = SenderVerdict | Reading | _Unreadable
 
 
 def pause_after(attempts: int) -> timedelta:
-    """How long a version waits after so many earlier attempts: twice as long each time, up to a day."""
+    """The pause after this many earlier attempts: doubles each time, up to a day."""
     return backoff.pause(attempts, FIRST_PAUSE, LONGEST_PAUSE)
 
 
 class Outcomes:
-    """Writes them."""
+    """Writes the children's answers."""
 
     def __init__(self, database: Database, logger: structlog.stdlib.BoundLogger, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -61,11 +61,11 @@ class Outcomes:
         self._clock = clock
         self._portions = Portions()
         self._giving_way = GivingWay(database)
-        self._may_join = True  # what a kill left
+        self._may_join = True  # remainders of a killed process
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
-        """Writes what came of them, in transactions of few milliseconds. One that can't be written holds up none of the others,
-        and counts as one that ended its child. Errors: DatabaseUnavailable; what isn't written then is done again."""
+        """Writes the results, in transactions of a few milliseconds. A result that can't be written doesn't delay the others, and
+        counts as one that ended its child. Errors: DatabaseUnavailable; unwritten results are then computed again."""
         try:
             self._write(outcomes)
         except DatabaseUnavailable:
@@ -78,12 +78,12 @@ class Outcomes:
             self._join()
 
     def _join(self) -> None:
-        """Joins hand-made forwards with the author's own copies, which came by now."""
+        """Joins hand-made forwards with the author's own copies that have arrived since."""
         try:
             count = joining.work_off(self._database, self._clock())
         except DatabaseUnavailable:
             raise
-        except Exception as error:  # they stay two, and nothing else waits for them
+        except Exception as error:  # they stay separate, and nothing else waits for them
             self._logger.error("forwards can't be joined", exc_info=error)
             count = 0
         self._may_join = False
@@ -143,15 +143,15 @@ class Outcomes:
             self._may_join |= joining.note(self._database, list(activity_ids.values()))
 
     def _look_again(self, entry: Entry, now: datetime) -> None:
-        """Has an author who isn't proven yet examined once more, as long as his mail is new."""
+        """Schedules another examination for an author who isn't proven yet, as long as the mail is new."""
         recorded_at = verdicts.unproven_since(self._database, entry.raw_id)
         if recorded_at is not None and now - recorded_at < LOOKS_AGAIN_WITHIN:
             until = now + max(FIRST_LOOK_AGAIN, now - recorded_at)
             digest_queue.put_later(self._database, replace(entry, attempts=0, deaths=0), until)
 
     def _keep(self, read: Mapping[int, Reading | _Unreadable], now: datetime) -> tuple[list[int], set[int]]:
-        """Keeps readings; of which versions, without those that are off the record by now. And those of them that lead and were
-        never read: they may have come to lead before."""
+        """Stores readings; returns their versions, without those removed from the record meanwhile. Also returns the leading ones
+        that were never read before: they may have become leading earlier."""
         digest_queue.done(self._database, Stage.READING, *read)
         kept = raw_messages.present(self._database, read)
         found = {raw_id: one for raw_id in kept if isinstance(one := read[raw_id], Reading)}
@@ -161,10 +161,10 @@ class Outcomes:
                 readings.write_unreadable(self._database, raw_id, str(one), now)
         return kept, verdicts.leading(self._database, first)
 
-    # --- what an answer means ---------------------------------------------------------------------------------------------
+    # --- the meaning of an answer -----------------------------------------------------------------------------------------
 
     def _decide(self, outcome: Outcome) -> _Final | Entry:
-        """What is to be written; an entry is to be tried again."""
+        """The result to write; an entry means a retry."""
         entry = outcome.entry
         facts = {"activity": outcome.activity_id, "raw": entry.raw_id, "attempt": entry.attempts + entry.deaths + 1}
         of_stage = {"stage": entry.stage.value, **facts}
@@ -191,7 +191,7 @@ class Outcomes:
 
 
 def _said(outcome: Outcome) -> SenderVerdict | Reading | None:
-    """What was found, where that is what the answer says: hostile mail may have got hold of the child."""
+    """The result, if the answer is one: hostile mail may have taken over the child."""
     answer = outcome.answer or b""
     if not answer.startswith(children.DONE):
         return None
@@ -204,7 +204,7 @@ def _said(outcome: Outcome) -> SenderVerdict | Reading | None:
 
 
 def _cost(found: _Final | Entry, entry: search_entry.Entry | None) -> int:
-    """What it takes to write, in words of the index: a reading is bytes, files and ids as well."""
+    """The cost of writing, in words of the index: a reading also has bytes, files and ids."""
     cost = 20 + (entry.size if entry else 0)
     if isinstance(found, Reading):
         html = len(found.view.html) if found.view else 0

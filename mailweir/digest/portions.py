@@ -1,7 +1,7 @@
-"""How much the digest writes in a transaction: so much as takes some milliseconds here and now. Called by `outcomes`.
+"""How much the digest writes in one transaction: an amount that takes some milliseconds on this machine. Called by `outcomes`.
 
-The filter waits for the write lock meanwhile. How long a word takes depends on the machine, its disk and what else runs, so what
-a transaction takes is measured, and the next one has more or less.
+The filter waits for the write lock meanwhile. The time for a word depends on the machine, its disk and its load, so each
+transaction is measured, and the next one has more or less.
 """
 
 import time
@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
-WANTED_SECONDS = 0.01  # of a transaction: one that takes four times as long as the last is below 50 ms then
+WANTED_SECONDS = 0.01  # of a transaction: even one that takes four times as long as the last stays below 50 ms
 _FIRST, _FEWEST, _MOST = 4_000, 1_500, 20_000  # words of the index
 
 _Item = TypeVar("_Item")
 
 
 class Portions:
-    """Says what goes into the next transaction. clock: monotonic seconds."""
+    """Chooses the amount for the next transaction. clock: monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -25,7 +25,7 @@ class Portions:
         self._began = 0.0
 
     def take(self, left: deque[tuple[_Item, int]]) -> list[_Item]:
-        """Takes off the first of what is left, at least one. left: each with what it costs, in words of the index."""
+        """Removes and returns the first of the remaining items, at least one. left: each with its cost, in words of the index."""
         portion: list[_Item] = []
         self._taken = 0
         while left and (not portion or self._taken + left[0][1] <= self._most):
@@ -35,14 +35,14 @@ class Portions:
         return portion
 
     def begin(self) -> None:
-        """What `take` gave is being written from now on: the write lock is held."""
+        """Writing the items of `take` starts now: the write lock is held."""
         self._began = self._clock()
 
     def end(self) -> float:
-        """It is written; how many seconds that took."""
+        """The items are written; returns the seconds taken."""
         took = self._clock() - self._began
         if took > WANTED_SECONDS:
             self._most = max(_FEWEST, min(self._most, self._taken) // 2)
-        elif self._taken > self._most // 2:  # a small one says nothing of a large one
+        elif self._taken > self._most // 2:  # a small one says nothing about a large one
             self._most = min(_MOST, self._most + self._most // 4)
         return took

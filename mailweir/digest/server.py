@@ -1,9 +1,9 @@
 """`mailweir-digest`: takes recorded mail that isn't examined or read yet, and writes its sender verdict and its reading.
 
-Never loses or alters raw mail, and never verifies or reads anything in this process: `workers` does, under limits. Where DNS
-gives no answer a body stays pending and is tried again, later each time. Each stage has children of its own, and what is tried
-again or done anew has one of its own: neither waits for the other. Capture comes before both. Started by `mailweir up` or
-systemd, as the unprivileged user.
+Never loses or alters raw mail, and never verifies or reads anything in this process: `workers` does, under limits. If DNS gives
+no answer, a body stays pending and is retried after growing pauses. Each stage has children of its own, and retries and repeated
+work have their own, too: neither waits for the other. Capture has priority over both. Started by `mailweir up` or systemd, as the
+unprivileged user.
 """
 
 import signal
@@ -31,21 +31,21 @@ from mailweir.store.record import digest_queue, digest_rebuilds, file_owners
 from mailweir.store.record.digest_queue import Entry, Lane, Stage
 
 PROCESS = daemons.DIGEST.name
-LEASE = timedelta(minutes=2)  # more than what is in hand takes; what a host that died had is another's then
+LEASE = timedelta(minutes=2)  # longer than the work in hand takes; after it, another host takes over a dead host's work
 _TAKEN_AT_ONCE = 128
-_SMALL_BYTES = 64_000  # of mail that is taken out of the database many at a time
-MAX_TOGETHER = 50  # results in a transaction: few milliseconds, for the filter waits for the write lock meanwhile
-_TOGETHER_SECONDS = 0.1  # results that come within it share a transaction, unless nothing else is in hand
-_GATHER_SECONDS = 0.01  # less than what the children have been given takes
+_SMALL_BYTES = 64_000  # of mail that is fetched from the database many at a time
+MAX_TOGETHER = 50  # results in a transaction: a few milliseconds, because the filter waits for the write lock meanwhile
+_TOGETHER_SECONDS = 0.1  # results within this time share a transaction, unless nothing else is in hand
+_GATHER_SECONDS = 0.01  # shorter than the children need for their work
 _BUSY_SECONDS = 20.0
 _CPU_SECONDS = 5.0
 _HELD_BYTES = 600_000_000
 _VERDICT_BYTES, _READING_BYTES = 530_000_000, 230_000_000  # of memory, beside some 70 MB of this process's
-# Of one mail, on a busy machine, too. Two that take all of it, one after the other, still leave ordinary mail its 30 seconds.
+# For one mail, even on a busy machine. Two mails that take all of it in sequence still leave ordinary mail its 30 seconds.
 _WALL_SECONDS = {Lane.NEW: 12.0, Lane.LATER: 60.0}
 _WALL_SECONDS_A_MEGABYTE = 1.5
 _WALL_BEYOND_DNS_SECONDS = 7.5
-_NICENESS = {Lane.NEW: 10, Lane.LATER: 15}  # capture goes before
+_NICENESS = {Lane.NEW: 10, Lane.LATER: 15}  # capture has priority
 
 Desk = tuple[Stage, Lane]
 Hand = tuple[Entry, int]  # and the activity's id
@@ -53,7 +53,7 @@ Pools = Mapping[Desk, Pool[Hand]]
 
 
 def main() -> None:
-    """The console script. Exit 1 with one line where the settings or the database don't allow to work."""
+    """The console script. Exit 1 with one line if the settings or the database prevent its work."""
     logger = log.configure(PROCESS)
     try:
         config = settings.load()
@@ -75,21 +75,21 @@ def main() -> None:
     try:
         _serve(digest, config.digest.poll_seconds, logger, is_over)
     finally:
-        database.close()  # a signal may have come amid a query; a new connection gives back what is in hand
+        database.close()  # a signal may have come during a query; a new connection gives back the work in hand
         digest.stop()
         logger.info("stopped")
 
 
 def connect(config: Settings) -> Database:
-    """The digest's connection. What it writes, and that it is done, go into one transaction. So power that fails takes both
-    back, and it is done again: no commit waits for the disk, where the filter would have to wait with it."""
+    """The digest's connection. A result and its completion mark are written in one transaction, so a power failure undoes both,
+    and the work is repeated. So no commit waits for the disk, where the filter would have to wait with it."""
     return Database(config.database_url, busy_timeout_seconds=_BUSY_SECONDS, durable=False)
 
 
 def _serve(
     digest: "Digest", poll_seconds: float, logger: structlog.stdlib.BoundLogger, is_over: threading.Event
 ) -> None:
-    """Until the end. Amid a query the exit itself may be lost: the rollback fails, and its error takes the exit's place."""
+    """Serves until the end. During a query the exit itself may be lost: the rollback fails, and its error replaces the exit."""
     while not is_over.is_set():
         try:
             digest.turn(poll_seconds)
@@ -146,8 +146,8 @@ def _wall_seconds(stage: Stage, lane: Lane, config: Settings) -> float:
 
 @dataclass(slots=True)
 class _Desk:
-    """What was taken from the queue: waiting is still to be given to a child; in_hand has that, too. versions: of what waits, the
-    small ones. next_look: at the queue. is_rebuilding: there may be more of the record to be done anew."""
+    """The work taken from the queue: waiting has no child yet; in_hand includes it. versions: the small ones of the waiting.
+    next_look: at the queue. is_rebuilding: more of the record may have to be done again."""
 
     pool: Pool[Hand]
     waiting: deque[Entry] = field(default_factory=deque)
@@ -158,7 +158,7 @@ class _Desk:
 
 
 class Digest:
-    """The queue, the children, and what is written. To be used by one thread."""
+    """The queue, the children, and the written results. For one thread."""
 
     def __init__(
         self,
@@ -171,13 +171,14 @@ class Digest:
         self._database = database
         self._held = held
         self._desks = {key: _Desk(pool) for key, pool in pools.items()}
-        self._left: list[Entry] = []  # what was let go of, and is leased still
+        self._left: list[Entry] = []  # released, but still leased
         self._outcomes = Outcomes(database, logger, clock)
         self._logger = logger
         self._clock = clock
 
     def turn(self, poll_seconds: float) -> int:
-        """Gives out what is due, and writes what is done; how many are done. Waits at most so long. DatabaseUnavailable."""
+        """Gives out due work, and writes finished work; returns how many are finished. Waits at most this long.
+        DatabaseUnavailable."""
         self._give_out(poll_seconds)
         if self._is_idle():
             time.sleep(self._pause(poll_seconds))
@@ -185,7 +186,7 @@ class Digest:
         return self._write(self._collect(self._pause(poll_seconds)))
 
     def work_off(self) -> int:
-        """Does all that is due by now; how many. Errors: DatabaseUnavailable."""
+        """Does all due work; returns how many. Errors: DatabaseUnavailable."""
         done = 0
         for desk in self._desks.values():
             desk.next_look = 0.0
@@ -199,7 +200,7 @@ class Digest:
                 return done
 
     def forget(self) -> None:
-        """Lets go of all that isn't written: the queue has it still, and gets it back once it can be asked."""
+        """Releases everything unwritten: the queue still has it, and gets it back once it is reachable."""
         self._left += self._all_in_hand()
         for desk in self._desks.values():
             desk.pool.stop()
@@ -212,7 +213,7 @@ class Digest:
         self._database.close()
 
     def stop(self) -> None:
-        """Ends the children, and gives back what they had."""
+        """Ends the children, and gives back their work."""
         self._left += self._all_in_hand()
         for desk in self._desks.values():
             desk.pool.stop()
@@ -232,7 +233,7 @@ class Digest:
             self._left = []
 
     def _pause(self, poll_seconds: float) -> float:
-        """How long nothing is to be done but for what children say. A desk without room looks at nothing until then."""
+        """How long there is nothing to do except children's answers. A desk without room makes no queries until then."""
         looks = [desk.next_look - time.monotonic() for desk in self._desks.values() if desk.pool.has_room]
         if self._held and self._held.pool.has_room:
             looks.append(self._held.next_look - time.monotonic())
@@ -261,7 +262,7 @@ class Digest:
                 desk.pool.give((entry, version.activity_id), children.facts(version), version.content_zstd)
 
     def _take(self, stage: Stage, lane: Lane, desk: _Desk, poll_seconds: float) -> bool:
-        """Is there something to do? An empty queue is looked at again when it is time."""
+        """Is there something to do? An empty queue is checked again after a pause."""
         if time.monotonic() < desk.next_look:
             return False
         now = self._clock()
@@ -278,20 +279,20 @@ class Digest:
         return bool(found)
 
     def _collect(self, timeout_seconds: float) -> list[Outcome]:
-        """What is done, after a wait for the first; more that comes shortly after is taken along."""
+        """The finished work, after a wait for the first; results shortly after it are included."""
         found = self._answers(timeout_seconds)
         end = time.monotonic() + _TOGETHER_SECONDS
         while 0 < len(found) < MAX_TOGETHER and not self._is_idle():
             left = end - time.monotonic()
             if left <= 0:
                 break
-            # children have more to do; each answer by itself would wake this process
+            # The children still have work; waking this process for each single answer would cost more.
             time.sleep(min(left, _GATHER_SECONDS))
             found += self._answers(0.0)
         return found
 
     def _answers(self, timeout_seconds: float) -> list[Outcome]:
-        """What children say in this time. Of held mail, its desk is told."""
+        """The children's answers in this time. Answers for held mail go to its desk."""
         pools: list[Pool[Any]] = [desk.pool for desk in self._desks.values()]
         if self._held:
             pools.append(self._held.pool)

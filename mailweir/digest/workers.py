@@ -1,10 +1,9 @@
-"""Child processes that look at mail, each under limits of memory and time: hostile mail can end one of them and nothing else.
+"""Child processes that examine mail, each under limits of memory and time: hostile mail can end a child and nothing else.
 
-What goes over to a child and what comes back are frames: a length of 4 bytes and so many bytes. Nothing that a child sends is
-unpickled, and this process never waits for one that stops midway. One that dies, says too much or takes too long is killed and
-replaced. Which mail ended it is certain, for a child has only one in work; what was given to it besides goes to another, and so
-does what waits behind a mail that takes long.
-Called by `server`.
+Requests to a child and its answers are frames: a length of 4 bytes and that many bytes. A child's answer is never unpickled, and
+this process never waits for a child that stops midway. A child that dies, answers too much or takes too long is killed and
+replaced. The mail that ended it is certain, because a child works on one mail at a time; its other mails go to other children, as
+do mails that wait behind a slow one. Called by `server`.
 """
 
 import json
@@ -26,20 +25,20 @@ import structlog
 from mailweir import forking
 
 _LENGTH_BYTES = 4
-_AHEAD = 32  # mails given to a child before it has done the first: it then never waits for this process
+_AHEAD = 32  # mails given to a child in advance, so that it never waits for this process
 _AHEAD_BYTES = 256_000
 _PATIENCE_SECONDS = 1.0  # nearly all mail takes a hundredth of it
 _CHUNK_BYTES = 262_144
 
 Job = TypeVar("Job")
-Facts = Mapping[str, Any]  # of what JSON knows
+Facts = Mapping[str, Any]  # of JSON types
 Work = Callable[[Facts, bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Of one mail. data_bytes: of the child, beside what it has of its parent (RLIMIT_DATA). cpu_seconds: user's and system's.
-    wall_seconds: whatever it does, and so much more for each megabyte of it: a busy machine leaves a child little of it."""
+    """Limits for one mail. data_bytes: of the child, beside the memory of its parent (RLIMIT_DATA). cpu_seconds: user and system.
+    wall_seconds: in total, plus some for each megabyte, because a busy machine leaves a child little CPU."""
 
     data_bytes: int
     cpu_seconds: float
@@ -58,8 +57,8 @@ class _Task(Generic[Job]):
 
 @dataclass(slots=True)
 class _Child(Generic[Job]):
-    """tasks: the first is in work. ahead_bytes: of all. deadline: of the first, on the monotonic clock. patience_until: then what
-    is behind it goes to others. is_last: it ends once this one is done, for it has got mail that others do by now."""
+    """tasks: the first is being worked on. ahead_bytes: of all. deadline: of the first, on the monotonic clock. patience_until:
+    then the mails behind it go to others. is_last: it ends after this mail, because others now have its remaining mail."""
 
     pid: int
     socket: socket.socket
@@ -73,7 +72,7 @@ class _Child(Generic[Job]):
 
 
 class Pool(Generic[Job]):
-    """So many children, forked when they are needed. work: takes what `give` got for a job, and says what comes of it."""
+    """A number of children, forked on demand. work: gets the arguments of `give` for a job, and returns its answer."""
 
     def __init__(self, count: int, work: Work, limits: Limits) -> None:
         self._count = count
@@ -93,14 +92,14 @@ class Pool(Generic[Job]):
         return not self._returned and not any(child.tasks for child in self._children)
 
     def give(self, job: Job, facts: Facts, content: bytes) -> None:
-        """Hands a job over, without waiting. To be called where there is room. facts: `size` in bytes, where it takes longer."""
+        """Passes on a job, without waiting. Call it only if there is room. facts: `size` in bytes, if it takes longer."""
         about = json.dumps(facts).encode()
         body = b"".join((len(about).to_bytes(_LENGTH_BYTES), about, content))
         seconds = self._limits.wall_seconds + self._limits.wall_seconds_a_megabyte * facts.get("size", 0) / 1e6
         self._assign(_Task(job, len(body).to_bytes(_LENGTH_BYTES) + body, seconds))
 
     def stop(self) -> None:
-        """Ends all children, and forgets what they had."""
+        """Ends all children, and drops their jobs."""
         for child in self._children:
             _end(child)
         self._children, self._returned = [], deque()
@@ -108,17 +107,17 @@ class Pool(Generic[Job]):
     # --- for `wait` -------------------------------------------------------------------------------------------------------
 
     def interests(self) -> Iterator[tuple[int, int]]:
-        """The descriptors of children that have something to do, and what of each is waited for."""
+        """The descriptors of busy children, and the poll events to wait for."""
         for child in self._children:
             if child.tasks:
                 yield child.socket.fileno(), select.POLLIN | (select.POLLOUT if child.unsent else 0)
 
     def deadline(self) -> float:
-        """When the next child is out of time, or mail behind it is to go to others; infinity where none has anything to do."""
+        """When the next child is out of time, or the mail behind its first must go to others; infinity if all are idle."""
         return min(map(self._next_look, (child for child in self._children if child.tasks)), default=float("inf"))
 
     def collect(self, ready: Mapping[int, int]) -> Iterator[tuple[Job, bytes | None]]:
-        """What is done by now, and None for what ended its child. ready: by descriptor, what poll said."""
+        """The finished jobs, with None for each that ended its child. ready: poll's result by descriptor."""
         for child in list(self._children):
             events = ready.get(child.socket.fileno(), 0)
             if events & select.POLLOUT:
@@ -141,7 +140,8 @@ class Pool(Generic[Job]):
         return min(child.deadline, child.patience_until) if is_waited_for else child.deadline
 
     def _withdraw(self, child: _Child[Job]) -> None:
-        """What is behind its first goes to others. The child would do it, too, once it comes to it; so it ends before."""
+        """Gives the mails behind a child's first to others. The child would process them too when it reaches them, so it ends
+        before."""
         first, *others = child.tasks
         child.tasks = deque([first])
         child.is_last = True
@@ -183,7 +183,7 @@ class Pool(Generic[Job]):
         _send(child)
 
     def _is_alive(self, child: _Child[Job]) -> bool:
-        """Of one that has nothing to do: something else may have ended it, and no mail is to be blamed."""
+        """Is an idle child alive? If not, something other than a mail ended it."""
         if os.waitpid(child.pid, os.WNOHANG) == (0, 0):
             return True
         child.socket.close()
@@ -201,7 +201,8 @@ class Pool(Generic[Job]):
 
 
 def wait(pools: Sequence[Pool[Job]], timeout_seconds: float) -> Iterator[tuple[Job, bytes | None]]:
-    """What any of the pools' children are done with, once something is, or the time is over; None for what ended its child."""
+    """The finished jobs of any of the pools' children, once there are some, or after the time-out; None for a job that ended its
+    child."""
     poll = select.poll()
     for pool in pools:
         for descriptor, events in pool.interests():
@@ -218,7 +219,7 @@ def _has_room(child: _Child[Any]) -> bool:
 
 
 def _send(child: _Child[Any]) -> None:
-    """As much as the pipe takes. A child that is dead is seen where its answers are read."""
+    """Sends as much as the pipe takes. A dead child is noticed when its answers are read."""
     with suppress(OSError):
         while child.unsent:
             sent = child.socket.send(child.unsent[0])
@@ -229,7 +230,7 @@ def _send(child: _Child[Any]) -> None:
 
 
 def _receive(child: _Child[Any], max_answer_bytes: int) -> bool:
-    """Reads what came, no more than an answer or two; whether the child lives."""
+    """Reads the available bytes, at most an answer or two; returns whether the child lives."""
     while len(child.received) <= _LENGTH_BYTES + max_answer_bytes:
         try:
             chunk = child.socket.recv(_CHUNK_BYTES)
@@ -244,7 +245,7 @@ def _receive(child: _Child[Any], max_answer_bytes: int) -> bool:
 
 
 def _next_frame(received: bytearray, max_bytes: int) -> bytes | None:
-    """The first whole frame, which is taken off; None where there is none yet, or one that is too long."""
+    """Removes and returns the first whole frame; None if there is none yet, or if it is too long."""
     length = int.from_bytes(received[:_LENGTH_BYTES])
     end = _LENGTH_BYTES + length
     if len(received) < _LENGTH_BYTES or length > max_bytes or len(received) < end:
@@ -255,7 +256,7 @@ def _next_frame(received: bytearray, max_bytes: int) -> bytes | None:
 
 
 def _is_too_long(child: _Child[Any], max_bytes: int) -> bool:
-    """Says it more than it may, or something that it wasn't asked?"""
+    """Does it answer more than allowed, or without a request?"""
     length = int.from_bytes(child.received[:_LENGTH_BYTES]) if len(child.received) >= _LENGTH_BYTES else 0
     return length > max_bytes or (bool(child.received) and not child.tasks)
 
@@ -272,7 +273,7 @@ def _end(child: _Child[Any]) -> None:
 
 
 def _live(pipe: socket.socket, work: Work, limits: Limits) -> None:
-    """The child's life. Whatever goes wrong in it ends it, without a word of the mail in the log."""
+    """The child's main loop. Any error ends the child, and the log contains no word of the mail."""
     try:
         _confine(pipe, limits)
         while True:
@@ -289,8 +290,8 @@ def _live(pipe: socket.socket, work: Work, limits: Limits) -> None:
 
 
 def _confine(pipe: socket.socket, limits: Limits) -> None:
-    """Limits, and none of the parent's descriptors: no connection to the database."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's matter
+    """Applies the limits, and closes the parent's descriptors: no connection to the database."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     os.closerange(3, pipe.fileno())
     os.closerange(pipe.fileno() + 1, 65_536)
@@ -301,10 +302,11 @@ def _confine(pipe: socket.socket, limits: Limits) -> None:
 
 
 def _step_back(niceness: int) -> None:
-    """Whoever is waited for goes first: the filter and Postfix, and the parent, which may hold the database's write lock.
+    """Gives priority to the processes that others wait for: the filter and Postfix, and the parent, which may hold the database's
+    write lock.
 
-    Where the kernel shares processors among sessions (sched(7), autogroup), niceness counts within one alone. So the child has
-    one of its own.
+    If the kernel shares processors among sessions (sched(7), autogroup), niceness only counts within a session. So the child gets
+    its own session.
     """
     os.nice(niceness)
     with suppress(OSError):
@@ -313,7 +315,7 @@ def _step_back(niceness: int) -> None:
 
 
 def _data_bytes() -> int:
-    """What the parent had when it forked is the child's, too, and most of it is shared (proc_pid_status(5), VmData)."""
+    """The parent's memory at the fork counts for the child, too, and most of it is shared (proc_pid_status(5), VmData)."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmData:")[2].split()[0]) * 1_024
 
@@ -324,7 +326,7 @@ def _receive_whole(pipe: socket.socket) -> bytearray:
 
 
 def _receive_exactly(pipe: socket.socket, count: int) -> bytearray:
-    """EOFError where the parent is gone."""
+    """EOFError if the parent is gone."""
     received = bytearray(count)
     view, at = memoryview(received), 0
     while at < count:

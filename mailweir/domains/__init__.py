@@ -1,4 +1,4 @@
-"""SPF, DKIM and DMARC of a domain as its DNS has them, and what has to be published so that the relay may send for it.
+"""SPF, DKIM and DMARC of a domain as found in DNS, and the records to publish so that the relay may send for it.
 
-Asks DNS through a resolver that it is given; never writes anywhere, and never asks the database. Called by the command line.
+Queries DNS through a given resolver; never writes anywhere, and never asks the database. Called by the command line.
 """

@@ -1,4 +1,4 @@
-"""May the relay send for a domain: SPF for each of its addresses, DKIM, DMARC, and one verdict of it all.
+"""May the relay send for a domain? Checks SPF for each of its addresses, DKIM and DMARC, and gives one verdict.
 
 Every exit code of `spf check` and `domain check` is decided here. Called by the command line.
 """
@@ -35,7 +35,7 @@ class Verdict(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class SpfReport:
-    """evaluations: one for each address, in their order. suggestion: None where nothing has to be done."""
+    """evaluations: one for each address, in their order. suggestion: None if there is nothing to do."""
 
     domain: str
     sender: str
@@ -47,13 +47,13 @@ class SpfReport:
 
     @property
     def root(self) -> Node:
-        """The tree: the same for every address but for what matches."""
+        """The tree: the same for every address except for the matches."""
         return self.evaluations[0].root
 
 
 @dataclass(frozen=True, slots=True)
 class DomainReport:
-    """unknown: questions that DNS gave no answer to. outcome: what DMARC makes of the relay's mail today, in words.
+    """unknown: queries that DNS didn't answer. outcome: the effect of DMARC on the relay's mail today, in words.
 
     By RFC 7489; outcome_9989 by its successor.
     """
@@ -98,7 +98,7 @@ def _readings(questions: Questions, domain: str) -> tuple[Reading, ...]:
 
 
 def _nearly(readings: Sequence[Reading]) -> tuple[list[str], list[str]]:
-    """Faults and warnings of records that are nearly SPF: alone, one is a broken record and not none."""
+    """Faults and warnings of records that are nearly SPF: if there is no other record, it counts as a broken one, not as none."""
     told: list[str] = [
         said("a TXT record is nearly SPF, and receivers ignore it: {text}", text=_shown(decoded(one.text)))
         for one in readings
@@ -112,7 +112,7 @@ def _shown(text: str) -> str:
 
 
 def _slips(readings: Sequence[Reading], root: Node) -> Iterator[str]:
-    """What receivers read otherwise than it is meant, in a record that they can read."""
+    """Parts that receivers read otherwise than intended, in a record that they can read."""
     if root.records == 1 and root.result != "permerror":
         yield from (slip for one in readings if one.counts for slip in (*one.slips, *one.unclear))
 
@@ -128,8 +128,8 @@ def _spf_verdict(results: set[str], faults: Sequence[str], warnings: Sequence[st
 
 
 def _faults(found: Sequence[Evaluation]) -> Iterator[str]:
-    """What is a permerror to somebody: at the latest to a receiver of mail from an address that matches nowhere."""
-    # of all addresses: what an IPv6 client finds nothing at, an IPv4 one may, and a macro leads each elsewhere
+    """Causes of a permerror for some receiver: at the latest for mail from an address that matches nowhere."""
+    # Over all addresses: a look-up may be void for IPv6 and not for IPv4, and a macro leads each address elsewhere.
     lookups, voids = _most([one.root for one in found])
     if lookups > MAX_LOOKUPS:
         yield said(
@@ -150,7 +150,7 @@ def _faults(found: Sequence[Evaluation]) -> Iterator[str]:
 
 
 def _most(roots: Sequence[Node]) -> tuple[int, int]:
-    """Look-ups and void ones of the address that makes the most."""
+    """Look-ups and void look-ups of the address with the most."""
     return max(root.lookups for root in roots), max(root.voids for root in roots)
 
 
@@ -205,7 +205,7 @@ def _is_wildcard(questions: Questions, root: Node) -> bool:
 def check_domain(
     questions: Questions, domain: str, relay: Relay, keys: Sequence[Key], sender: str = ""
 ) -> DomainReport:
-    """SPF, DKIM and DMARC together. keys: those that sign for the domain, or will."""
+    """SPF, DKIM and DMARC together. keys: those that sign for the domain now or later."""
     spf = check_spf(questions, domain, relay, sender)
     unknown: list[str] = []
     published: list[Published] = []
@@ -233,7 +233,7 @@ def check_domain(
 
 
 def _alignment(questions: Questions, policies: Found, spf: SpfReport) -> tuple[bool, bool]:
-    """Does SPF count for the author: by RFC 7489, by RFC 9989? Errors: DnsUnavailable."""
+    """Is SPF aligned with the author, by RFC 7489 and by RFC 9989? Errors: DnsUnavailable."""
     sender_domain = spf.sender.rpartition("@")[2]
     return (
         dmarc.is_aligned_7489(sender_domain, spf.domain, strict=policies.by_7489.strict_spf),

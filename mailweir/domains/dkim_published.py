@@ -1,5 +1,5 @@
-"""Is a DKIM key published as it should be (RFC 6376 3.6.1): there, once, ours, long enough, not revoked, for
-mail, for sha256, no test. Called by `checks`."""
+"""Is a DKIM key published correctly (RFC 6376 3.6.1): present, once, ours, long enough, not revoked, for mail, for sha256, not a
+test key? Called by `checks`."""
 
 import binascii
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ GOOD_BITS = 2048
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that signs, or will. public_key_der: ours, or None where only the selector is known."""
+    """A key that signs now or later. public_key_der: ours, or None if only the selector is known."""
 
     selector: str
     public_key_der: bytes | None = None
@@ -26,7 +26,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """name: where it is looked for. kind: such as rsa-2048, or "". fault: what is wrong, or "". note: what is to be known."""
+    """name: of the record. kind: such as rsa-2048, or "". fault: an error, or "". note: useful to know."""
 
     selector: str
     name: str
@@ -37,7 +37,7 @@ class Published:
 
 
 def look(questions: Questions, domain: str, key: Key) -> Published:
-    """What DNS says of a key. Errors: DnsUnavailable."""
+    """The published state of a key. Errors: DnsUnavailable."""
     name = f"{key.selector}._domainkey.{domain}"
     values = [value.encode("latin-1") for value in questions.ask(name, "TXT").values]
     if key.public_key_der is not None:

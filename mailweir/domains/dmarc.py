@@ -1,6 +1,6 @@
-"""A domain's DMARC policy, as RFC 7489 has it found and as its successor RFC 9989 has, for receivers go by either.
+"""A domain's DMARC policy, as found by RFC 7489 and by its successor RFC 9989, because receivers use either.
 
-Called by `checks`. `organisation` also serves who wants to know whose a host is.
+Called by `checks`. `organisation` also serves callers that want to know a host's owner.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,15 +16,15 @@ from mailweir.domains.questions import Questions
 from mailweir.errors import DnsUnavailable
 from mailweir.sentence import joined, said
 
-MAX_WALKED_LABELS = 7  # RFC 9989 4.10: of a longer name the walk goes on with so many
+MAX_WALKED_LABELS = 7  # RFC 9989 4.10: the walk of a longer name continues with this many
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """policy: what is asked for mail that fails, none where there is no record. found_at: where the record stands, or "".
+    """policy: requested for failing mail; none if there is no record. found_at: the record's name, or "".
 
-    strict_spf, strict_dkim: aligned is the same name only, else the same organisation. fault: what is wrong, or "".
-    is_test: t=y, which RFC 9989 has and RFC 7489 has not: the policy isn't to be applied.
+    strict_spf, strict_dkim: only the same name is aligned, otherwise the same organisation. fault: what is wrong, or "". is_test:
+    t=y, which RFC 9989 has and RFC 7489 doesn't: the policy isn't to be applied.
     """
 
     policy: str
@@ -39,7 +39,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What both say. by_7489, by_9989: alike for most domains. differences: in words, where they aren't."""
+    """The policies by both RFCs. by_7489, by_9989: alike for most domains. differences: in words, if they differ."""
 
     by_7489: Policy
     by_9989: Policy
@@ -57,9 +57,9 @@ def _suffixes() -> Any:
 
 
 def look(questions: Questions, domain: str) -> Found:
-    """The policy that counts for an author's domain. Errors: DnsUnavailable."""
+    """The effective policy for an author's domain. Errors: DnsUnavailable."""
     old = _by_7489(questions, domain)
-    try:  # it asks names far above the domain, whose silence takes nothing from what is known
+    try:  # it queries names far above the domain; if they don't answer, the known results stay valid
         new = _by_9989(questions, domain)
         return Found(old, new, tuple(_differences(old, new)))
     except DnsUnavailable as error:
@@ -67,12 +67,12 @@ def look(questions: Questions, domain: str) -> Found:
 
 
 def is_aligned_7489(domain: str, author_domain: str, *, strict: bool) -> bool:
-    """RFC 7489 3.1: is the domain that SPF or DKIM speaks for the author's?"""
+    """RFC 7489 3.1: is the domain that SPF or DKIM authenticated aligned with the author's?"""
     return domain == author_domain or (not strict and organisation(domain) == organisation(author_domain))
 
 
 def is_aligned_9989(questions: Questions, domain: str, author_domain: str, *, strict: bool) -> bool:
-    """RFC 9989 4.10.2 likewise: by a walk from each. Errors: DnsUnavailable."""
+    """The same by RFC 9989 4.10.2: by a walk from each. Errors: DnsUnavailable."""
     if domain == author_domain or strict:
         return domain == author_domain
     return _walk(questions, domain).organisation == _walk(questions, author_domain).organisation
@@ -83,7 +83,7 @@ def _at(questions: Questions, domain: str) -> list[str]:
 
 
 def _near_fault(questions: Questions, domain: str) -> str:
-    """What is nearly a record at a name. It isn't to be left there beside a second one: who reads it leniently finds two."""
+    """The fault of a near-record at a name. It must not stay beside a second one: a lenient receiver would find two."""
     values = questions.ask(f"_dmarc.{domain}", "TXT").values
     near = [value for value in values if dmarc_record.is_near(value)]
     if not near:
@@ -106,12 +106,12 @@ def _near_fault(questions: Questions, domain: str) -> str:
 
 
 def _by_7489(questions: Questions, domain: str) -> Policy:
-    """6.6.3: the domain's record, else its organisation's."""
+    """6.6.3: the domain's record, otherwise its organisation's."""
     above = organisation(domain)
     for name, tags in ((domain, ("p",)), (above, ("sp", "p"))):
         texts = _at(questions, name)
         fault = _near_fault(questions, name)
-        if len(texts) > 1:  # the search ends without a policy; it doesn't go on to the organisation's
+        if len(texts) > 1:  # the search ends without a policy; it doesn't continue to the organisation's
             return Policy(
                 "none",
                 "",
@@ -145,7 +145,7 @@ def _policy(name: str, record: Record, tags: tuple[str, ...], fault: str) -> Pol
 
 @dataclass(slots=True)
 class _Walk:
-    """records: by name, from the domain upwards, without those of a name that has several. psd: where psd=y stands, or ""."""
+    """records: by name, from the domain upwards, without those of a name that has several. psd: the name with psd=y, or ""."""
 
     organisation: str
     records: dict[str, Record] = field(default_factory=dict)
@@ -161,14 +161,14 @@ def _names(domain: str) -> Iterator[str]:
 
 
 def _walk(questions: Questions, domain: str) -> _Walk:
-    """4.10 and 4.10.2: which records there are, and what the organisational domain is."""
+    """4.10 and 4.10.2: the existing records, and the organisational domain."""
     walk = _Walk(domain)
     for name in _names(domain):
         texts = _at(questions, name)
         if len(texts) != 1:
             continue
         record = walk.records[name] = dmarc_record.parse(texts[0])
-        walk.organisation = name  # unless psd= says otherwise: that of the fewest labels
+        walk.organisation = name  # unless psd= says otherwise: the name with the fewest labels
         if record.has("psd", "n"):
             break
         if record.has("psd", "y"):
@@ -179,12 +179,12 @@ def _walk(questions: Questions, domain: str) -> _Walk:
 
 
 def _by_9989(questions: Questions, domain: str) -> Policy:
-    """4.10.1: the domain's record, else its organisation's, else its public suffix's."""
+    """4.10.1: the domain's record, otherwise its organisation's, otherwise its public suffix's."""
     walk = _walk(questions, domain)
     fault = _near_fault(questions, domain)
     if domain in walk.records:
         return _policy(domain, walk.records[domain], ("p",), fault)
-    exists = questions.ask(domain, "TXT").name_exists  # RFC 8020: NXDOMAIN, which no type of it changes
+    exists = questions.ask(domain, "TXT").name_exists  # RFC 8020: NXDOMAIN covers all types
     tags = ("sp", "p") if exists else ("np", "sp", "p")
     for name in (walk.organisation, walk.psd):
         if name in walk.records:
@@ -193,7 +193,7 @@ def _by_9989(questions: Questions, domain: str) -> Policy:
 
 
 def _differences(old: Policy, new: Policy) -> Iterator[str]:
-    """Where receivers of either kind do something else."""
+    """Where receivers of the two RFCs act differently."""
     if (old.policy, old.found_at) != (new.policy, new.found_at):
         yield said("by RFC 7489 {old}; by RFC 9989 {new}", old=_told(old), new=_told(new))
     record = dmarc_record.parse(new.text)
@@ -220,5 +220,5 @@ def _told(policy: Policy) -> str:
 
 
 def faults(found: Found) -> Sequence[str]:
-    """What is wrong, each thing once."""
+    """The faults, each once."""
     return tuple(dict.fromkeys(filter(None, (found.by_7489.fault, found.by_9989.fault))))

@@ -1,6 +1,6 @@
-"""The text of a DMARC record (RFC 7489 6.3, 6.4; RFC 9989 4.7, 4.8), and of TXT records that are nearly one.
+"""The text of a DMARC record (RFC 7489 6.3, 6.4; RFC 9989 4.7, 4.8), and of TXT records that are nearly DMARC.
 
-Pure: asks nothing. Called by `dmarc`.
+Pure: makes no queries. Called by `dmarc`.
 """
 
 import re
@@ -12,7 +12,7 @@ from mailweir.sentence import said
 
 POLICIES = ("none", "quarantine", "reject")
 _MAX_SHOWN_CHARS = 120
-# Both say: "v" in any case, for ABNF's strings have none, and DMARC1 as it stands there (%x44 %x4d %x41 %x52 %x43 %x31)
+# Both RFCs: "v" in any case, because ABNF strings are case-insensitive, and DMARC1 exactly (%x44 %x4d %x41 %x52 %x43 %x31).
 _VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
 _NAME = re.compile(r"[A-Za-z]+\Z")
 _NEAR = re.compile(
@@ -24,14 +24,14 @@ _REPORTS_TO = re.compile(r"\s*mailto:[^@\s]+@[^@\s]+", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record that counts. tags: by name in small letters. faults: what in it can't be read, in words."""
+    """One record that counts. tags: by name in lower case. faults: its unreadable parts, in words."""
 
     text: str
     tags: dict[str, str]
     faults: tuple[str, ...]
 
     def policy(self, *names: str) -> str:
-        """What the first of these tags that is there asks for; none where it can't be read, for both say so."""
+        """The policy of the first of these tags that is present; none if unreadable, as both RFCs say."""
         found = next((self.tags[name] for name in names if name in self.tags), "none").lower()
         return found if found in POLICIES else "none"
 
@@ -63,7 +63,7 @@ def parse(text: str) -> Record:
 
 
 def _unreadable(tags: dict[str, str]) -> Sequence[str]:
-    """Tags that receivers leave out, or for which they take p=none instead (RFC 7489 6.6.3, RFC 9989 4.10.1)."""
+    """Tags that receivers ignore, or for which they use p=none instead (RFC 7489 6.6.3, RFC 9989 4.10.1)."""
     found = []
     for name in ("p", "sp", "np"):
         if name in tags and tags[name].lower() not in POLICIES:
@@ -100,12 +100,12 @@ def _missing(value: str) -> str:
 
 
 def is_near(value: str) -> bool:
-    """Is a TXT value at a _dmarc name nearly a DMARC record, so that its owner thinks that he has one?"""
+    """Is a TXT value at a _dmarc name nearly a DMARC record, so that its owner believes to have one?"""
     return not counts(value) and bool(_NEAR.search(cleaned(value[:1000])))
 
 
 def why_not(value: str) -> str:
-    """Why a value that is nearly a record is none to receivers, in words."""
+    """Why a near-record isn't a DMARC record to receivers, in words."""
     text, plain = decoded(value), cleaned(value)
     version = re.match(r"\W*v\s*=\s*(\w*)", plain, re.IGNORECASE)
     if "\\" in text:

@@ -1,7 +1,7 @@
-"""Who receives a domain's mail, and the include that the provider usually asks its clients to publish.
+"""The provider that receives a domain's mail, and the include that it usually asks its clients to publish.
 
-For a question to a person, never for a record: who receives a domain's mail needn't send it, and what a provider asks for
-changes. Called by `suggestion`.
+Used to ask a person, never for a record: the receiver of a domain's mail needn't send its mail, and providers change their
+requirements. Called by `suggestion`.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Provider:
     include: str
 
 
-# by the end of an MX host's name; as the providers' own instructions for their clients have it
+# By the end of an MX host's name; includes from the providers' own instructions for their clients.
 _BY_MX = {
     "google.com": Provider("Google", "_spf.google.com"),
     "googlemail.com": Provider("Google", "_spf.google.com"),
@@ -49,7 +49,7 @@ _BY_MX = {
 
 
 def of_exchange(host: str) -> Provider | None:
-    """The provider whose host this MX is, by the longest end of its name that is known."""
+    """The provider of this MX host, by the longest known suffix of its name."""
     labels = host.lower().rstrip(".").split(".")
     ends = (".".join(labels[at:]) for at in range(len(labels)))
     return next((_BY_MX[end] for end in ends if end in _BY_MX), None)

@@ -1,4 +1,4 @@
-"""Questions to DNS: each asked once, all within one deadline; an empty answer and no answer are kept apart.
+"""DNS queries: each made once, all within one deadline; an empty answer and no answer are distinct.
 
 Called by the checks of this package. A resolver is given; nothing here reads the settings or /etc/resolv.conf.
 """
@@ -21,9 +21,9 @@ MAX_SECONDS = 20.0  # for all questions of one check; RFC 7208 4.6.4 asks for at
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """values: as a zone file has them, TXT as joined bytes in latin-1. canonical: the name that has them (an alias's end).
+    """values: in zone file notation, TXT as joined bytes in latin-1. canonical: the name that has them (an alias's end).
 
-    name_exists: false where there is nothing of any type, at the name and below it (RFC 8020).
+    name_exists: false if there is nothing of any type, at the name and below it (RFC 8020).
     """
 
     values: tuple[str, ...]
@@ -37,10 +37,10 @@ _ABSENT = Answer((), name_exists=False)
 
 
 class Questions:
-    """Asks, and remembers the answers of one check.
+    """Makes queries, and caches the answers of one check.
 
-    overrides: TXT values by lower-case name, taken instead of DNS's: how a suggested record is tried before it is published.
-    within_seconds: nothing is asked any more after so long, whatever it is for; None: no such end.
+    overrides: TXT values by lower-case name, used instead of DNS's: to test a suggested record before it is published.
+    within_seconds: no queries at all are made after this time; None: no limit.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Questions:
         self._known: dict[tuple[str, str], Answer | DnsUnavailable] = {}
 
     def supposing(self, name: str, txt: str) -> "Questions":
-        """The same answers, but for this TXT record."""
+        """The same answers, except for this TXT record."""
         other = Questions(self._resolver, {**self._overrides, name.lower(): txt}, self._clock)
         other._deadline, other._ends_at = self._deadline, self._ends_at
         other._known = {key: value for key, value in self._known.items() if key != (name.lower(), "TXT")}
@@ -66,7 +66,7 @@ class Questions:
 
     @contextmanager
     def aside(self, seconds: float) -> Iterator[None]:
-        """Questions on whose answers no result hangs: they get so much time together, and take none from the others."""
+        """Queries on which no result depends: they share this much time, and take none from the others."""
         before, began = self._deadline, self._clock()
         self._deadline = began + seconds
         try:
@@ -75,7 +75,7 @@ class Questions:
             self._deadline = before + (self._clock() - began)
 
     def ask(self, name: str, kind: str) -> Answer:
-        """The answer; without values where the name, or this type of it, isn't there, or no name can be so.
+        """The answer; without values if the name, or this type of it, doesn't exist, or isn't a possible name.
 
         Errors: DnsUnavailable (timeout, SERVFAIL, a loop of aliases): unknown.
         """
@@ -88,7 +88,7 @@ class Questions:
             try:
                 found = self._fetch(*key)
             except DnsUnavailable as error:
-                if hurried:  # who asks again may have more time
+                if hurried:  # a later query may have more time
                     raise
                 found = error
             self._known[key] = found
@@ -98,7 +98,7 @@ class Questions:
 
     def _fetch(self, name: str, kind: str) -> Answer:
         try:
-            # by its labels: what a macro has put into a name is no escape of a zone file
+            # By its labels: text that a macro put into a name is not a zone file escape.
             wanted = dns.name.Name([*name.encode().split(b"."), b""])
         except (dns.exception.DNSException, UnicodeEncodeError):
             return _VOID
@@ -127,8 +127,8 @@ class Questions:
 
 
 def _cause(error: Exception) -> str:
-    """In one line, each thing once: the library repeats it for each try."""
-    tries = getattr(error, "kwargs", {}).get("errors") or ()  # (server, by TCP, port, what it said, response) each
+    """In one line, each cause once: the library repeats it for each try."""
+    tries = getattr(error, "kwargs", {}).get("errors") or ()  # each: (server, by TCP, port, message, response)
     told = dict.fromkeys(str(one[3]).rstrip(".") for one in tries)
     return ", ".join(told) or " ".join(str(error).split())
 
@@ -144,7 +144,7 @@ def _value(item: object, kind: str) -> str:
 
 
 def resolver_at(nameserver: str, port: int, timeout_seconds: float) -> dns.resolver.Resolver:
-    """A resolver that asks this address, or with "" the system's. Errors: DnsUnavailable where the system has none."""
+    """A resolver that queries this address, or with "" the system's. Errors: DnsUnavailable if the system has none."""
     try:
         resolver = dns.resolver.Resolver(configure=not nameserver)
     except dns.resolver.NoResolverConfiguration as error:

@@ -1,4 +1,4 @@
-"""Who sends for a domain: the relay of the settings, or addresses that somebody asks about. Called by the command line."""
+"""The sender for a domain: the relay of the settings, or given addresses. Called by the command line."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from mailweir.settings import Settings
 
 
 def sending_address(text: str) -> IpAddress:
-    """An address as receivers see it: a mapped one is the IPv4 one. ValueError where it is none, or of one link only."""
+    """An address as receivers see it: a mapped one becomes IPv4. ValueError if it is invalid, or link-local."""
     ip = ipaddress.ip_address(text)
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.scope_id is not None:
@@ -19,11 +19,11 @@ def sending_address(text: str) -> IpAddress:
 
 
 def relay(settings: Settings | None, asked: Sequence[IpAddress] = ()) -> Relay | None:
-    """The addresses that are asked about, else those of the settings; None where neither names any."""
+    """The given addresses, otherwise those of the settings; None if there are none."""
     known = settings.relay.relay_addresses if settings else ()
     chosen = tuple(dict.fromkeys(asked)) or known
     if not chosen:
         return None
-    # an include stands for the relay's own addresses, not for others that are asked about
+    # The include stands for the relay's own addresses, not for other given ones.
     include = settings.relay.spf_include if settings and set(chosen) <= set(known) else ""
     return Relay(chosen, settings.hostname if settings else "", include)

@@ -1,8 +1,9 @@
-"""An SPF evaluator (RFC 7208) that explains itself: it walks the whole tree of records, also past the term that matches.
+"""An SPF evaluator (RFC 7208) that explains itself: it walks the whole tree of records, including the part after the matching
+term.
 
-The result is what the RFC says: by the terms up to the match, with its limits. What lies past the match is walked all the same:
-look-ups are counted as a receiver counts them whose sender matches nowhere, and faults are seen before somebody meets them.
-Called by `checks` and by the command line.
+The result follows the RFC: by the terms up to the match, with its limits. The part after the match is walked too: look-ups are
+counted as for a sender that matches nowhere, and faults are found before they cause harm. Called by `checks` and by the command
+line.
 """
 
 import ipaddress
@@ -17,15 +18,15 @@ from mailweir.sentence import said
 MAX_LOOKUPS = 10  # 4.6.4
 MAX_VOID_LOOKUPS = 2
 MAX_NAMES = 10  # of one mx (more: permerror) or ptr (more: not looked at)
-MAX_BESIDE_LOOKUPS = 60  # past the match or a fault; nobody's record makes us ask for ever
-BESIDE_SECONDS = 5.0  # likewise, for each evaluation
+MAX_BESIDE_LOOKUPS = 60  # after the match or a fault; nobody's record makes us query for ever
+BESIDE_SECONDS = 5.0  # the same, for each evaluation
 
 DEFAULT_EXPLANATION = "DEFAULT"
 
 
 @dataclass(slots=True)
 class Step:
-    """One term as it was met. outcome: match, no match, permerror, temperror. look-ups and voids: with all below it."""
+    """One evaluated term. outcome: match, no match, permerror, temperror. look-ups and voids: including everything below it."""
 
     text: str
     outcome: str
@@ -54,7 +55,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """result and explanation: what a receiver gets. lookups_to_match: of those that it made; root.lookups: of the whole tree."""
+    """result and explanation: what a receiver gets. lookups_to_match: made by the receiver; root.lookups: of the whole tree."""
 
     request: Request
     result: str
@@ -65,12 +66,12 @@ class Evaluation:
 
 
 def evaluate(questions: Questions, ip: IpAddress, sender: str, helo: str, receiver: str = "unknown") -> Evaluation:
-    """check_host for an envelope sender, "" for the null sender (2.4). Never raises for what DNS says or doesn't say."""
+    """check_host for an envelope sender, "" for the null sender (2.4). Never raises because of DNS."""
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
         ip = ip.ipv4_mapped
     local, _, domain = (sender or helo).rpartition("@")
     request = Request(ip, f"{local or 'postmaster'}@{domain}", helo, receiver)
-    # First what counts, alone: no term past the match may cost it time.
+    # First the effective part, alone: terms after the match must not take its time.
     strict = _Walk(questions, request, whole=False)
     node = strict.visit(domain, (), live=True)
     explanation = strict.explain(node) if node.result == "fail" else ""
@@ -88,7 +89,7 @@ def is_host_name(domain: str) -> bool:
 
 
 class _Walk:
-    """The counts of one evaluation. lookups, voids: as the receiver counts them. whole: also past the match."""
+    """The counts of one evaluation. lookups, voids: as the receiver counts them. whole: also after the match."""
 
     def __init__(self, questions: Questions, request: Request, *, whole: bool) -> None:
         self._questions = questions
@@ -137,7 +138,7 @@ class _Walk:
             if not decided and step.outcome != "no match":
                 decided = term.result if step.outcome == "match" else step.outcome
                 node.fault = node.fault or step.fault
-            if term.name == "all":  # 5.1: nobody looks at what comes after it
+            if term.name == "all":  # 5.1: later terms are ignored
                 break
         has_all = any(term.name == "all" for term in record.mechanisms)
         if record.redirect and not has_all and (self._whole or not decided):  # 6.1
@@ -236,7 +237,7 @@ class _Walk:
         return values
 
     def _validated(self, step: Step, live: bool) -> list[str]:
-        """The client's names that lead back to its address (5.5). A failure of DNS is no match here."""
+        """The client's names that resolve back to its address (5.5). A DNS failure counts as no match here."""
         ip = self._request.ip
         try:
             names = self._ask(ip.reverse_pointer, "PTR", step, live)[:MAX_NAMES]
@@ -253,13 +254,13 @@ class _Walk:
         return any(ipaddress.ip_address(value) == ip for value in values)
 
     def _validated_for(self, domain: str) -> str:
-        """The macro p: the domain itself, else a name below it, else any, else `unknown` (7.3)."""
+        """The macro p: the domain itself, otherwise a name below it, otherwise any, otherwise `unknown` (7.3)."""
         names = self._validated(Step("%{p}", ""), live=False)
         names.sort(key=lambda name: (name.lower() != domain.lower(), not _is_within(name, domain)))
         return names[0] if names else "unknown"
 
     def explain(self, root: Node) -> str:
-        """The explanation of a fail (6.2), from the record that a redirect leads to. Any fault in it: the default."""
+        """The explanation of a fail (6.2), from the record that a redirect leads to. On any fault in it: the default."""
         node = root
         while True:
             record = spf_record.parse(node.text or "v=spf1")

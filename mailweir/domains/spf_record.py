@@ -1,6 +1,6 @@
-"""The text of an SPF record, taken apart (RFC 7208 section 12), and its macros (section 7).
+"""Parses the text of an SPF record (RFC 7208 section 12), and expands its macros (section 7).
 
-Pure: asks nothing. Called by `spf`, `spf_slips`, `spf_terms` and `suggestion`.
+Pure: makes no queries. Called by `spf`, `spf_slips`, `spf_terms` and `suggestion`.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 QUALIFIERS = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
 COUNTED = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})  # 4.6.4: each costs a look-up
 MAX_NAME_BYTES = 253  # 7.3
-_MAX_SHOWN_CHARS = 80  # of a term that can't be read: a record may have 64 kB of it
+_MAX_SHOWN_CHARS = 80  # of an unreadable term: a record may have 64 kB of it
 _MAX_LABEL_DIGITS = 3  # no name has a thousand labels: more digits keep all of them
 
 _MECHANISM = re.compile(r"([-+~?]?)(all|include|a|mx|ptr|ip4|ip6|exists)(?=[:/]|$)(.*)", re.IGNORECASE | re.DOTALL)
@@ -34,7 +34,7 @@ _MACRO = re.compile(r"%(?:\{([a-z])([0-9]*)(r?)([-.+,/_=]*)\}|([%_-]))", re.IGNO
 
 
 class SyntaxFault(Exception):
-    """The record can't be read: permerror. Its text says which term, and why."""
+    """The record can't be read: permerror. Its text names the term, and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _require_digits(text: str, word: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Whose mail is asked about: the client's address, the envelope sender (whole, with a local part) and HELO."""
+    """The mail to evaluate: the client's address, the envelope sender (whole, with a local part) and HELO."""
 
     ip: IpAddress
     sender: str
@@ -163,7 +163,8 @@ class Request:
 
 
 def expand(text: str, request: Request, domain: str, validated: Callable[[], str]) -> str:
-    """The text with its macros in place (7.3). domain: of the record. validated: the client's name, asked for `p` only."""
+    """The text with its macros expanded (7.3). domain: of the record. validated: returns the client's name, called for `p`
+    only."""
 
     def one(found: re.Match[str]) -> str:
         if found[5]:
@@ -199,7 +200,7 @@ def _letter(letter: str, request: Request, domain: str, validated: Callable[[], 
 
 
 def shorten(name: str) -> str:
-    """A name without the labels on the left that make it too long (7.3)."""
+    """A name without the leftmost labels that make it too long (7.3)."""
     name = name.rstrip(".") if name.endswith(".") else name
     while len(name) > MAX_NAME_BYTES and "." in name:
         name = name.partition(".")[2]

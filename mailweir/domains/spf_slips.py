@@ -1,8 +1,8 @@
-"""What an SPF record is meant to say that its owner mistyped, and which TXT records are nearly SPF records.
+"""The intended meaning of a mistyped SPF record, and TXT records that are nearly SPF records.
 
-A receiver reads a record as RFC 7208 says or not at all, and takes one that is nearly SPF for none. Who is to change it has to
-know what was meant by it: dropping a mistyped include would cut off who sends through it. What can be meant in one way is
-repaired, each slip named; what can't is told as unclear. Pure: asks nothing. Called by `checks` and `suggestion`.
+A receiver reads a record strictly by RFC 7208, and ignores a TXT record that is only nearly SPF. To change it, one has to know
+its intended meaning: dropping a mistyped include would cut off its senders. A mistake with one possible meaning is repaired, and
+each is named; others are reported as unclear. Pure: makes no queries. Called by `checks` and `suggestion`.
 """
 
 import re
@@ -14,8 +14,8 @@ from mailweir.domains.typed_text import cleaned, decoded
 from mailweir.sentence import said
 
 _MAX_SHOWN_CHARS = 80
-_MAX_HEAD_CHARS = 200  # in which a version has to stand
-_MAX_PARTED_CHARS = 300  # of a term that blanks have parted
+_MAX_HEAD_CHARS = 200  # within which a version has to occur
+_MAX_PARTED_CHARS = 300  # of a term split by blanks
 MAX_WORDS = 500  # of a record worth a second look; 64 kB may hold 30,000
 
 _VERSION = re.compile(
@@ -37,7 +37,7 @@ _LOOKS_LIKE_A_VALUE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Terms that stand together. end: how they end, in some form of `all`, or "". redirect: where the rest is, or ""."""
+    """Terms that belong together. end: their final `all` in some form, or "". redirect: the target of a redirect, or ""."""
 
     terms: tuple[str, ...]
     end: str = ""
@@ -46,9 +46,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a TXT value is meant to say. counts: whether receivers take it for SPF.
+    """The intended meaning of a TXT value. counts: whether receivers take it for SPF.
 
-    parts: one, or several where `all` or `v=spf1` stands in the middle. slips: what was repaired; unclear: what can't be.
+    parts: one, or several if `all` or `v=spf1` occurs in the middle. slips: the repaired mistakes; unclear: those that can't be
+    repaired.
     """
 
     text: str
@@ -59,17 +60,17 @@ class Reading:
 
 
 def read_all(values: Iterable[str]) -> tuple[Reading, ...]:
-    """The SPF records among a name's TXT values, and those that are nearly so. values: as `Questions` has them, in any order."""
-    found = sorted(values)  # DNS gives them in any order
+    """The SPF records among a name's TXT values, and the near-records. values: as in `Questions`, in any order."""
+    found = sorted(values)  # DNS returns them in any order
     counting = [value for value in found if spf_record.is_spf(value)]
     near = [value for value in found if not spf_record.is_spf(value) and is_near(value)]
-    if counting:  # Sender ID's record (RFC 4406) beside SPF's is no slip
+    if counting:  # Sender ID's record (RFC 4406) beside SPF's is not a mistake
         near = [value for value in near if not _is_sender_id(value)]
     return tuple(read(value) for value in (*counting, *near))
 
 
 def is_near(value: str) -> bool:
-    """Is a TXT value nearly an SPF record, so that its owner thinks that he has one?"""
+    """Is a TXT value nearly an SPF record, so that its owner believes to have one?"""
     text = cleaned(value[: 64 * MAX_WORDS])
     matched = _VERSION.match(text, 0, _MAX_HEAD_CHARS)
     if matched:
@@ -78,7 +79,8 @@ def is_near(value: str) -> bool:
         return bool((named and not rest) or "=" in (matched["v"] or "") or _STRONG.search(rest))
     if _MISSPELT.match(text, 0, _MAX_HEAD_CHARS):
         return True
-    words = _joined(text.split()[: MAX_WORDS + 1])  # no version at all: a record that was parted, or begun too late
+    # no version at all: a record that was split, or pasted without its beginning
+    words = _joined(text.split()[: MAX_WORDS + 1])
     return bool(_STRONG.search(text)) and 1 < len(words) <= MAX_WORDS and all(map(spf_terms.is_sound, words))
 
 
@@ -88,7 +90,7 @@ def _is_sender_id(value: str) -> bool:
 
 
 def read(value: str) -> Reading:
-    """What one value is meant to say."""
+    """The intended meaning of one value."""
     counts = spf_record.is_spf(value)
     slips: list[str] = []
     text = cleaned(value)
@@ -107,7 +109,8 @@ def read(value: str) -> Reading:
 
 
 def _unquoted(value: str, counts: bool, text: str, slips: Sequence[str]) -> Reading:
-    """Between two quoted strings a term may have been cut (RFC 1035 5.1), or a blank forgotten: what only one way can be read."""
+    """Between two quoted strings a term may have been split (RFC 1035 5.1), or a blank forgotten: the result if only one reading
+    is possible."""
     found: list[Reading] = []
     for seam in ("", " "):
         named = list(slips)
@@ -126,7 +129,7 @@ def _unquoted(value: str, counts: bool, text: str, slips: Sequence[str]) -> Read
 
 
 def _read_words(text: str, slips: list[str]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
-    """The parts, and what is unclear. slips: each is put on it."""
+    """The parts, and the unclear points. slips: the found mistakes are appended to it."""
     words = _behind_version(text, slips).split()
     joined = _joined(words)
     if len(joined) > MAX_WORDS:
@@ -159,7 +162,7 @@ def _behind_version(text: str, slips: list[str]) -> str:
 
 
 def _parted(terms: Sequence[str], slips: list[str]) -> list[Part]:
-    """The terms up to each `all`; what stands behind the last one ends as that does."""
+    """The terms up to each `all`; terms after the last one end like that one."""
     parts: list[Part] = []
     begun: list[str] = []
     for term in terms:
@@ -212,7 +215,7 @@ def _terms_of(word: str, slips: list[str], unclear: list[str]) -> Sequence[str]:
 
 
 def _joined(words: Sequence[str]) -> list[str]:
-    """The words, with those put together that a blank has parted: behind a colon or a sign, before a colon or a slash."""
+    """The words, rejoined where a blank has split one: after a colon or a sign, before a colon or a slash."""
     found: list[str] = []
     for word in words:
         before = found[-1] if found else ""

@@ -1,6 +1,6 @@
-"""One term of an SPF record that its owner mistyped, and the term that he meant: where exactly one can be meant.
+"""The intended term for a mistyped term of an SPF record, if exactly one is possible.
 
-Pure: asks nothing, and guesses nothing. Called by `spf_slips`.
+Pure: makes no queries, and guesses nothing. Called by `spf_slips`.
 """
 
 import ipaddress
@@ -14,9 +14,9 @@ from mailweir.domains.spf_record import SyntaxFault
 
 _DOMAIN_MECHANISMS = ("include", "a", "mx", "ptr", "exists")
 _MODIFIERS = ("redirect", "exp")
-_LONG_NAMES = ("include", "redirect", "exists")  # long enough that a misspelling of one is no other word
+_LONG_NAMES = ("include", "redirect", "exists")  # long enough that a misspelling isn't another word
 _CLOSE_ENOUGH = 0.75
-_MAX_WORD_CHARS = 500  # of a word worth a second look: a name has 253, and a record may have 64 kB
+_MAX_WORD_CHARS = 500  # of a word worth a second look: a name has at most 253, and a record may have 64 kB
 
 _EXPANSION = re.compile(r"%\{[^{}]*\}|%[%_-]")
 _PLAIN_NAME = re.compile(r"\.?(?:[a-z0-9_-]+\.)*[a-z0-9_-]*\.?\Z", re.IGNORECASE)
@@ -27,7 +27,7 @@ _ALL = re.compile(r"all[.;:,]*\Z", re.IGNORECASE)
 _GLUED_ALL = re.compile(r"[-+~?]+all\.?\Z", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[,;|&]+")
 _SEAM = re.compile(
-    r"(?<=[\w.%}/])(?=[-+~?]?(?:include|exists|ip[46]|ipv[46])[:=]|redirect[:=])"  # a name that no host name ends in
+    r"(?<=[\w.%}/])(?=[-+~?]?(?:include|exists|ip[46]|ipv[46])[:=]|redirect[:=])"  # an ending that no host name has
     r"|(?<=[\w.}])(?=[+~?](?:all|include|ip[46]|a|mx|ptr|exists)(?:[:/+~?-]|\Z))"
     r"|(?<=[\w.}])(?=-all\Z)",
     re.IGNORECASE,
@@ -38,7 +38,7 @@ _BRACKETS = "<>()[]{}"
 
 
 def is_sound(word: str) -> bool:
-    """Is it a term as it should be: one that SPF can read, and not one that merely happens to be read as something else?"""
+    """Is it a correct term: readable by SPF, and not merely readable as something else?"""
     parsed = _parsed(word)
     if parsed is None:
         return False
@@ -56,13 +56,13 @@ def _parsed(word: str) -> spf_record.Record | None:
 
 
 def may_be_right(word: str) -> bool:
-    """Is it unusual, and yet readable, and may be right: a name that macros make may hold any character?"""
+    """Is it unusual but readable, and possibly correct? A name from macros may contain any character."""
     parsed = _parsed(word)
     return "%{" in word and parsed is not None and bool(parsed.mechanisms)
 
 
 def _parts(word: str) -> tuple[str, str]:
-    """Name and value of a term that can be read; the value without a prefix length."""
+    """Name and value of a readable term; the value without a prefix length."""
     name = re.match(r"[-+~?]?[a-z0-9._-]*", word, re.IGNORECASE)
     assert name is not None
     value = word[name.end() + 1 :] if word[name.end() : name.end() + 1] in (":", "=") else ""
@@ -72,13 +72,13 @@ def _parts(word: str) -> tuple[str, str]:
 
 
 def _is_plain(value: str) -> bool:
-    """Is a domain one that could have a record? RFC 7208 12 lets a comma or a colon be part of one; nobody has such a name."""
+    """Could a domain have a record? RFC 7208 12 allows a comma or a colon in one; nobody has such a name."""
     bare = _EXPANSION.sub("x", value)
     return bool(_PLAIN_NAME.match(bare)) and not (bare.startswith(".") or _GLUED_ALL.search(bare))
 
 
 def _is_misplaced(name: str) -> bool:
-    """Is a mechanism written as a modifier? RFC 7208 6 has receivers ignore it without a word."""
+    """Is a mechanism written as a modifier? By RFC 7208 6, receivers ignore it silently."""
     return name.lower() in (*_DOMAIN_MECHANISMS, "all", "v", "spf") or bool(_IP_NAME.match(name)) or _close(name) != ""
 
 
@@ -87,7 +87,7 @@ def _close(name: str) -> str:
 
 
 def meant(word: str) -> list[str] | None:
-    """The terms that a word is meant to be; None where that isn't certain. A sound one is itself."""
+    """The intended terms of a word; None if uncertain. A correct one is returned as it is."""
     if is_sound(word):
         return [word]
     if len(word) > _MAX_WORD_CHARS:
@@ -98,7 +98,7 @@ def meant(word: str) -> list[str] | None:
 
 
 def _all_meant(pieces: Iterable[str]) -> list[str] | None:
-    """Of `include:a.example,b.example` the second is an include as well."""
+    """In `include:a.example,b.example` the second is an include as well."""
     found: list[str] = []
     listed = ""
     for piece in pieces:
@@ -114,7 +114,7 @@ def _all_meant(pieces: Iterable[str]) -> list[str] | None:
 
 
 def _split_outside_macros(word: str) -> Sequence[str]:
-    # a delimiter of a macro (%{i,}) separates nothing
+    # A delimiter within a macro (%{i,}) separates nothing.
     kept = _EXPANSION.sub(lambda macro: re.sub(r"[,;|&]", "x", macro[0]), word)
     cuts = [(found.start(), found.end()) for found in _SEPARATORS.finditer(kept)]
     starts, ends = [0, *(end for _, end in cuts)], [*(start for start, _ in cuts), len(word)]
@@ -130,7 +130,7 @@ def _one_meant(word: str) -> list[str] | None:
     if _ALL.match(body):
         return [f"{sign}all"]
     named = _NAMED.match(body)
-    known = _known(named[1]) if named else ""  # before the address: `a:2001:db8::1` could be one, too
+    known = _known(named[1]) if named else ""  # before the address: `a:2001:db8::1` could be an address, too
     if named and known:
         return _repaired(sign, known, _without_brackets(named[2]))
     if network := _network(body):
@@ -139,7 +139,7 @@ def _one_meant(word: str) -> list[str] | None:
 
 
 def _without_colon(sign: str, body: str) -> list[str] | None:
-    """`ip41.2.3.4`, `a/255.255.255.0`; also a final full stop after a mechanism that needs no value."""
+    """`ip41.2.3.4`, `a/255.255.255.0`; also a full stop after a mechanism that needs no value."""
     if matched := re.match(r"ip[46][ ;]?((?:[0-9]{1,3}\.){3}[0-9]{1,3}(?:/.*)?)\Z", body, re.IGNORECASE):
         return _sound_or_none(_network(matched[1]) or "", sign)
     if matched := re.match(r"(a|mx)(/.*)\Z", body, re.IGNORECASE):
@@ -152,7 +152,7 @@ def _sound_or_none(term: str, sign: str = "") -> list[str] | None:
 
 
 def _known(name: str) -> str:
-    """The name that is meant, `ip` for those of an address, or ""."""
+    """The intended name, `ip` for those of an address, or ""."""
     lower = name.lower()
     if _IP_NAME.match(name):
         return "ip"
@@ -183,7 +183,7 @@ def _nested(sign: str, known: str, inner: str, value: str) -> list[str] | None:
     same = inner.lower() == known or known == "ip"
     if same or _IP_NAME.match(inner):
         return _one_meant(sign + value)
-    # an IPv6 address looks like a name and a value
+    # An IPv6 address looks like a name and a value.
     network = _network(value)
     return [sign + network] if network else None
 
@@ -197,7 +197,7 @@ def _addressed(sign: str, name: str, value: str) -> list[str] | None:
 
 
 def _name(value: str) -> str:
-    """A domain without what is certainly not part of it, and IDN as A-labels; as it is where that is no domain."""
+    """A domain without parts that certainly don't belong to it, and IDN as A-labels; unchanged if that isn't a domain."""
     value = value.rstrip(":'\"/")
     return value if value.isascii() else address.typed_domain(value) or value
 
@@ -209,7 +209,7 @@ def _without_brackets(text: str) -> str:
 
 
 def _prefix(text: str) -> str:
-    """`/24` of `/24`, `/024`, `/255.255.255.0` or `/0.0.0.255`; `//64` stays. "" where it is none."""
+    """`/24` for `/24`, `/024`, `/255.255.255.0` or `/0.0.0.255`; `//64` stays. "" if it isn't a prefix length."""
     if re.match(r"(?:/[1-9][0-9]?)?(?://[1-9][0-9]{0,2})?\Z", text):
         return text if int(text[1:].partition("/")[0] or 32) <= 32 else ""
     if matched := re.match(r"/0*([1-9][0-9]?)\Z", text):
@@ -218,11 +218,11 @@ def _prefix(text: str) -> str:
         length = ipaddress.IPv4Network("0.0.0.0" + text).prefixlen if "." in text else 0
     except ValueError:
         return ""
-    return f"/{length}" if length else ""  # 0.0.0.0 as a mask would be the whole world: nobody means that
+    return f"/{length}" if length else ""  # 0.0.0.0 as a mask would be the whole internet: nobody intends that
 
 
 def _network(text: str) -> str:
-    """`ip4:` or `ip6:` with the address or network that a text is, or ""."""
+    """`ip4:` or `ip6:` with the address or network in a text, or ""."""
     text = text.rstrip(".,;:") if not text.endswith("::") else text
     if matched := _PART_OF_ADDRESS.match(text):
         octets = matched[1].rstrip(".").split(".")

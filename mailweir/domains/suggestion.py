@@ -1,9 +1,10 @@
-"""The SPF record to publish so that the relay may send for a domain: made of what is there, and tried before it is shown.
+"""The SPF record to publish so that the relay may send for a domain: derived from the existing one, and tested before it is
+shown.
 
-The law: no address that passed, or that would pass once a slip is repaired, fails after the suggestion. So the relay is put in
-front, slips are repaired (`spf_slips`), and nothing is ever left out: what finds nothing for the relay may let others send. Where
-it isn't certain what a term is meant to be, none is made. Never suggests what doesn't pass: each candidate is evaluated, as if
-DNS had it, for each of the relay's addresses. Called by `checks`.
+The law: no address that passes, or that would pass once a mistake is repaired, fails after the suggestion. So the relay is put
+first, mistakes are repaired (`spf_slips`), and nothing is ever left out: a term that finds nothing for the relay may allow others
+to send. If the intended meaning of a term isn't certain, there is no suggestion. Never suggests a record that doesn't pass: each
+candidate is evaluated, as if DNS had it, for each of the relay's addresses. Called by `checks`.
 """
 
 import ipaddress
@@ -26,14 +27,14 @@ _STAYS = said(
     "remove unused ones; nothing is left out here, because a term could be a misspelt name that somebody uses"
 )
 _TOO_WIDE = frozenset({"all", "+all", "?all"})
-# Senders like any other, whose addresses nobody has (RFC 7600, RFC 6666): for what others meet in a tree
+# Senders like any other, with addresses that nobody has (RFC 7600, RFC 6666): they show what other senders find in a tree.
 _STRANGERS = (ipaddress.ip_address("192.0.0.8"), ipaddress.ip_address("100::1"))
 _DEPENDS_ON_SENDER = re.compile(r"%\{[^do{}]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """Who is to send: its addresses, its name, and the name whose record clients include ("" where there is none)."""
+    """The sender: its addresses, its name, and the name whose record clients include ("" if there is none)."""
 
     addresses: tuple[IpAddress, ...]
     name: str = ""
@@ -42,7 +43,7 @@ class Relay:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """record: what replaces the SPF records at its name, or None where no record can be made. notes: why it is so."""
+    """record: replaces the SPF records at its name, or None if no record can be made. notes: the reasons."""
 
     record: TxtRecord | None
     notes: tuple[str, ...]
@@ -52,9 +53,9 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """What the records that are there mean. end: `all` in some form, or a redirect. unclear: what has to be settled first.
+    """The intended meaning of the existing records. end: `all` in some form, or a redirect. unclear: points to settle first.
 
-    is_united: several parts became one, so that a fault in one of them would be met by mail that it wasn't met by before.
+    is_united: several parts became one, so mail may now meet a fault of a part that it didn't meet before.
     """
 
     terms: tuple[str, ...]
@@ -65,7 +66,7 @@ class _Base:
 
 
 def suggest(questions: Questions, relay: Relay, found: Evaluation) -> Suggestion:
-    """The least change with which each of the relay's addresses passes, within the limits. Errors: DnsUnavailable."""
+    """The smallest change with which each of the relay's addresses passes, within the limits. Errors: DnsUnavailable."""
     domain = found.root.domain
     base = _base(questions, domain)
     if base.unclear:
@@ -107,7 +108,7 @@ def _settle_first(what: Sequence[str]) -> Suggestion:
 
 
 def _tried(questions: Questions, domain: str, text: str, relay: Relay, *, adds_lookups: bool) -> list[Node] | None:
-    """The trees with this record, if it lets every address of the relay pass, and costs nobody else more than is allowed."""
+    """The trees with this record, if it lets every address of the relay pass, and costs other senders no more than allowed."""
     supposed = questions.supposing(domain, text)
     roots: list[Node] = []
     for ip in (*relay.addresses, *_STRANGERS):
@@ -115,7 +116,7 @@ def _tried(questions: Questions, domain: str, text: str, relay: Relay, *, adds_l
         roots.append(found.root)
         if (found.result != "pass" and ip in relay.addresses) or found.root.lookups > MAX_LOOKUPS:
             return None
-    # what a macro leads others to isn't known: they may be at the limit already
+    # A macro's effect on other senders is unknown: they may be at the limit already.
     if adds_lookups and any(_DEPENDS_ON_SENDER.search(step.text) for step in steps(roots[0])):
         return None
     return roots
@@ -134,7 +135,7 @@ def _strings(text: str) -> tuple[str, ...]:
 
 
 def _additions(relay: Relay) -> Iterator[tuple[list[str], str]]:
-    """Nothing, where repairs are enough; the include, for it goes on being right when addresses change; the addresses."""
+    """Nothing, if repairs are enough; the include, because it stays correct when addresses change; the addresses."""
     yield [], ""
     if relay.include:
         yield [f"include:{relay.include}"], ""
@@ -147,7 +148,7 @@ def _additions(relay: Relay) -> Iterator[tuple[list[str], str]]:
 
 
 def faults_of(root: Node) -> Iterator[str]:
-    """What is a fault of a tree whoever sends. Not what a macro leads to: that is for the senders that it names."""
+    """The faults of a tree for any sender. A macro's targets don't count: those are for the senders that it names."""
     for step in root.steps:
         if _DEPENDS_ON_SENDER.search(step.text):
             continue
@@ -195,7 +196,7 @@ def _base(questions: Questions, domain: str) -> _Base:
 
 
 def _contradictions(parts: Sequence[Part]) -> Iterator[str]:
-    """Why what is one part's can't go behind another's: it would never be met."""
+    """Why one part's terms can't follow another's: they would never be reached."""
     if any(term[0] in "-~?" for part in parts for term in part.terms):
         yield said("a term refuses what another one may allow")
     if sum(any(map(_may_end_it, part.terms)) or bool(_DEPENDS_ON_SENDER.search(part.redirect)) for part in parts) > 1:
@@ -203,19 +204,19 @@ def _contradictions(parts: Sequence[Part]) -> Iterator[str]:
 
 
 def _may_end_it(term: str) -> bool:
-    """Is it an include that isn't there for everybody? For all others it ends the record, in a permerror (RFC 7208 5.2)."""
+    """Is it an include that doesn't exist for all senders? For the others it ends the record, in a permerror (RFC 7208 5.2)."""
     return "include:" in term.lower() and bool(_DEPENDS_ON_SENDER.search(term))
 
 
 def _rank(term: str) -> int:
-    """Where terms of several parts stand: the sure ones first, so that none that may end in an error comes between."""
+    """The order of terms from several parts: safe ones first, so that none that may end in an error precedes them."""
     if term.lower().lstrip("+-~?").startswith(("ip4:", "ip6:")):
         return 0
     return 3 if _may_end_it(term) else 2 if "include:" in term.lower() else 1
 
 
 def _united(parts: Sequence[Part], notes: list[str], unclear: tuple[str, ...]) -> _Base:
-    """The terms of all parts, and one end. Of a redirect beside something else, who it lets send is kept."""
+    """The terms of all parts, and one end. If a redirect stands beside something else, its senders stay allowed."""
     alone = len(parts) == 1 and not parts[0].end
     terms: dict[str, None] = {}
     for part in parts:
@@ -225,7 +226,7 @@ def _united(parts: Sequence[Part], notes: list[str], unclear: tuple[str, ...]) -
     if len(parts) > 1:
         terms = dict.fromkeys(sorted(terms, key=_rank))
     explanations = [term for term in terms if term.lower().startswith("exp=")]
-    for another in explanations[1:]:  # an explanation of a refusal lets nobody send
+    for another in explanations[1:]:  # an explanation of a refusal allows nobody to send
         del terms[another]
         notes.append(said("{another} left out: there may be one exp=", another=another))
     if alone and parts[0].redirect:
@@ -240,7 +241,7 @@ def _united(parts: Sequence[Part], notes: list[str], unclear: tuple[str, ...]) -
 
 
 def _first(questions: Questions, domain: str) -> _Base:
-    """A domain's first record, which everybody else who sends for it has to be in as well."""
+    """A domain's first record; everybody else who sends for the domain has to be in it as well."""
     exchanges = _exchanges(questions, domain)
     own = [host for host in exchanges if dmarc.organisation(host) == dmarc.organisation(domain)]
     return _Base(
@@ -284,7 +285,7 @@ def _who_else_sends(domain: str, exchanges: Sequence[str]) -> Iterator[str]:
 
 
 def _exchanges(questions: Questions, domain: str) -> list[str]:
-    """The hosts that receive its mail, the first choice first; none with the null MX (RFC 7505)."""
+    """The hosts that receive its mail, in order of preference; none with the null MX (RFC 7505)."""
     try:
         values = questions.ask(domain, "MX").values
     except DnsUnavailable:

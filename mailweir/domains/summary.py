@@ -1,6 +1,7 @@
-"""A domain's checks in a few words, for the command line and the page alike: what decided, what a term does, how DMARC stands.
+"""A domain's checks in a few words, for the command line and the page alike: the deciding term, a term's effect, the state of
+DMARC.
 
-Asks nothing. Called by `domain_report` and by the page.
+Makes no queries. Called by `domain_report` and by the page.
 """
 
 import enum
@@ -12,7 +13,7 @@ from mailweir.sentence import joined, said
 
 
 class DmarcState(enum.StrEnum):
-    """OK: there is a record that counts. BROKEN: there is one, and it doesn't."""
+    """OK: there is a valid record. BROKEN: there is one, and it is invalid."""
 
     OK = "OK"
     NONE = "NONE"
@@ -20,18 +21,18 @@ class DmarcState(enum.StrEnum):
 
 
 def decided_by(evaluation: Evaluation) -> str:
-    """The term that decided for an address; "" where none did."""
+    """The term that decided for an address; "" if none did."""
     decided = next((step for step in evaluation.root.steps if step.live and step.outcome == "match"), None)
     return decided.text if decided else ""
 
 
 def shown_steps(node: Node, *, whole: bool) -> list[Step]:
-    """whole: every term, and not only what leads further or is wrong."""
+    """The steps to show. whole: every term, and not only those with subtrees or faults."""
     return [step for step in node.steps if whole or step.child or step.fault]
 
 
 def told(step: Step) -> str:
-    """What a term costs, whether it matches, and what is wrong with it."""
+    """A term's cost, whether it matches, and its faults."""
     parts: list[str] = []
     if step.lookups:
         parts.append(said("1 look-up") if step.lookups == 1 else said("{number} look-ups", number=step.lookups))
@@ -44,7 +45,7 @@ def told(step: Step) -> str:
 
 
 def key_words(key: Published) -> str:
-    """What is published of a DKIM key."""
+    """The published state of a DKIM key."""
     facts = [
         key.kind,
         said("matches our signing key") if key.is_ours else "",
@@ -61,7 +62,7 @@ def dmarc_state(found: Found) -> DmarcState:
 
 
 def dmarc_words(found: Found) -> str:
-    """Its policy, where that is found, and how strictly it compares."""
+    """Its policy, if there is one, and how strictly it compares."""
     policy = found.by_7489
     if policy.found_at:
         strictness = f"aspf={'s' if policy.strict_spf else 'r'} adkim={'s' if policy.strict_dkim else 'r'}"

@@ -1,6 +1,6 @@
-"""Gmail over HTTP: what is asked, with whose leave, and what the answers mean. The only place that imports Google's libraries.
+"""Gmail over HTTP: requests, authorisation, and the interpretation of answers. The only package that imports Google's libraries.
 Knows no database.
 
-`api` asks for mailboxes; `tokens` and `consent` get the leave; `oauth_files` says as whom we ask; `errors` is what can go wrong.
-Used by the sync and the command line.
+`api` queries mailboxes; `tokens` and `consent` get the authorisation; `oauth_files` holds our credentials; `errors` lists the
+errors. Used by the sync and the command line.
 """

@@ -1,7 +1,7 @@
-"""Gmail's API over HTTP: the one place that asks it.
+"""Gmail's API over HTTP: the only module that calls it.
 
-Never retries or sleeps, never asks in batches: whoever is refused goes back into the queue. `errors` says what can go wrong.
-Used by the sync and the command line.
+Never retries or sleeps, never sends batches: a refused mailbox goes back into the queue. `errors` lists the errors. Used by the
+sync and the command line.
 """
 
 import threading
@@ -21,20 +21,20 @@ from mailweir.gmail.tokens import Credentials
 from mailweir.gmail.transport import Answer, Connections
 from mailweir.sentence import said
 
-MAX_URL_CHARS = 2_048  # Google's client makes a POST of a longer one, which Gmail's limits count otherwise
+MAX_URL_CHARS = 2_048  # Google's client makes a POST of a longer one, which Gmail's limits count differently
 _ME = "me"
-_PAGE = 500  # the most that Gmail gives at a time
+_PAGE = 500  # the maximum that Gmail returns at a time
 _CHANGES = ["messageAdded", "labelAdded", "labelRemoved"]
 _HISTORY_FIELDS = (
     "history(messagesAdded/message(id,labelIds),labelsAdded(labelIds,message(id,labelIds)),"
     "labelsRemoved(labelIds,message(id,labelIds))),nextPageToken,historyId"
 )
-# All headers: Gmail compares names in `metadataHeaders` letter by letter, and mail comes with `FROM:` too
+# All headers: Gmail compares names in `metadataHeaders` case-sensitively, and some mail has `FROM:`.
 _METADATA_FIELDS = "id,labelIds,sizeEstimate,internalDate,payload/headers"
 _RAW_FIELDS = "id,labelIds,internalDate,raw"
-# Google packs where the name says so too
+# Google compresses only if the user agent says so too.
 _PACKED = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "mailweir (gzip)"}
-# base64 shrinks little, and what shrinks much might be an attack
+# base64 compresses little, and data that compresses much might be an attack.
 _PLAIN = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "mailweir"}
 
 _Found = TypeVar("_Found")
@@ -44,7 +44,7 @@ Spend = Callable[[int], None]
 class Api:
     """One for a process, for all its threads. Holds no user's credentials.
 
-    SettingsError where tokens would go over a network in the clear.
+    SettingsError if tokens would cross a network in the clear.
     """
 
     def __init__(self, config: settings.Gmail) -> None:
@@ -58,7 +58,7 @@ class Api:
         self.raw_of = self.methods.about(get, "id", userId=_ME, format="raw", fields=_RAW_FIELDS)
 
     def mailbox(self, credentials: Credentials, spend: Spend) -> "MailboxReader":
-        """A mailbox, for one thread at a time. spend: told before each request what it costs, in units of quota; may raise."""
+        """A mailbox, for one thread at a time. spend: called before each request with its cost, in units of quota; may raise."""
         return MailboxReader(self, credentials, spend)
 
     def connections(self) -> Connections:
@@ -70,14 +70,14 @@ class Api:
 
 
 def _history(page: str | None) -> dict[str, Any]:
-    """What is asked of a history beside its start. page: None: the first one."""
+    """The parameters of a history request beside its start. page: None: the first one."""
     asked = {"userId": _ME, "historyTypes": _CHANGES, "maxResults": _PAGE}
     return {**asked, "pageToken": page, "fields": _HISTORY_FIELDS}
 
 
 class MailboxReader:
-    """Asks for one mailbox. Each method raises Throttled, Unreachable, NeedsReconnect, AppRefused and Refused beside what it
-    names."""
+    """Requests for one mailbox. Each method raises Throttled, Unreachable, NeedsReconnect, AppRefused and Refused besides those
+    that it names."""
 
     def __init__(self, api: Api, credentials: Credentials, spend: Spend) -> None:
         self._api = api
@@ -85,7 +85,7 @@ class MailboxReader:
         self._spend = spend
 
     def profile(self) -> Profile:
-        """Whose it is, and where its history stands. Where getProfile is missing (404), by the newest message."""
+        """Its address, and its current history id. If getProfile is missing (404), by the newest message."""
         url = self._api.methods.url("users.getProfile", userId=_ME, fields="emailAddress,historyId")
         try:
             return self._ask(Asked.PROFILE, url, self._api.config.profile_units, parse.profile)
@@ -93,9 +93,10 @@ class MailboxReader:
             return Profile(self._main_address(), self._newest_history_id())
 
     def history(self, start: str, page: str | None = None) -> HistoryPage:
-        """What may have become relevant since `start`, of all labels.
+        """Messages that may have become relevant since `start`, of all labels.
 
-        HistoryExpired, also where the mailbox's history is another one: it stands before `start`, or knows no such number.
+        HistoryExpired, also if the mailbox's history is another one: its position is before `start`, or it doesn't know that
+        number.
         """
         api, units = self._api, self._api.config.history_units
         if page:
@@ -108,9 +109,9 @@ class MailboxReader:
         return found
 
     def list_ids(self, query: str, page: str | None = None, max_results: int = _PAGE) -> ListPage:
-        """The messages that a query (Gmail's search) finds, without spam and trash, the newest first.
+        """The messages that match a query (Gmail's search), without spam and trash, the newest first.
 
-        BadInput where the query is too long for a URL.
+        BadInput if the query is too long for a URL.
         """
         asked = {"userId": _ME, "q": query or None, "pageToken": page, "maxResults": max_results}
         url = self._api.methods.url("users.messages.list", **asked, fields="messages/id,nextPageToken")
@@ -179,7 +180,7 @@ class MailboxReader:
         try:
             return read(answer.data)
         except Garbled as error:
-            connections.close()  # it may have been another question's answer, and this one's is yet to come
+            connections.close()  # this may have been the answer to another request, and its own is still to come
             raise transport.garbled(error.__cause__ or error, url) from error
 
     def _got(self, connections: Connections, url: str, headers: dict[str, str]) -> Answer:

@@ -1,8 +1,8 @@
-"""A user's consent at Google: where the browser is sent, and the token for what it brings back. By google-auth-oauthlib.
+"""A user's consent at Google: the address for the browser, and the token for its answer. By google-auth-oauthlib.
 
-PKCE with S256 (RFC 7636) binds the code to who asked for it, `state` (RFC 6749 10.12) what comes back to what was asked. Asks for
-gmail.readonly alone. How the browser comes back is up to the edge: the command line listens on this host, the page is at an
-address.
+PKCE with S256 (RFC 7636) binds the code to the client that asked for it, `state` (RFC 6749 10.12) binds the answer to the
+request. Asks for gmail.readonly alone. The edge decides how the browser comes back: the command line listens on this host, the
+page is at an address.
 """
 
 import io
@@ -29,7 +29,7 @@ from mailweir.gmail.refusals import Asked
 from mailweir.gmail.transport import Connections
 from mailweir.sentence import said
 
-_LASTING_SECONDS = 86_400 * 365  # a consent that ends later than that lasts
+_LASTING_SECONDS = 86_400 * 365  # a consent that lasts longer counts as permanent
 _DECLINED = "access_denied"
 _IN_THE_CLEAR = "OAUTHLIB_INSECURE_TRANSPORT"
 
@@ -39,7 +39,7 @@ for _name in ("requests_oauthlib", "oauthlib"):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One consent that is asked for: where the browser goes, and what tells the answer from a forged one."""
+    """One request for consent: the address for the browser, and the values that distinguish the answer from a forged one."""
 
     url: str = field(repr=False)
     redirect_uri: str
@@ -49,27 +49,27 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a consent gives. ends_at: when it ends by itself, as those of an app "in testing" do; else None."""
+    """The result of a consent. ends_at: when it expires, as those of an app "in testing" do; else None."""
 
     refresh_token: str = field(repr=False)
     ends_at: datetime | None = None
 
 
 def question(client: OAuthClient, redirect_uri: str, login_hint: str) -> Question:
-    """Makes one. login_hint: the mailbox that is meant."""
+    """Makes a request. login_hint: the intended mailbox."""
     flow = _flow(client, redirect_uri)
     with _own_host_in_the_clear(client.auth_uri):
         url, state = flow.authorization_url(
             state=secrets.token_urlsafe(32),
-            access_type="offline",  # else there is no refresh token,
-            prompt="consent",  # nor for one who consented before
+            access_type="offline",  # otherwise there is no refresh token,
+            prompt="consent",  # and none for a user who consented before
             login_hint=login_hint,
         )
     return Question(url, redirect_uri, state, flow.code_verifier)
 
 
 def code_of(fields: Mapping[str, str]) -> str:
-    """The code that a browser brings back; ConsentFailed where it brings an error (RFC 6749 4.1.2.1)."""
+    """The code that a browser brings back; ConsentFailed if it brings an error (RFC 6749 4.1.2.1)."""
     if fields.get("error") == _DECLINED:
         raise ConsentFailed(said("the consent was declined at Google"))
     if "error" in fields:
@@ -82,9 +82,9 @@ def code_of(fields: Mapping[str, str]) -> str:
 def exchange(client: OAuthClient, asked: Question, code: str, timeout_seconds: float) -> Consent:
     """The refresh token for a consent's code (RFC 6749 4.1.3, RFC 7636 4.5).
 
-    ConsentFailed where Google takes the code for none, or the consent covers less than asked; also Unreachable, AppRefused.
+    ConsentFailed if Google rejects the code, or the consent covers less than requested; also Unreachable, AppRefused.
     """
-    # a code counts once: asked again is only where Google says that it didn't come to it, not where its answer got lost
+    # A code is valid once: retry only if Google says that it didn't process the request, not if its answer got lost.
     answer = patiently(lambda: _exchanged(client, asked, code, timeout_seconds), (Throttled, NotTaken))
     token = answer.get("refresh_token")
     if not isinstance(token, str) or not token:
@@ -104,9 +104,9 @@ def _exchanged(client: OAuthClient, asked: Question, code: str, timeout_seconds:
     try:
         with flow.oauth2session, _own_host_in_the_clear(client.token_uri):
             return dict(flow.fetch_token(code=code, include_client_id=True))
-    except Warning as other_scope:  # oauthlib's word for it; that it isn't less was seen
+    except Warning as other_scope:  # oauthlib raises it for another scope; the check above excluded a smaller one
         return dict(getattr(other_scope, "token", {}))
-    except (ValueError, TypeError) as error:  # of a time to live that is none, and the like
+    except (ValueError, TypeError) as error:  # for an invalid time to live, and the like
         raise transport.garbled(error, client.token_uri) from error
 
 
@@ -124,7 +124,7 @@ def _flow(client: OAuthClient, redirect_uri: str, verifier: str | None = None) -
 
 @contextmanager
 def _own_host_in_the_clear(url: str) -> Iterator[None]:
-    """oauthlib refuses http. What `oauth_files` lets through is https, or http on this very host."""
+    """oauthlib refuses http. `oauth_files` only allows https, or http on this very host."""
     before = os.environ.get(_IN_THE_CLEAR)
     if not transport.is_own_host(url):
         yield
@@ -140,8 +140,8 @@ def _own_host_in_the_clear(url: str) -> Iterator[None]:
 
 
 class _Adapter(BaseAdapter):
-    """Has requests, which oauthlib asks with, use our own connections: bounded, by the system's certificates, without redirects.
-    What isn't a token is one of our errors."""
+    """Makes requests, which oauthlib uses, use our own connections: bounded, with the system's certificates, without redirects.
+    An answer that isn't a token becomes one of our errors."""
 
     def __init__(self, client: OAuthClient, code: str, verifier: str, timeout_seconds: float) -> None:
         super().__init__()

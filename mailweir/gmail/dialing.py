@@ -1,7 +1,7 @@
-"""New connections to Google, and to providers of OpenID: which of a host's addresses is tried first, whom we believe, and how
-soon a dead line is noticed.
+"""New connections to Google, and to providers of OpenID: the order of a host's addresses, the trusted certificates, and the
+detection of dead connections.
 
-Called by `transport` and by `openid.fetching`. Where the system has no certificates, those of certifi count.
+Called by `transport` and by `openid.fetching`. If the system has no certificates, those of certifi count.
 """
 
 import functools
@@ -14,13 +14,14 @@ from pathlib import Path
 
 import certifi
 
-_DEAD_LINE_MILLISECONDS = 10_000  # sent and not confirmed by the other side's TCP: far beyond any line that works
+# sent and not acknowledged by the other side's TCP: far longer than on any working line
+_DEAD_LINE_MILLISECONDS = 10_000
 _REMEMBERED_SECONDS = 600.0
 
 
 class Families:
-    """IPv4 and IPv6: the one that failed is tried last for some time, so that its time-out is waited for once and not by each
-    connection. clock: seconds that never go back. Safe for threads."""
+    """IPv4 and IPv6: the family that failed is tried last for some time, so that only one connection waits for its time-out.
+    clock: monotonic seconds. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -33,13 +34,13 @@ class Families:
             self._failed[family] = self._clock()
 
     def worked(self, family: int) -> None:
-        """One could."""
+        """An address of this family could be reached."""
         if family in self._failed:
             with self._lock:
                 self._failed.pop(family, None)
 
     def rank(self, family: int) -> int:
-        """For sorting: 1 for one that failed lately, else 0."""
+        """For sorting: 1 for a family that failed lately, else 0."""
         at = self._failed.get(family)
         return int(at is not None and self._clock() - at < _REMEMBERED_SECONDS)
 
@@ -73,9 +74,9 @@ def dial(host: str, port: int, timeout_seconds: float, families: Families = FAMI
 
 @functools.cache
 def trust() -> ssl.SSLContext:
-    """Whom we believe: the system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR, so that an admin's own count too.
+    """The trusted certificates: the system's, or those of SSL_CERT_FILE and SSL_CERT_DIR, so that an admin's own count too.
 
-    One for the process: reading them takes its time.
+    One for the process: reading them takes time.
     """
     made = ssl.create_default_context()
     paths = ssl.get_default_verify_paths()

@@ -1,6 +1,6 @@
-"""An answer that says no, as one of our errors: what it says is read here, and what that means is in `refusals`.
+"""Maps an error answer to one of our errors: its content is parsed here, and `refusals` has its meaning.
 
-Asks nothing. Google's API gives the `reason`s of its error in two places, `errors` and `details`; its token endpoint gives a
+Makes no requests. Google's API gives the `reason`s of its error in two places, `errors` and `details`; its token endpoint gives a
 code. An answer that isn't Google's (a proxy's page) never ends anything: it is `Unreachable`. Called by `api` and `tokens`.
 """
 
@@ -24,9 +24,9 @@ _RETRY_AFTER = re.compile(r"[Rr]etry after (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\
 
 
 def of_api(asked: Asked, answer: Answer, now: datetime) -> GmailError:
-    """What Gmail's refusal is. now: UTC, for an answer that gives no time of its own. 401 is one after a fresh token."""
+    """The error for Gmail's refusal. now: UTC, for an answer without a time of its own. A 401 here came after a fresh token."""
     error = _json_of(answer.data).get("error")
-    # without them it isn't Google's
+    # Without these it isn't Google's.
     found = error if isinstance(error, dict) and isinstance(error.get("code"), int) else None
     text, details = str((found or {}).get("message") or ""), _details_of(found or {})
     reasons = {one["reason"] for one in details if isinstance(one.get("reason"), str)}
@@ -36,9 +36,9 @@ def of_api(asked: Asked, answer: Answer, now: datetime) -> GmailError:
 
 
 def of_token(asked: Asked, answer: Answer, now: datetime, secrets: Collection[str] = ()) -> GmailError:
-    """What a refusal of the token endpoint is (RFC 6749 5.2).
+    """The error for a refusal of the token endpoint (RFC 6749 5.2).
 
-    secrets: of the question; an answer that quotes them isn't quoted with them.
+    secrets: of the request; if the answer contains one, its text isn't quoted.
     """
     found = _json_of(answer.data)
     code, text = found.get("error"), str(found.get("error_description") or "")
@@ -71,9 +71,9 @@ def _details_of(error: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _wait_seconds(headers: HTTPMessage, text: str, now: datetime) -> float | None:
-    """How long the answer wants us to wait: Retry-After (RFC 9110 10.2.3), or a moment in the text, as Gmail gives it.
+    """The wait that the answer demands: Retry-After (RFC 9110 10.2.3), or a moment in the text, as Gmail gives it.
 
-    A moment is taken from the answer's own Date: this host's clock may be wrong.
+    A moment is compared with the answer's own Date: this host's clock may be wrong.
     """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():

@@ -1,4 +1,4 @@
-"""What can go wrong between us and Google, by what is to be done about it. Raised in this package; the sync acts on it. Pure."""
+"""Errors between us and Google, by the required action. Raised in this package; the sync acts on them. Pure."""
 
 from enum import StrEnum
 
@@ -6,21 +6,21 @@ from mailweir.errors import MailweirError
 
 
 class Whose(StrEnum):
-    """Whom a refusal concerns, and so what waits until it is mended."""
+    """The party that a refusal concerns, and so the scope that waits until it is fixed."""
 
-    MESSAGE = "message"  # one message: the others can be had
-    MAILBOX = "mailbox"  # one mailbox: its user, or the admin for it, does something
+    MESSAGE = "message"  # one message: the others are available
+    MAILBOX = "mailbox"  # one mailbox: its user, or the admin for it, has to act
     APP = "app"  # the OAuth client or the service account: all mailboxes
     PROJECT = "project"  # the project at Google Cloud: its limits, its switches
-    GOOGLE = "Google"  # Google, or what stands between: it passes by itself
+    GOOGLE = "Google"  # Google, or the network: it passes by itself
     HOST = "host"  # this host's clock
 
 
 class GmailError(MailweirError):
     """Base of these. Its text is one line in words that an admin understands.
 
-    whose: whom it concerns, where an answer said so. retry_after_seconds: what the answer said, or None. is_certain: one such
-    answer is enough. Else it may be Google's bad moment, and counts once it lasts. status: of HTTP, or 0.
+    whose: the party that it concerns, if an answer said so. retry_after_seconds: from the answer, or None. is_certain: one such
+    answer is enough. Otherwise it may be a temporary fault of Google's, and counts once it lasts. status: of HTTP, or 0.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class GmailError(MailweirError):
 
 
 class Throttled(GmailError):
-    """Gmail, or our own share of the quota, wants this mailbox to wait; or all of them, where the limit is the project's."""
+    """Gmail, or our own share of the quota, requires this mailbox to wait; or all mailboxes, if the limit is the project's."""
 
     @property
     def whole_project(self) -> bool:
@@ -53,11 +53,11 @@ class Unreachable(GmailError):
 
 
 class NotTaken(Unreachable):
-    """Google's own word that it has a bad moment: what was asked wasn't done, so it may be asked again."""
+    """Google itself reports a temporary fault: the request wasn't executed, so it may be repeated."""
 
 
 class NotOffered(GmailError):
-    """A method that Gmail has, and a server in its place may not (404)."""
+    """A method that Gmail has, and a test server may lack (404)."""
 
 
 class MessageGone(GmailError):
@@ -69,18 +69,18 @@ class HistoryExpired(GmailError):
 
 
 class NeedsReconnect(GmailError):
-    """This mailbox can't be read until somebody does something; the text says what. is_certain: only a new consent helps."""
+    """This mailbox can't be read until somebody acts; the text says how. is_certain: only a new consent helps."""
 
 
 class AppRefused(GmailError):
-    """Google refuses the app, whichever mailbox is asked for: its admin sets that right, and nobody has to consent for it.
+    """Google refuses the app, for any mailbox: its admin must fix that, and nobody has to consent again for it.
 
-    is_certain: it is the app beyond doubt. Else it is the app where no other mailbox fares better.
+    is_certain: it is the app beyond doubt. Otherwise it is the app if all other mailboxes fail too.
     """
 
 
 class Refused(GmailError):
-    """Gmail refuses this very question (another 4xx): asking again won't help."""
+    """Gmail refuses this particular request (another 4xx): repeating it won't help."""
 
 
 class ConsentFailed(GmailError):

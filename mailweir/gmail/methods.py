@@ -1,4 +1,4 @@
-"""The addresses of Gmail's methods, by Google's own description of its API (the discovery document that its client brings along).
+"""The addresses of Gmail's methods, from Google's own description of its API (the discovery document in its client).
 
 Called by `api`.
 """
@@ -21,9 +21,10 @@ class Methods:
         self._described: dict[str, Any] = json.loads(discovery_cache.get_static_doc("gmail", "v1"))
 
     def url(self, method: str, **parameters: Any) -> str:
-        """The address of one call. method: as `users.messages.get`. parameters: None is left out; a list is given one by one.
+        """The address of one call. method: such as `users.messages.get`. parameters: None is left out; a list is repeated item by
+        item.
 
-        KeyError where Gmail has no such method or parameter.
+        KeyError if Gmail has no such method or parameter.
         """
         described = self._described
         *resources, name = method.split(".")
@@ -38,16 +39,16 @@ class Methods:
         return f"{self._root}{path}?{urlencode(query, doseq=True)}"
 
     def about(self, method: str, parameter: str, **others: Any) -> "About":
-        """A call that is made again and again about something else."""
+        """A call that is repeated for many objects."""
         return About(self.url(method, **{parameter: _ANYTHING}, **others))
 
 
 class About:
-    """The address of a call, but for what it is about. To make it anew costs a twentieth of a call."""
+    """The address of a call, except for its object. Building it again costs a twentieth of a call."""
 
     def __init__(self, url: str) -> None:
         self._before, self._after = url.split(_ANYTHING)
 
     def url(self, what: str) -> str:
-        """The address about this."""
+        """The address for this object."""
         return f"{self._before}{quote(what, safe='')}{self._after}"

@@ -1,4 +1,4 @@
-"""The files that say as whom we ask Google: an OAuth client, or a service account. As Google's console gives them out, mode 0600.
+"""The files with our credentials at Google: an OAuth client, or a service account. As Google's console issues them, mode 0600.
 
 The addresses in them count, so that tests point elsewhere; they are https, or this host's own. Called by `tokens`.
 """
@@ -33,7 +33,7 @@ class OAuthClient:
 
     @property
     def revoke_uri(self) -> str:
-        """Where a token is given back (RFC 7009): Google's, or beside where they are given out."""
+        """Where a token is revoked (RFC 7009): Google's address, or the one beside the token endpoint."""
         host = f".{urlsplit(self.token_uri).hostname}"
         return (
             _GOOGLE_REVOKES if host.endswith((".google.com", ".googleapis.com")) else urljoin(self.token_uri, "revoke")
@@ -42,7 +42,7 @@ class OAuthClient:
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """A robot that the Workspace lets read its mailboxes. signer: its private key."""
+    """A service account that may read the Workspace's mailboxes. signer: its private key."""
 
     email: str
     client_id: str
@@ -52,15 +52,15 @@ class ServiceAccount:
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """As whom Google is asked. main: by which the command line connects mailboxes; web: by which the page does. One of them at
-    least."""
+    """Our identities at Google. main: for mailboxes that the command line connects; web: for those of the page. At least one is
+    set."""
 
     main: OAuthClient | ServiceAccount | None
     web: OAuthClient | None
 
     def of(self, client_id: str | None) -> OAuthClient | ServiceAccount | None:
-        """The one that a mailbox's token belongs to. client_id: as the mailbox keeps it. Of a client that the settings don't name
-        it is the main one, if there is one: whether that will do, Google says."""
+        """The identity of a mailbox's token. client_id: as stored with the mailbox. For a client that the settings don't name it
+        is the main one, if set: Google decides whether that works."""
         return self.web if self.is_web(client_id) else self.main
 
     def is_web(self, client_id: str | None) -> bool:
@@ -69,14 +69,14 @@ class Identities:
 
 
 def load_all(config: settings.Gmail) -> Identities:
-    """All that the settings name. SettingsError where there is none, or a file can't be used."""
+    """All identities in the settings. SettingsError if there is none, or a file can't be used."""
     web = load_web_client(Path(config.web_client_file)) if config.web_client_file else None
     main = load(config) if config.identity_file or web is None else None
     return Identities(main, web)
 
 
 def load(config: settings.Gmail) -> OAuthClient | ServiceAccount:
-    """The one that the settings name. SettingsError where there is none, or the file can't be used."""
+    """The identity in the settings. SettingsError if there is none, or the file can't be used."""
     if config.oauth_client_file:
         return load_client(Path(config.oauth_client_file))
     if config.service_account_file:
@@ -105,7 +105,7 @@ def load_client(file: Path) -> OAuthClient:
 
 
 def load_web_client(file: Path) -> OAuthClient:
-    """Reads the file of a client of the type Web application. redirects: all that it names. SettingsError."""
+    """Reads the file of a client of the type Web application. redirects: all that the file lists. SettingsError."""
     found = _read(file, "client secret")
     values = found.get("web")
     if not isinstance(values, dict):

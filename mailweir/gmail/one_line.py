@@ -1,4 +1,4 @@
-"""What a remote system says, as one plain line. Pure."""
+"""A remote system's text as one plain line. Pure."""
 
 _MAX_CHARS = 200
 

@@ -1,4 +1,5 @@
-"""Gmail's answers, read: from JSON to what the sweep works on. Pure. An answer of another shape is Garbled. Called by `api`."""
+"""Parses Gmail's answers: from JSON to the data that the sweep uses. Pure. An answer of another shape is Garbled. Called by
+`api`."""
 
 import binascii
 import io
@@ -17,7 +18,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID = re.compile(r"[!-~]{1,256}")
 _HISTORY_ID = re.compile(r"[0-9]{1,39}")
 
-# What is none of our mail now. Should it become so (sent, rescued, put back), a label goes, which is a record of its own.
+# Messages that aren't ours now. If that changes (sent, rescued, restored), a label is removed, which makes a history record of
+# its own.
 _NEVER = frozenset({"SPAM", "TRASH", "CHAT"})
 _ARRIVING = frozenset({"SENT", "INBOX", "DRAFT"})
 _RESCUED = frozenset({"SPAM", "TRASH", "DRAFT"})
@@ -30,7 +32,7 @@ _PADDING = re.compile(rb"(?:=|\\u003[dD])*\Z")  # Google writes = as \u003d
 _PADDING_TAIL_BYTES = 32
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _PIECE_CHARS = 1 << 18  # of base64; divisible by 4
-# What reading an answer raises that has another shape than Gmail documents; JSON as Python reads it knows Infinity
+# The errors raised by an answer of another shape than Gmail documents; Python's JSON parser accepts Infinity.
 _OTHER_SHAPES = (ValueError, TypeError, KeyError, RecursionError, OverflowError)
 _LINE_ENDS = re.compile(r"[\r\n]+[ \t]*")
 
@@ -38,7 +40,7 @@ _Found = TypeVar("_Found")
 
 
 class Garbled(ValueError):
-    """An answer that can't be read, or is about something else than was asked."""
+    """An answer that can't be read, or is about another object than requested."""
 
 
 def _reading(read: Callable[[bytes], _Found]) -> Callable[[bytes], _Found]:
@@ -58,7 +60,7 @@ def _of_json(read: Callable[[dict[str, Any]], _Found]) -> Callable[[bytes], _Fou
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Whose mailbox it is (empty where the server doesn't say), and where its history stands."""
+    """The mailbox's address (empty if the server doesn't say), and its current history id."""
 
     address: str
     history_id: str
@@ -66,10 +68,10 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """What may have become relevant since: each message once, in order. history_id: where the history stands.
+    """Messages that may have become relevant since then: each once, in order. history_id: the current one.
 
-    next_page: there is more, and until the last page is read the start stays as it is. sent: those of the messages that are sent
-    by now. drafts: other messages, which became drafts.
+    next_page: there is more, and until the last page is read the start stays unchanged. sent: the messages that are sent by now.
+    drafts: other messages, which became drafts.
     """
 
     message_ids: tuple[str, ...]
@@ -81,7 +83,7 @@ class HistoryPage:
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """Messages that a query finds, the newest first."""
+    """Messages that match a query, the newest first."""
 
     message_ids: tuple[str, ...]
     next_page: str | None
@@ -89,11 +91,11 @@ class ListPage:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """A message without its body. received_at: when Gmail took it, UTC.
+    """A message without its body. received_at: when Gmail received it, UTC.
 
-    headers: as Gmail gives them, with encoded words decoded: `=?utf-8?q?Jane_=28Client?= <jane@client.example>` comes as
-    `Jane (Client <jane@client.example>`, a comment that never ends. So they tell whom a message may concern
-    (`possible_addresses`), and what it says is read from the raw one alone.
+    headers: as Gmail gives them, with encoded words decoded: `=?utf-8?q?Jane_=28Client?= <jane@client.example>` comes as `Jane
+    (Client <jane@client.example>`, an unclosed comment. So they only show whom a message may concern (`possible_addresses`), and
+    the content is read from the raw message alone.
     """
 
     id: str
@@ -105,7 +107,7 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class RawMessage:
-    """A message as it came or went, byte for byte. received_at: when Gmail took it, UTC."""
+    """A message as received or sent, byte for byte. received_at: when Gmail received it, UTC."""
 
     id: str
     labels: frozenset[str]
@@ -134,14 +136,14 @@ def _history_id(answer: dict[str, Any]) -> str:
 
 @_of_json
 def main_address(answer: dict[str, Any]) -> str:
-    """users.settings.sendAs.list: the mailbox's own address, or nothing."""
+    """users.settings.sendAs.list: the mailbox's own address, or an empty string."""
     own = [one for one in _list(answer.get("sendAs")) if _object(one).get("isPrimary")]
     return _text(own[0]["sendAsEmail"]) if own else ""
 
 
 @_of_json
 def history_page(answer: dict[str, Any]) -> HistoryPage:
-    """users.history.list. Without news the key `history` is missing, also on a page with a next one."""
+    """users.history.list. Without news the key `history` is missing, even on a page with a next one."""
     ids: dict[str, None] = {}
     sent: set[str] = set()
     drafts: dict[str, None] = {}
@@ -157,7 +159,7 @@ def history_page(answer: dict[str, Any]) -> HistoryPage:
 
 
 def _concerned(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
-    """The messages of one record of the history that may be new to us, or drafts again, with the labels that were added."""
+    """The messages of one history record that may be new to us, or drafts again, with the added labels."""
     for kind, wanted in (("messagesAdded", None), ("labelsAdded", _ARRIVING), ("labelsRemoved", _RESCUED)):
         for change in _list(record.get(kind)):
             if wanted is None or _labels(change) & wanted:
@@ -165,7 +167,7 @@ def _concerned(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], frozens
 
 
 def never_ours(labels: frozenset[str]) -> bool:
-    """Is a message with these labels no mail, or none that counts, as long as it has them? By Gmail's system labels."""
+    """Do these labels exclude a message, as long as it has them? By Gmail's system labels."""
     return bool(labels & _NEVER) or ("DRAFT" in labels and "SENT" not in labels)
 
 
@@ -184,7 +186,7 @@ def metadata(answer: dict[str, Any]) -> Metadata:
         payload = {}
     headers = tuple(_header(_object(one)) for one in _list(_object(payload).get("headers")))
     if not headers and not never_ours(labels):
-        raise ValueError("no headers")  # else a mail would be passed over in silence
+        raise ValueError("no headers")  # otherwise a mail would be skipped silently
     return Metadata(_id(answer), labels, int(answer.get("sizeEstimate", 0)), _received_at(answer), headers)
 
 
@@ -194,13 +196,13 @@ def _header(one: dict[str, Any]) -> Header:
 
 
 def possible_addresses(headers: Iterable[Header]) -> frozenset[str]:
-    """All addresses, in normal form, that From, Sender, To, Cc and Bcc could hold, however they read."""
+    """All addresses, in normal form, that From, Sender, To, Cc and Bcc could contain in any reading."""
     found: set[str] = set()
     for name, value in headers:
         if name.strip().lower() in _ADDRESSES:
             text = value.decode("utf-8", "replace")
             found.update(candidates.read(text).all)
-            # what is decoded need not read as a list any more
+            # Decoded text may no longer be a valid list.
             words = (word.strip("'.") for word in _NO_ADDRESS.split(text) if word.count("@") == 1)
             found.update(one for one in map(address.normalise, words) if one)
     return frozenset(found)
@@ -208,9 +210,9 @@ def possible_addresses(headers: Iterable[Header]) -> frozenset[str]:
 
 @_reading
 def raw_message(content: bytes) -> RawMessage:
-    """users.messages.get with format=raw, of the answer's bytes.
+    """users.messages.get with format=raw, from the answer's bytes.
 
-    Not by way of JSON and base64 at large: of a message of 35 MB these make several copies at a time.
+    Doesn't use the json and base64 modules on the whole: for a message of 35 MB these make several copies at a time.
     """
     found = _RAW.search(content)
     if found is None:
@@ -221,7 +223,7 @@ def raw_message(content: bytes) -> RawMessage:
 
 
 def _decode(content: bytes, start: int, end: int) -> bytes:
-    """base64url (RFC 4648 5) from there to there, with or without padding. ValueError where it is something else."""
+    """base64url (RFC 4648 5) between two positions, with or without padding. ValueError for anything else."""
     tail_at = max(start, end - _PADDING_TAIL_BYTES)
     padding = _PADDING.search(content[tail_at:end])
     assert padding is not None

@@ -1,4 +1,4 @@
-"""Asking again while somebody waits: who has just consented would have to anew for Google's bad moment."""
+"""Retries while somebody waits: otherwise a temporary fault of Google's would make a user consent again."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _Answer = TypeVar("_Answer")
 def patiently(
     ask: Callable[[], _Answer], passing: tuple[type[Throttled | Unreachable], ...] = (Throttled, Unreachable)
 ) -> _Answer:
-    """Asks again where Google has a bad moment. Errors: of the last try."""
+    """Retries if Google has a temporary fault. Errors: of the last try."""
     for pause in PAUSES:
         try:
             return ask()

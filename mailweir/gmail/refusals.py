@@ -1,9 +1,9 @@
-"""What Google's refusals mean: one table. A row says which answers it is for, whom that concerns, and the error in words.
+"""The meaning of Google's refusals: one table. A row states the matching answers, the concerned party, and the error in words.
 
-The first row that fits counts, and each table ends with rows that fit whatever is left. Pure. Called by `error_mapping`.
+The first matching row counts, and each table ends with rows that match everything left. Pure. Called by `error_mapping`.
 
-Sources: Gmail API, "Resolve errors" and "Usage limits"; RFC 6749 4.1.2.1 and 5.2, RFC 7009 2.2.1; what Google says beyond them is
-in bug reports of other integrations.
+Sources: Gmail API, "Resolve errors" and "Usage limits"; RFC 6749 4.1.2.1 and 5.2, RFC 7009 2.2.1; further answers of Google's are
+from bug reports of other integrations.
 """
 
 from collections.abc import Collection
@@ -28,7 +28,7 @@ from mailweir.sentence import template
 
 
 class Asked(StrEnum):
-    """What was asked for: the same answer means something else."""
+    """The kind of request: the same answer has a different meaning for each."""
 
     PROFILE = "a mailbox's profile"
     MESSAGE = "a message"
@@ -54,9 +54,9 @@ _TOKENS = _USER | _ROBOT
 class Meaning:
     """One row.
 
-    statuses: of HTTP; empty: any. reasons: one of them is in the answer; empty: any or none. words: one is in its text;
-    empty: any. needs_form: for answers in Google's form alone; else also for those of a proxy. says: the error's text; {said} is
-    what Google said, {status} its status.
+    statuses: of HTTP; empty: any. reasons: one of them is in the answer; empty: any or none. words: one is in its text; empty:
+    any. needs_form: matches only answers in Google's form; otherwise a proxy's too. says: the error's text; {said} is Google's
+    text, {status} its status.
     """
 
     asked: frozenset[Asked]
@@ -70,7 +70,7 @@ class Meaning:
     is_certain: bool = False
 
     def fits(self, asked: Asked, status: int, reasons: Collection[str], text: str, *, has_form: bool) -> bool:
-        """Is it the row for this answer?"""
+        """Does the row match this answer?"""
         return (
             asked in self.asked
             and (has_form or not self.needs_form)
@@ -115,7 +115,7 @@ _TOKEN_OUTAGE = template("Google's token endpoint answered {status}{said}")
 
 _OF_GMAIL = (
     Meaning(frozenset({Asked.PROFILE}), Whose.GOOGLE, NotOffered, "{status}{said}", _MISSING, needs_form=False),
-    # limits, which a proxy may tell too
+    # limits, which a proxy may report too
     Meaning(_GMAIL, Whose.PROJECT, Throttled, _DAILY, _TOO_MANY | _FORBIDDEN, _DAILY_LIMITS),
     Meaning(_GMAIL, Whose.PROJECT, Throttled, _DAILY, _TOO_MANY, words=_DAILY_WORDS),
     Meaning(_GMAIL, Whose.PROJECT, Throttled, _DAILY, _FORBIDDEN, _LIMITS, _DAILY_WORDS),
@@ -125,10 +125,10 @@ _OF_GMAIL = (
     Meaning(_GMAIL, Whose.MAILBOX, Throttled, _MAILBOX, _FORBIDDEN, _LIMITS),
     Meaning(_GMAIL, Whose.MAILBOX, Throttled, _MAILBOX, _FORBIDDEN, words=("Too many concurrent requests",)),
     Meaning(_GMAIL, Whose.GOOGLE, Unreachable, _OUTAGE_SAYS, _NO_VERDICT, needs_form=False),
-    # what was asked for isn't there
+    # the requested object doesn't exist
     Meaning(_MESSAGE, Whose.MESSAGE, MessageGone, template("Gmail has it no more{said}"), _MISSING),
     Meaning(_HISTORY, Whose.MAILBOX, HistoryExpired, template("Gmail has it no more{said}"), _MISSING),
-    # no verdict on the consent, which the token endpoint has just confirmed: it passes, as an outage of Google's sign-in does
+    # no verdict on the consent, which the token endpoint has just confirmed: it is temporary, like an outage of Google's sign-in
     Meaning(
         _GMAIL,
         Whose.MAILBOX,
@@ -174,7 +174,7 @@ _OF_GMAIL = (
         _FORBIDDEN,
         words=("Delegation denied",),
     ),
-    # the cursor is no number of this mailbox's history
+    # the cursor is not a number of this mailbox's history
     Meaning(frozenset({Asked.HISTORY}), Whose.MAILBOX, HistoryExpired, _REFUSES, _BAD),
     Meaning(_MESSAGE, Whose.MESSAGE, Refused, _REFUSES),
     Meaning(_GMAIL, Whose.MAILBOX, Refused, _REFUSES),
@@ -193,7 +193,7 @@ _OF_TOKENS = (
     Meaning(_CODE, Whose.GOOGLE, NotTaken, _TOKEN_OUTAGE, _OUTAGE, needs_form=False),
     Meaning(_TOKENS, Whose.GOOGLE, Unreachable, _TOKEN_OUTAGE, _NO_VERDICT - {407, 408}, needs_form=False),
     Meaning(_TOKENS, Whose.GOOGLE, Unreachable, _TOKEN_OUTAGE, reasons=_PASSING),
-    # all mailboxes would need a person for a clock that is set right again by itself
+    # a wrong clock is fixed by itself, and all mailboxes would otherwise need a person
     Meaning(
         _TOKENS,
         Whose.HOST,
@@ -312,7 +312,7 @@ _OF_TOKENS = (
         template("Google gives no token: connect again{said}"),
         reasons=_WRONG_SCOPE,
     ),
-    # no verdict on the consent that anybody knows, or no form of Google's
+    # no known verdict on the consent, or not in Google's form
     Meaning(_TOKENS, Whose.GOOGLE, Unreachable, "Google gives no token{said}"),
     Meaning(_TOKENS, Whose.GOOGLE, Unreachable, _TOKEN_OUTAGE, needs_form=False),
 )
@@ -321,5 +321,5 @@ TABLE = (*_OF_GMAIL, *_OF_TOKENS)
 
 
 def find(asked: Asked, status: int, reasons: Collection[str], text: str, *, has_form: bool) -> Meaning:
-    """The row for an answer. text: what Google says, with the names of the limits that are reached. has_form: it is Google's."""
+    """The row for an answer. text: Google's text, with the names of the exceeded limits. has_form: it is in Google's form."""
     return next(row for row in TABLE if row.fits(asked, status, reasons, text, has_form=has_form))

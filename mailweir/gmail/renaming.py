@@ -1,18 +1,18 @@
-"""Is a mailbox under another address the same one: an account that was renamed at Google? Called by `gmail_access`."""
+"""Is a mailbox with another address the same one, from an account that was renamed at Google? Called by `gmail_access`."""
 
 from collections.abc import Sequence
 
 from mailweir.gmail.api import MailboxReader
 from mailweir.gmail.errors import HistoryExpired, MessageGone, Refused
 
-PROOFS = 3  # messages that are on the record and have to be there; ids are one mailbox's alone
+PROOFS = 3  # recorded messages that must exist in it; ids belong to one mailbox only
 
 
 def is_same(mailbox: MailboxReader, cursor: str | None, recorded_ids: Sequence[str], *, is_vouched_for: bool) -> bool:
-    """Does it have what was recorded, and does its history go on at the cursor?
+    """Does it contain the recorded messages, and does its history continue at the cursor?
 
     recorded_ids: the latest ones; some may be deleted by now. is_vouched_for: the admin named the address, so one of the two is
-    enough, if nothing speaks against it. Errors: Unreachable and the like.
+    enough, if nothing contradicts it. Errors: Unreachable and the like.
     """
     has_history = cursor is not None and _has_history(mailbox, cursor)
     if not has_history and not is_vouched_for:

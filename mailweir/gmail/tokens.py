@@ -1,8 +1,8 @@
-"""Tokens: access tokens, which are short-lived and kept in memory alone, and the refresh tokens that they come from.
+"""Tokens: access tokens, which are short-lived and stay in memory, and the refresh tokens that they come from.
 
-A refresh token lies sealed in the database (`secrets_file`), a service account needs none. No token is in a log, a repr or an
-error's text. Google's own classes would sleep and ask again by themselves, so the questions of RFC 6749 and 7523 are asked here.
-Used by the sync, `consent` and the command line.
+A refresh token is sealed in the database (`secrets_file`), a service account needs none. No token appears in a log, a repr or an
+error's text. Google's own classes would sleep and retry by themselves, so the requests of RFC 6749 and 7523 are made here. Used
+by the sync, `consent` and the command line.
 """
 
 import json
@@ -34,23 +34,23 @@ _SECRET = ("refresh_token", "client_secret", "code", "code_verifier", "assertion
 
 
 class Credentials(google.auth.credentials.Credentials):
-    """What one mailbox is asked with. Takes a new access token when there is none, or it is about to end, or Gmail refuses it.
+    """The credentials for one mailbox. Gets a new access token if there is none, or it is about to end, or Gmail refuses it.
 
     Used by one thread at a time. Errors of `refresh`: NeedsReconnect, AppRefused, Unreachable, Throttled.
     """
 
     @abstractmethod
     def _question(self) -> tuple[str, dict[str, str]]:
-        """Where to ask for a token, and the form."""
+        """The token endpoint's address, and the form."""
 
     @property
     @abstractmethod
     def _asked(self) -> Asked: ...
 
     def refresh(self, request: Connections) -> None:
-        """Asks for an access token."""
+        """Requests an access token."""
         url, form = self._question()
-        # another question for the same token does no harm
+        # Repeating the request for a token does no harm.
         answer = request(url, "POST", urlencode(form).encode("ascii"), FORM, may_repeat=True)
         refuse_failed(self._asked, answer, secrets_of(form))
         found = granted(answer.data, url)
@@ -62,7 +62,7 @@ class Credentials(google.auth.credentials.Credentials):
 
 
 class UserCredentials(Credentials):
-    """By a user's consent."""
+    """Authorised by a user's consent."""
 
     def __init__(self, client: OAuthClient, refresh_token: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -79,7 +79,7 @@ class UserCredentials(Credentials):
 
 
 class DelegatedCredentials(Credentials):
-    """By the Workspace's leave: the service account asks on behalf of a mailbox's address (RFC 7523, with Google's `sub`)."""
+    """Authorised by the Workspace: the service account acts for a mailbox's address (RFC 7523, with Google's `sub`)."""
 
     def __init__(self, account: ServiceAccount, address: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -105,7 +105,7 @@ class DelegatedCredentials(Credentials):
 
 
 def credentials(identity: OAuthClient | ServiceAccount, address: str, refresh_token: str | None) -> Credentials:
-    """What a mailbox is asked with. NeedsReconnect where it was connected another way than the settings are for now."""
+    """The credentials for a mailbox. NeedsReconnect if it was connected in another way than the settings now say."""
     if isinstance(identity, ServiceAccount):
         return DelegatedCredentials(identity, address)
     if refresh_token is None:
@@ -118,8 +118,8 @@ def credentials(identity: OAuthClient | ServiceAccount, address: str, refresh_to
 def credentials_of(
     identities: Identities, address: str, refresh_token: str | None, client_id: str | None
 ) -> Credentials:
-    """What a connected mailbox is asked with: each token by the client that it belongs to. NeedsReconnect where the settings name
-    nobody who could."""
+    """The credentials for a connected mailbox: each token with its own client. NeedsReconnect if the settings name no suitable
+    client."""
     identity = identities.of(client_id)
     if identity is None:
         raise NeedsReconnect(
@@ -132,9 +132,9 @@ def credentials_of(
 
 
 def revoke(client: OAuthClient, refresh_token: str, timeout_seconds: float) -> None:
-    """Gives a consent back (RFC 7009): every token of this user for this client ends. One that has ended is no error.
+    """Revokes a consent (RFC 7009): every token of this user for this client ends. A token that has already ended is no error.
 
-    Unreachable, Throttled, NeedsReconnect, AppRefused where Google didn't do it.
+    Unreachable, Throttled, NeedsReconnect, AppRefused if Google didn't do it.
     """
     body = urlencode({"token": refresh_token}).encode("ascii")
     with closing(Connections(timeout_seconds)) as connections:
@@ -144,12 +144,12 @@ def revoke(client: OAuthClient, refresh_token: str, timeout_seconds: float) -> N
 
 
 def secrets_of(form: Mapping[str, str]) -> list[str]:
-    """What of a question may stand in no text."""
+    """The parts of a request that must not appear in any text."""
     return [form[name] for name in _SECRET if form.get(name)]
 
 
 def refuse_failed(asked: Asked, answer: Answer, secrets: Collection[str]) -> None:
-    """One of our errors where the token endpoint didn't do as asked."""
+    """Raises one of our errors if the token endpoint failed."""
     if answer.status != HTTPStatus.OK:
         raise error_mapping.of_token(asked, answer, datetime.now(UTC), secrets)
 
@@ -165,15 +165,15 @@ def granted(content: bytes, url: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         answer = None
     token = answer.get("access_token") if isinstance(answer, dict) else None
-    # what goes into a header holds no line end
+    # A header value must not contain a line end.
     if not isinstance(answer, dict) or not isinstance(token, str) or not token.isascii() or not token.isprintable():
         raise Unreachable(said("{url} answered without a token", url=url)) from None
     return answer
 
 
 def refuse_less(answer: dict[str, Any], kind: type[NeedsReconnect] | type[ConsentFailed]) -> None:
-    """An error of this kind where the consent covers less than was asked for."""
-    scope = answer.get("scope") or SCOPE  # RFC 6749 5.1: left out where it is what was asked for
+    """Raises an error of this kind if the consent covers less than requested."""
+    scope = answer.get("scope") or SCOPE  # RFC 6749 5.1: omitted if it equals the request
     if SCOPE not in str(scope).split():
         raise kind(
             said("the consent doesn't cover reading mail: connect again, and leave the box for reading mail ticked")
@@ -181,7 +181,7 @@ def refuse_less(answer: dict[str, Any], kind: type[NeedsReconnect] | type[Consen
 
 
 def _expiry(answer: dict[str, Any]) -> datetime:
-    """When the token ends, UTC and naive, as google.auth wants it. A missing time is a short one."""
+    """When the token ends, UTC and naive, as google.auth expects. A missing lifetime counts as a short one."""
     seconds = answer.get("expires_in")
     whole = seconds if isinstance(seconds, int) and 0 < seconds <= 86_400 else _LEAST_SECONDS
     return datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=whole)

@@ -1,8 +1,8 @@
 """The connections to Google: one for each host, kept open, for one thread; and bounded reading of each answer.
 
-The standard library speaks HTTP and TLS, which costs the least (decision 0024). What is ours: an answer has its time and its
-size, a kept connection that a firewall forgot is no failure, and no redirect is followed. `Connections` is a transport of
-google-auth. Called by `api`, `tokens` and `consent`.
+The standard library speaks HTTP and TLS, which costs the least (decision 0024). This module adds: limits of time and size for an
+answer, recovery if a firewall dropped a kept connection, and no redirects. `Connections` is a transport of google-auth. Called by
+`api`, `tokens` and `consent`.
 """
 
 import http.client
@@ -26,7 +26,7 @@ from mailweir.gmail.errors import Unreachable
 from mailweir.gmail.one_line import plain
 from mailweir.sentence import said
 
-MAX_ANSWER_BYTES = 100 << 20  # the largest message that Workspace takes in is 50 MB, in base64
+MAX_ANSWER_BYTES = 100 << 20  # the largest message that Workspace accepts is 50 MB, in base64
 _LEAST_BYTES_A_SECOND = 10_000
 _PIECE_BYTES = 1 << 18
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
@@ -35,7 +35,8 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, whole. headers: by name, in any case. data: the body, unpacked. It is what google-auth wants of a response."""
+    """An answer, whole. headers: by name, in any case. data: the body, decompressed. It is what google-auth expects of a
+    response."""
 
     status: int
     headers: HTTPMessage
@@ -47,8 +48,8 @@ class _Endless(Exception):
 
 
 class _Limited(io.RawIOBase):
-    """One answer's bytes. TimeoutError where they come too slowly: each byte in time, they could hold a thread for days.
-    _Endless where they are too many."""
+    """One answer's bytes. TimeoutError if they come too slowly: otherwise an answer with each byte in time could occupy a thread
+    for days. _Endless if there are too many."""
 
     def __init__(self, raw: Any, timeout_seconds: float) -> None:
         self._raw = raw
@@ -58,11 +59,11 @@ class _Limited(io.RawIOBase):
 
     @property
     def has_begun(self) -> bool:
-        """Did a byte come?"""
+        """Has a byte arrived?"""
         return self._bytes > 0
 
     def readable(self) -> bool:
-        """They can be read."""
+        """Always readable."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:
@@ -76,7 +77,7 @@ class _Limited(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        """Ends it, with the socket's own file."""
+        """Closes it, with the socket's own file."""
         self._raw.close()
         super().close()
 
@@ -90,7 +91,7 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Noticing(http.client.HTTPConnection):
-    """A connection that dials as we do, and knows whether a byte of the answer to its last request came."""
+    """A connection that uses our dialing, and knows whether a byte of the answer to its last request arrived."""
 
     limited: _Limited | None = None
     used_at = 0.0  # by time.monotonic
@@ -109,7 +110,7 @@ class _Noticing(http.client.HTTPConnection):
 
     @property
     def is_open(self) -> bool:
-        """Is it connected, with nothing to read? What came unasked, or its end, makes it useless."""
+        """Is it connected, with nothing to read? Unrequested data, or the end of the stream, makes it useless."""
         if self.sock is None:
             return False
         poll = select.poll()
@@ -118,7 +119,7 @@ class _Noticing(http.client.HTTPConnection):
 
     @property
     def was_answered(self) -> bool:
-        """Did a byte come?"""
+        """Has a byte arrived?"""
         return self.limited is not None and self.limited.has_begun
 
 
@@ -138,8 +139,8 @@ class _Secure(_Noticing):
 class Connections(google.auth.transport.Request):
     """Connections for one thread.
 
-    timeout_seconds: for each answer to begin, and for each pause within it. max_idle_seconds: after which a connection isn't used
-    again.
+    timeout_seconds: for the start of each answer, and for each pause within it. max_idle_seconds: an idle connection isn't reused
+    after that.
     """
 
     def __init__(self, timeout_seconds: float, max_idle_seconds: float = 60.0) -> None:
@@ -157,16 +158,16 @@ class Connections(google.auth.transport.Request):
         *,
         may_repeat: bool | None = None,
     ) -> Answer:
-        """Asks, and reads the whole answer, as google-auth wants it.
+        """Sends the request, and reads the whole answer, as google-auth expects.
 
-        timeout: nobody gives one; ours counts. may_repeat: may it be asked twice, where nobody knows whether it came the first
-        time; a GET may. Errors: Unreachable.
+        timeout: nobody gives one; ours counts. may_repeat: may it be sent twice, if it is unknown whether it arrived the first
+        time? A GET may. Errors: Unreachable.
         """
         origin, path = _split(url)
         question = (method, path, body, headers or {})
         line = self._lines.get(origin) or self._opened(origin)
         try:
-            # each by itself: tokens are asked for once an hour, on a line of their own
+            # Measured per connection: token requests have one of their own, and use it once an hour.
             is_kept = line.is_open and time.monotonic() - line.used_at <= self._max_idle_seconds
             if not is_kept:
                 line.close()
@@ -177,7 +178,7 @@ class Connections(google.auth.transport.Request):
             line.used_at = time.monotonic()
 
     def close(self) -> None:
-        """Closes them all. The next question opens one again."""
+        """Closes them all. The next request opens a new one."""
         for line in self._lines.values():
             line.close()
 
@@ -194,8 +195,8 @@ class Connections(google.auth.transport.Request):
         try:
             return _answer(line, *question)
         except (OSError, http.client.HTTPException):
-            # A firewall forgets idle connections, with or without a word. Nothing came back on this one since it was kept, so
-            # the question is asked once more: it changes nothing at Google.
+            # A firewall drops idle connections, with or without a sign. Nothing came back on this one since it was kept, so the
+            # request is repeated once: it changes nothing at Google.
             if line.was_answered or not may_repeat:
                 raise
         self.close()
@@ -203,7 +204,7 @@ class Connections(google.auth.transport.Request):
 
 
 def _answer(line: _Noticing, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-    """The whole answer. Whatever fails, the connection is closed: nobody may read the rest of this answer for another one."""
+    """The whole answer. On any failure the connection is closed: nobody may take the rest of this answer for another one."""
     line.limited = None
     try:
         line.request(method, path, body=body, headers=headers)
@@ -217,7 +218,7 @@ def _answer(line: _Noticing, method: str, path: str, body: bytes | None, headers
 
 
 def _content(response: http.client.HTTPResponse, unpacking: Any) -> bytes:
-    """The body (RFC 9110 8.4): piece by piece, so that a small answer that unpacks to a huge one fills no memory."""
+    """The body (RFC 9110 8.4): piece by piece, so that a small answer that decompresses to a huge one doesn't fill the memory."""
     content, size, has_begun = io.BytesIO(), 0, False
     while piece := response.read(_PIECE_BYTES):
         has_begun = True
@@ -248,13 +249,13 @@ def _unreachable(error: BaseException, url: str) -> Unreachable:
 
 
 def garbled(error: BaseException, url: str) -> Unreachable:
-    """An answer that can't be read. url: who was asked."""
+    """An error for an unreadable answer. url: of the request."""
     what = f"{type(error).__name__.lstrip('_')}: {plain(str(error))[:100]}"
     return Unreachable(said("{host} gave a cut or garbled answer ({what})", host=urlsplit(url).netloc, what=what))
 
 
 def refuse_insecure(url: str, where: str) -> None:
-    """SettingsError where a token would cross a network in the clear, or nobody can be asked there. where: who names the URL."""
+    """SettingsError if a token would cross a network in the clear, or the URL has no valid host. where: the source of the URL."""
     if not _is_secure(url) and not is_own_host(url):
         raise SettingsError(f"{where}: '{url}' must be an https:// address")
 
@@ -262,15 +263,15 @@ def refuse_insecure(url: str, where: str) -> None:
 def _is_secure(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        # looked at, a port that is none is a ValueError
+        # reading .port raises ValueError for an invalid port
         return parts.scheme == "https" and bool(_host(parts)) and parts.port != 0
     except ValueError:
         return False
 
 
 def _host(parts: SplitResult) -> str:
-    """Whom a URL asks: an address, or a name as DNS has it, IDN as A-labels; "" where it can't be a name. Else Python would make
-    another name of some (RFC 3490: `ß` as `ss`) on the way to DNS and into the certificate's check."""
+    """The host of a URL: an address, or a DNS name, IDN as A-labels; "" if it can't be a name. Otherwise Python would turn some
+    names into others (RFC 3490: `ß` into `ss`) for DNS and for the certificate's check."""
     name = parts.hostname or ""
     try:
         ipaddress.ip_address(name)

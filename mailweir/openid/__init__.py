@@ -1,6 +1,6 @@
-"""Providers of OpenID Connect: who vouches for a person that signs in to the page. The only place that imports Authlib. Knows no
-database.
+"""Providers of OpenID Connect: they authenticate a person who signs in to the page. The only package that imports Authlib.
+Knows no database.
 
-`provider` is what the page asks; `fetching` speaks HTTP; `id_token` says whether a token is the provider's word; `kept` holds its
-documents; `refusals` is what can go wrong. Used by the page.
+The page calls `provider`; `fetching` makes HTTP requests; `id_token` verifies a provider's token; `kept` caches its documents;
+`refusals` lists the errors. Used by the page.
 """

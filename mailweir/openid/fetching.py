@@ -1,4 +1,4 @@
-"""One request to a provider, and its answer, in bounded time and size. No redirect is followed, no connection is kept.
+"""One request to a provider, and its answer, in bounded time and size. No redirect is followed, no connection is reused.
 
 Called by `provider`.
 """
@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 from mailweir.gmail import dialing
 from mailweir.openid.refusals import ProviderRefusal, Why
 
-PAUSE_SECONDS = 4.0  # between two bytes; an answer takes twice as long at most
+PAUSE_SECONDS = 4.0  # between two bytes; an answer takes at most twice as long
 _MOST_BYTES = 1_000_000
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
@@ -31,7 +31,7 @@ class Answer:
 
 
 def refuse_insecure(url: object, what: str) -> str:
-    """An address that may be asked: https, or this host's own. ProviderRefusal for any other, and for what is no address."""
+    """Returns an allowed address: https, or this host's own. ProviderRefusal for any other, and for an invalid one."""
     parts = _split(url)
     if parts is None or not parts.hostname or parts.fragment or parts.username:
         raise ProviderRefusal(Why.UNREACHABLE, f"{what} is no address")
@@ -54,7 +54,7 @@ def fetch(
     *,
     pause_seconds: float = PAUSE_SECONDS,
 ) -> Answer:
-    """GET, or POST of a form. ProviderRefusal (UNREACHABLE) where no answer comes in time, or it is too long, or no JSON."""
+    """GET, or POST of a form. ProviderRefusal (UNREACHABLE) if no answer comes in time, or it is too long, or isn't JSON."""
     parts = urlsplit(url)
     try:
         with _connected(parts, pause_seconds) as connection:
@@ -85,7 +85,8 @@ def _object(host: str, status: int, content: bytes) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _connected(parts: SplitResult, pause_seconds: float) -> Iterator[http.client.HTTPConnection]:
-    """A connection that is cut when its time is over: each byte in time, an answer could hold a thread for days."""
+    """A connection that is closed when its time is over: otherwise an answer with each byte in time could occupy a thread for
+    days."""
     host = parts.hostname or ""
     is_tls = parts.scheme == "https"
     made: socket.socket = dialing.dial(host, parts.port or (443 if is_tls else 80), pause_seconds)

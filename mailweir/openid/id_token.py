@@ -1,7 +1,7 @@
-"""An ID token: is it the provider's word, for us, for this sign-in, and for now? (OpenID Connect Core 1.0, 3.1.3.7)
+"""Verifies an ID token: was it made by the provider, for us, for this sign-in, and for now? (OpenID Connect Core 1.0, 3.1.3.7)
 
-Signatures of key pairs count alone: neither `none`, nor what is signed with a secret that two sides have. Authlib reads the
-claims. It is loaded when somebody signs in. Called by `provider`.
+Only public-key signatures count: neither `none`, nor signatures with a shared secret. Authlib reads the claims. It is loaded when
+somebody signs in. Called by `provider`.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ _MOST_CHARS = 50_000
 
 
 class UnknownKey(Exception):
-    """The token names a key that isn't among those that are known: the provider may have a new one."""
+    """The token names an unknown key: the provider may have a new one."""
 
 
 def keys_of(document: dict[str, Any]) -> tuple[Key, ...]:
-    """The public keys of a JWK set that sign. One that can't be read is left out. ProviderRefusal where there is none."""
+    """The public signing keys of a JWK set. An unreadable one is left out. ProviderRefusal if there is none."""
     given = document.get("keys")
     found = []
     for one in given if isinstance(given, list) else []:
@@ -43,7 +43,7 @@ def keys_of(document: dict[str, Any]) -> tuple[Key, ...]:
 def claims(
     token: str, keys: Sequence[Key], *, issuer: str, client_id: str, nonce: str, access_token: str | None, now: float
 ) -> dict[str, Any]:
-    """What it says. now: seconds since 1970. UnknownKey; ProviderRefusal (TOKEN) for whatever else isn't as it has to be."""
+    """The token's claims. now: seconds since 1970. UnknownKey; ProviderRefusal (TOKEN) for every other fault."""
     if len(token) > _MOST_CHARS:
         raise ProviderRefusal(Why.TOKEN, "the ID token is too long")
     try:
@@ -62,7 +62,7 @@ def claims(
 
 
 def _key(keys: Sequence[Key], header: dict[str, Any]) -> Key:
-    """The one that the header names; the only one, where it names none."""
+    """The key that the header names; the only key, if it names none."""
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
         raise ValueError(f"the algorithm {algorithm!r} isn't taken")

@@ -1,7 +1,7 @@
-"""A document of a provider that is kept for an hour: fetched when it is first needed, by one thread at a time.
+"""Caches a provider's document for an hour: fetched on first use, by one thread at a time.
 
-A fetch that failed is no last word: after some seconds the next one who needs the document tries again, and one that was there
-before is used meanwhile. Called by `provider`.
+A failed fetch isn't final: after some seconds the next caller tries again, and the old document is used meanwhile. Called by
+`provider`.
 """
 
 import threading
@@ -18,7 +18,7 @@ _WAIT_SECONDS = 1.0
 
 
 class Kept(Generic[_Document]):
-    """fetch: gets it anew, or raises ProviderRefusal. clock: seconds that never go back. Safe for threads."""
+    """fetch: gets it again, or raises ProviderRefusal. clock: monotonic seconds. Thread-safe."""
 
     def __init__(self, fetch: Callable[[], _Document], clock: Callable[[], float]) -> None:
         self._fetch = fetch
@@ -31,14 +31,14 @@ class Kept(Generic[_Document]):
         self._renewed_at: float | None = None
 
     def get(self) -> _Document:
-        """The document. ProviderRefusal where there is none."""
+        """The document. ProviderRefusal if there is none."""
         found = self._found
         if found is not None and self._clock() - self._found_at < FRESH_SECONDS:
             return found
         return self._fetched()
 
     def renewed(self) -> _Document:
-        """The document as it is now, where it wasn't renewed lately: it lacks what it should have."""
+        """The current document, fetched again unless that happened lately: call it if an entry is missing."""
         if self._renewed_at is not None and self._clock() - self._renewed_at < RENEW_SECONDS:
             return self.get()
         self._renewed_at = self._clock()

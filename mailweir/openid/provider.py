@@ -1,6 +1,6 @@
-"""A provider: where to send somebody who signs in, and who it says that it was. Code flow with PKCE, state and nonce.
+"""A provider: the address for signing in, and the identity that it returns. Code flow with PKCE, state and nonce.
 
-Its documents are fetched when they are first needed. What it does badly once isn't final (law 11). Called by the page.
+Its documents are fetched on first use. A single failure isn't final (law 11). Called by the page.
 """
 
 import base64
@@ -25,7 +25,7 @@ from mailweir.settings_openid import OpenId
 if TYPE_CHECKING:
     from joserfc.jwk import Key
 
-_EXCHANGES = 3  # at a time: one that hangs doesn't hold all of the page's threads
+_EXCHANGES = 3  # at a time: a hanging one doesn't occupy all of the page's threads
 _WAIT_SECONDS = 1.0
 _MAX_SECRET_BYTES = 10_000
 _MAX_SUBJECT_CHARS = 255
@@ -33,7 +33,7 @@ _MAX_SUBJECT_CHARS = 255
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What the provider says of itself (OpenID Connect Discovery 1.0)."""
+    """The provider's own metadata (OpenID Connect Discovery 1.0)."""
 
     issuer: str
     authorization_endpoint: str
@@ -45,7 +45,7 @@ class Discovery:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What has to be known when the browser comes back. verifier: PKCE's."""
+    """The values to remember until the browser comes back. verifier: PKCE's."""
 
     nonce: str
     verifier: str
@@ -53,8 +53,8 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who somebody is to a provider. email: in its normal form, and only where the provider has proven it. hosted_domain: the
-    Workspace that the person is of, Google's `hd`."""
+    """A person's identity at a provider. email: in its normal form, and only if the provider has verified it. hosted_domain: the
+    person's Workspace, Google's `hd`."""
 
     issuer: str
     subject: str
@@ -63,12 +63,12 @@ class Identity:
 
 
 def begun() -> Begun:
-    """For one sign-in."""
+    """New values for one sign-in."""
     return Begun(secrets.token_urlsafe(32), secrets.token_urlsafe(48))
 
 
 class Provider:
-    """name: as the settings have it. clock: seconds that never go back. pause_seconds: see `fetching`. Safe for threads."""
+    """name: as in the settings. clock: monotonic seconds. pause_seconds: see `fetching`. Thread-safe."""
 
     def __init__(
         self,
@@ -87,8 +87,8 @@ class Provider:
         self._exchanges = threading.BoundedSemaphore(_EXCHANGES)
 
     def login_url(self, redirect_uri: str, state: str, begun: Begun, *, asks_which: bool = False) -> str:
-        """Where the browser goes. asks_which: the person is to choose an account there, for the last one wasn't the right one.
-        ProviderRefusal where the provider gives no answer."""
+        """The address for the browser. asks_which: the person shall choose an account there, because the last one was wrong.
+        ProviderRefusal if the provider doesn't answer."""
         challenge = base64.urlsafe_b64encode(hashlib.sha256(begun.verifier.encode()).digest()).rstrip(b"=").decode()
         fields = {
             "response_type": "code",
@@ -106,7 +106,7 @@ class Provider:
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(fields)}"
 
     def identify(self, code: str, redirect_uri: str, begun: Begun, issuer: str | None, now: datetime) -> Identity:
-        """Who it was. issuer: as the answer names it (RFC 9207), where it does. ProviderRefusal."""
+        """The identity of the person. issuer: from the answer (RFC 9207), if present. ProviderRefusal."""
         discovery = self._discovery.get()
         if issuer != discovery.issuer and (issuer is not None or discovery.names_itself):
             raise ProviderRefusal(Why.TOKEN, "the answer is another provider's")
@@ -139,7 +139,7 @@ class Provider:
         )
 
     def _fetch_keys(self) -> "tuple[Key, ...]":
-        from mailweir.openid import id_token  # Authlib: a tenth of a second and 15 MB, for who signs in so
+        from mailweir.openid import id_token  # Authlib: a tenth of a second and 15 MB, only for this kind of sign-in
 
         answer = fetching.fetch(self._discovery.get().jwks_uri, pause_seconds=self._pause_seconds)
         if answer.status != 200:
@@ -158,7 +158,7 @@ class Provider:
         return secret
 
     def _exchange(self, discovery: Discovery, code: str, redirect_uri: str, verifier: str) -> tuple[str, str | None]:
-        """The ID token, and the access token that it may speak of, for a code."""
+        """Exchanges a code for the ID token, and the access token that it may refer to."""
         client, secret = self._config.client_id, self._secret()
         form = {
             "grant_type": "authorization_code",

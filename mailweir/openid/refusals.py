@@ -1,4 +1,4 @@
-"""Why a provider's sign-in came to nothing. The page has the words; the detail is for the log. Pure. Called by `provider`."""
+"""Why a provider's sign-in failed. The page has the words; the detail is for the log. Pure. Called by `provider`."""
 
 import enum
 
@@ -6,9 +6,9 @@ from mailweir.errors import MailweirError
 
 
 class Why(enum.StrEnum):
-    """UNREACHABLE: no answer, or none that makes sense; the next try may have one. BUSY: too many ask at the same time. SETTINGS:
-    what the settings say of the provider is wrong. DENIED: it doesn't let the person in. TOKEN: what it says isn't proven.
-    CODE: the answer was used before, or is too old."""
+    """UNREACHABLE: no answer, or no valid one; the next try may work. BUSY: too many requests at the same time. SETTINGS: the
+    settings for the provider are wrong. DENIED: it doesn't let the person in. TOKEN: its statement isn't proven. CODE: the answer
+    was used before, or is too old."""
 
     UNREACHABLE = "unreachable"
     BUSY = "busy"

@@ -1,1 +1,1 @@
-"""Reading mail: from raw bytes to text, folds, attachments, labels and threads' keys. Pure; one file a subject."""
+"""Reading mail: from raw bytes to text, folds, attachments, labels and thread keys. Pure; one file per subject."""

@@ -1,7 +1,7 @@
-"""Does a forward show the very mail that another reading is of: the same text to the letter, and the same files?
+"""Does a forward show exactly the mail of another reading: the same text to the letter, and the same files?
 
-What programs change in what they forward is passed over: how lines are wrapped and set in, marks of quotes, blanks. Anything else
-that differs, though it be a link or a sign, makes it another mail. Pure. Called by whoever joins the two on the record.
+Changes that programs make when forwarding are ignored: line wrapping and indentation, quote marks, blanks. Any other difference,
+even a link or a punctuation mark, makes it another mail. Pure. Called by the code that joins the two on the record.
 """
 
 import re
@@ -23,13 +23,13 @@ def is_same_text(own: str, forward: str, folds: Sequence[Fold], start: int) -> b
         return False
     if _letters(forward[header.end :]) == wanted:
         return True
-    last = folds[-1]  # what the forwarder's own program put below
+    last = folds[-1]  # text that the forwarder's own program added at the end
     is_at_the_end = last.kind in _AT_THE_END and last.start >= header.end
     return is_at_the_end and _letters(forward[header.end : last.start]) == wanted
 
 
 def have_same_files(own: Collection[Attachment], forward: Collection[Attachment]) -> bool:
-    """Has each the other's files? Pictures within the text may be left out, for programs do so."""
+    """Does each have the other's files? Inline pictures may be missing, because programs leave them out."""
     in_own, in_forward = {one.sha256 for one in own}, {one.sha256 for one in forward}
     apart_own = {one.sha256 for one in own if not one.is_inline}
     apart_forward = {one.sha256 for one in forward if not one.is_inline}

@@ -1,7 +1,6 @@
-"""The files of a message: what each is called, what it is, how large, by which digest it is known, and where it lies in raw.
+"""The files of a message: name, type, size, digest, and position in raw.
 
-Nothing of a file is kept here. Never raises, on any bytes. Called by whoever reads a message, and where a file is taken out.
-Pure.
+Stores no file content. Never raises, on any bytes. Called by readers of messages, and where a file is extracted. Pure.
 """
 
 import hashlib
@@ -25,10 +24,10 @@ _TNEF_NAME = "winmail.dat"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A file. name: safe, never empty. media_type: by its content, where that shows it. size_bytes, sha256: of the decoded bytes.
+    """A file. name: safe, never empty. media_type: by its content, if that shows it. size_bytes, sha256: of the decoded bytes.
 
-    is_inline: the HTML shows it where it stands. content_id: without angles, or ''. offset, length, encoding: where it lies in
-    raw, and how; see `decode`.
+    is_inline: the HTML shows it in place. content_id: without angle brackets, or ''. offset, length, encoding: its position in
+    raw and its transfer encoding; see `decode`.
     """
 
     name: str
@@ -43,14 +42,14 @@ class Attachment:
 
 
 def index(raw: bytes, parts: Sequence[Part], html: str | None) -> tuple[Attachment, ...]:
-    """The attachments in the order of the document. parts: what `parts.walk` found; html: what `body.read` did."""
+    """The attachments in document order. parts: from `parts.walk`; html: from `body.read`."""
     files = list(_files(parts))
     shown = cids(html) if html and any(part.content_id for part in files) else frozenset()
     return tuple(_read(raw, part, number, shown) for number, part in enumerate(files, start=1))
 
 
 def decode(raw: bytes, attachment: Attachment) -> bytes:
-    """The file's bytes. Only `offset` to `offset + length` of raw are looked at."""
+    """The file's bytes. Reads only `offset` to `offset + length` of raw."""
     return transfer.decode(raw, attachment)
 
 
@@ -95,14 +94,14 @@ def _name(raw: bytes, part: Part, media_type: str, number: int) -> str:
     name = file_names.safe(part.filename)
     if not name and part.is_message:
         subject = file_names.safe(_subject(raw, part).replace("/", "_").replace("\\", "_"))
-        name = file_names.safe(f"{subject}.eml") if subject else ""  # cut anew, with the extension kept
+        name = file_names.safe(f"{subject}.eml") if subject else ""  # truncated again, keeping the extension
     if not name and media_type == media_types.TNEF:
         name = _TNEF_NAME
     return name or f"attachment-{number}.{media_types.extension(media_type)}"
 
 
 def _subject(raw: bytes, part: Part) -> str:
-    """Of a message within the message."""
+    """The subject of an attached message."""
     head = transfer.decode(raw, part, max_bytes=_MAX_SUBJECT_BYTES)
     match = _SUBJECT.search(head.partition(b"\r\n\r\n")[0].partition(b"\n\n")[0])
     return encoded_words.decode(match[1], max_chars=_MAX_SUBJECT_CHARS) if match else ""

@@ -1,7 +1,7 @@
-"""The words above a quote: `On Mon, Jun 3, 2024 at 10:00, Jane <jane@client.example> wrote:`, in any language.
+"""The lines above a quote: `On Mon, Jun 3, 2024 at 10:00, Jane <jane@client.example> wrote:`, in any language.
 
-It ends in a colon as a rule, has at most four lines, and holds two of an address, a date with its time, and a word for "wrote".
-Pure. Called by `folds` and `openings`.
+An attribution usually ends in a colon, has at most four lines, and contains two of: an address, a date with its time, a word for
+"wrote". Pure. Called by `folds` and `openings`.
 """
 
 import re
@@ -15,15 +15,15 @@ from mailweir.reading.lines import Line
 
 MAX_LINES = 5
 _MAX_CHARS = 350
-_MAX_LEAD_WORDS = 3  # before a date with which an attribution begins: `In data 11 ottobre`, `El lun., 3 jun`
-_MAX_BARE_CHARS = 40  # of a line that has neither an address nor a number
+_MAX_LEAD_WORDS = 3  # before a date at the start of an attribution: `In data 11 ottobre`, `El lun., 3 jun`
+_MAX_BARE_CHARS = 40  # of a line with neither an address nor a number
 _MAX_BARE_WORDS = 6  # `Jane Doe wrote:`
 _ADDRESS = re.compile(
     r"(?<![^\s<>\[\]()\"',;:@])[^\s<>\[\]()\"',;:@]{1,64}@[^\s<>\[\]()\"',;:@]{2,255}|&lt;\S{1,80}@\S{1,80}&gt;"
 )
 _ADDRESS_LAST = re.compile(r"@[^\s<>]{1,255}?[>\])\"'*;]{0,4}(?:&gt;)?[ \t]{0,3}[:：]$")
 _COLON = re.compile(r"[:：][*_ \t]{0,3}$")
-# Gmail's form where it has no language: `2024-06-03 10:00 GMT+02:00 Jane`
+# Gmail's form for languages that it doesn't know: `2024-06-03 10:00 GMT+02:00 Jane`
 _ISO_ZONE = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2} \d{1,2}:\d{2} (?:GMT|UTC)[+-]\d{1,2}:\d{2} \S")
 # Nextcloud's: `Jane Roe <jane@client.example> – 3 June 2024 10:00`
 _NAME_FIRST = re.compile(r"[^\n<>]{0,60}<[^\s<>]{1,80}@[^\s<>]{1,80}>[^\n<>]{1,60}\d")
@@ -32,7 +32,7 @@ _RULED = re.compile(r"-{3,10} ?(?P<words>.{10,300}?) ?-{3,10}")
 
 
 class Evidence(NamedTuple):
-    """What speaks for an attribution."""
+    """The evidence for an attribution."""
 
     address: bool
     date: bool
@@ -45,9 +45,9 @@ class Evidence(NamedTuple):
 
 
 def ending_at(lines: Sequence[Line], last: int, *, is_above_quote: bool) -> int | None:
-    """The first line of the attribution that ends in the line `last`; None where there is none.
+    """The first line of the attribution that ends in the line `last`; None if there is none.
 
-    is_above_quote: does the next line begin with a quote's mark? Then less is asked.
+    is_above_quote: does the next line begin with a quote mark? Then less evidence is required.
     """
     line = lines[last]
     if line.depth or not could_end(line.body):
@@ -65,7 +65,7 @@ def ending_at(lines: Sequence[Line], last: int, *, is_above_quote: bool) -> int 
 
 
 def _is_apart(lines: Sequence[Line], first: int, text: str) -> bool:
-    """Where neither a time nor an address is told: is it a paragraph of its own with a whole date, and no line of a story?"""
+    """For lines without a time and an address: is it a separate paragraph with a complete date, and not a line of prose?"""
     found = _evidence(text)
     if found.time or found.address or _RULED.fullmatch(text):
         return True
@@ -73,7 +73,7 @@ def _is_apart(lines: Sequence[Line], first: int, text: str) -> bool:
 
 
 def could_end(body: str) -> bool:
-    """Could an attribution end in this line? A cheap look, before `ending_at`."""
+    """Could an attribution end in this line? A cheap check before `ending_at`."""
     if body.endswith((":", "：", ":*", ":_")) or _is_divider(body):
         return True
     if len(body) > _MAX_BARE_CHARS and "@" not in body and _NUMBER.search(body) is None:
@@ -93,7 +93,7 @@ def _is_divider(body: str) -> bool:
 
 
 def _spans(lines: Sequence[Line], last: int) -> list[tuple[int, str]]:
-    """The line and those right above it, one more each time."""
+    """The line and the lines right above it, one more in each step."""
     spans = []
     text = ""
     for first in range(last, max(-1, last - MAX_LINES), -1):
@@ -110,13 +110,13 @@ def _spans(lines: Sequence[Line], last: int) -> list[tuple[int, str]]:
 
 
 def _is_broken_address(lines: Sequence[Line], first: int) -> bool:
-    """Did a program put blank lines around the brackets of an address?"""
+    """Did a program put blank lines around the angle brackets of an address?"""
     return lines[first].body.startswith(("<", ">")) or (
         first > 0 and lines[first - 1].body.endswith("<") and not lines[first - 1].depth
     )
 
 
-@lru_cache(maxsize=64)  # of one mail: the same few lines are looked at for folds of each kind
+@lru_cache(maxsize=64)  # for one mail: folds of each kind check the same few lines
 def _evidence(text: str) -> Evidence:
     return Evidence(
         address=_ADDRESS.search(text) is not None,
@@ -144,7 +144,7 @@ def _is_attribution(text: str, *, is_above_quote: bool) -> bool:
         return _begins_with_date(text) or is_above_quote
     if found.wrote and is_above_quote:
         return len(text.split()) <= _MAX_BARE_WORDS
-    # programs that have no word for it: a date, a time, and who it was, right before the colon
+    # Programs without a word for it: a date, a time, and the author, right before the colon.
     return (
         found.address
         and found.date

@@ -1,7 +1,7 @@
-"""The text of a message as its reader sees it, and its HTML as it was sent.
+"""The text of a message as its reader sees it, and its HTML as sent.
 
-Of two forms of one text the plain one counts, unless it is a stub. Texts between files stand in their order. Messages within
-follow, each under the lines that say whose it is. Never raises, on any bytes. Called by whoever reads a message. Pure.
+Of two alternatives of one text the plain one counts, unless it is a stub. Texts between files keep their order. Attached messages
+follow, each below lines that name its author. Never raises, on any bytes. Called by readers of messages. Pure.
 """
 
 import html as markup
@@ -16,14 +16,14 @@ from mailweir.reading.parts import IDENTITY, UUENCODE, Part
 
 MAX_TEXT_BYTES = 1_000_000  # of UTF-8
 MAX_HTML_CHARS = 3_000_000
-MAX_PLAIN_BYTES = 2_000_000  # of one text, out of its transfer encoding; the rest isn't read
+MAX_PLAIN_BYTES = 2_000_000  # of one text after transfer decoding; the rest isn't read
 MAX_HTML_BYTES = 3_000_000
 MAX_READ_BYTES = 4_000_000  # of all texts together
-MAX_OPENED_BYTES = 8_000_000  # of a message that lies encoded within the message
+MAX_OPENED_BYTES = 8_000_000  # of an encoded message within the message
 MAX_OPENED = 20
 CUT_MARK = "\n[The text is longer, and was cut here.]\n"
 
-# A plain form as short as this, whose HTML says that much more, is a stub: "see the HTML", or the head of what was cut off
+# A plain alternative this short, with HTML that says this much more, is a stub: "see the HTML", or the start of a truncated text.
 STUB_LINES = 3
 STUB_CHARS = 600  # letters and digits
 STUB_RATIO = 4
@@ -39,9 +39,9 @@ _MAX_HEAD_BYTES = 64_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """text: the whole text that a reader sees, at most MAX_TEXT_BYTES, with CUT_MARK behind it where it was longer.
+    """text: the whole text that a reader sees, at most MAX_TEXT_BYTES, followed by CUT_MARK if it was longer.
 
-    html: as sent, decoded, never safe; None where there is none. is_from_html: some of the text was made of HTML.
+    html: as sent, decoded, never safe; None if there is none. is_from_html: some of the text was made from HTML.
     """
 
     text: str
@@ -50,7 +50,7 @@ class Body:
 
 
 def read(raw: bytes, parts: Sequence[Part]) -> Body:
-    """The body of a message; `parts` is what `parts.walk` found in it."""
+    """The body of a message; `parts` is the result of `parts.walk`."""
     reader = _Reader()
     reader.add(raw, layout.of(parts), messages_deep=0)
     html = "\n".join(reader.html)[:MAX_HTML_CHARS] if reader.has_html else None
@@ -71,7 +71,7 @@ class _Reader:
         self._bytes_to_read = MAX_READ_BYTES
 
     def add(self, raw: bytes, found: Layout, messages_deep: int) -> None:
-        """The texts of a message, then those of the messages in it."""
+        """Adds the texts of a message, then those of the messages in it."""
         source = _Source(raw, tuple(file for file in found.files if file.encoding == UUENCODE), self._bytes_to_read)
         for passage in found.shown:
             self._add_passage(source, passage, is_outer=messages_deep == 0)
@@ -116,7 +116,7 @@ class _Reader:
             self.add(opened, layout.of(parts.walk(opened)), messages_deep)
 
     def _add_head(self, head: bytes) -> None:
-        """The lines that mail programs put above a message that is passed on."""
+        """Adds the header lines that mail programs put above a forwarded message."""
         values: dict[str, str] = {}
         for name, value in _HEADER_LINE.findall(head.partition(b"\r\n\r\n")[0].partition(b"\n\n")[0]):
             values.setdefault(name.decode().capitalize(), encoded_words.decode(value, max_chars=_MAX_SHOWN_CHARS))
@@ -126,7 +126,7 @@ class _Reader:
 
 
 def _opened(raw: bytes, part: Part) -> bytes:
-    """A message, or parts, that lie encoded: readable by themselves."""
+    """A message, or parts, in a transfer encoding: decoded as a source of its own."""
     data = transfer.decode(raw, part, max_bytes=MAX_OPENED_BYTES)
     if part.is_message:
         return data
@@ -135,7 +135,7 @@ def _opened(raw: bytes, part: Part) -> bytes:
 
 
 class _Source:
-    """A message, and the files that lie within its texts. bytes_left: how much of it may be read. is_cut: there was more."""
+    """A message, and the files within its texts. bytes_left: how much of it may still be read. is_cut: there was more."""
 
     def __init__(self, raw: bytes, uuencoded: tuple[Part, ...], bytes_left: int) -> None:
         self.bytes_left = bytes_left
@@ -144,7 +144,7 @@ class _Source:
         self._uuencoded = uuencoded
 
     def plain(self, part: Part) -> str:
-        """A part's text, in its plain form or in whatever else it is."""
+        """A part's text, in its plain form or converted from another form."""
         text = self._text(part)
         if part.media_type in ("text/enriched", "text/richtext"):
             return enriched.to_text(text, is_richtext=part.media_type == "text/richtext")
@@ -153,7 +153,7 @@ class _Source:
         return text
 
     def html(self, part: Part) -> str:
-        """A part's HTML; of a plain one, a list's footer say, what shows it."""
+        """A part's HTML; for a plain part, such as a list's footer, HTML that shows it."""
         return self._text(part) if part.media_type == "text/html" else _as_html(self.plain(part))
 
     def _text(self, part: Part) -> str:
@@ -182,7 +182,7 @@ def _as_html(text: str) -> str:
 
 
 def _better(plain: str, html: list[str]) -> str | None:
-    """The HTML's text, where the plain form is empty or a stub; None where that is the text."""
+    """The HTML's text if the plain form is empty or a stub; None if the plain form is the text."""
     is_markup = _LOOKS_LIKE_HTML.match(plain) is not None
     if _words_in(plain[: 2 * STUB_CHARS]) > STUB_CHARS and not is_markup:
         return None
@@ -196,7 +196,7 @@ def _better(plain: str, html: list[str]) -> str | None:
 
 
 def _words_in(text: str) -> int:
-    """Letters and digits; of a long text those at its beginning."""
+    """Counts letters and digits; in a long text only those at its beginning."""
     return sum(map(len, _WORDS.findall(text[: STUB_CHARS * STUB_RATIO * 5])))
 
 

@@ -1,9 +1,8 @@
-"""Time zones of invitations (RFC 5545 3.6.5): which one a TZID means, and what a clock there showed.
+"""Time zones of invitations (RFC 5545 3.6.5): the meaning of a TZID, and conversion of local times.
 
-A name that IANA or Windows has means their rules, for many mailers send old or wrong ones with it. Any other name means the
-rules that came with the invitation; without those nobody knows. Rules are read as far as mailers write them: dates of
-their own, and one
-weekday of a month each year. Never raises; bounded. Pure but for the system's table of zones; called by `invitation`.
+A name that IANA or Windows defines means their rules, because many mailers send old or wrong rules with it. Any other name means
+the rules in the invitation; without them the zone is unknown. Rules are supported as far as mailers write them: explicit dates,
+and one weekday of a month each year. Never raises; bounded. Pure but for the system's table of zones; called by `invitation`.
 Standard library only.
 """
 
@@ -29,7 +28,8 @@ _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observance:
-    """A time of the year with one offset from UTC. onsets: moments by the clock before each. rule: the parts of its RRULE."""
+    """A part of the year with one offset from UTC. onsets: its starts in the local time before each. rule: the parts of its
+    RRULE."""
 
     offset_from: timedelta
     offset_to: timedelta
@@ -47,7 +47,7 @@ def offset(text: str) -> timedelta | None:
 
 
 def name_of(tzid: str) -> str:
-    """The IANA zone that a TZID means, or nothing. Some programs put a path in front (`/example.org/2026/Europe/Berlin`)."""
+    """The IANA zone of a TZID, or an empty string. Some programs put a path in front (`/example.org/2026/Europe/Berlin`)."""
     plain = tzid.strip().strip('"').strip()
     if len(plain) > MAX_NAME_CHARS:
         return ""
@@ -60,8 +60,9 @@ def name_of(tzid: str) -> str:
 
 
 def placed(wall: datetime, tzid: str, zones: Mapping[str, Sequence[Observance]]) -> tuple[datetime, str]:
-    """The moment of a clock's time, and the zone: its IANA name, or its own where the rules came with it, or nothing where it
-    isn't known; then the moment is as if the clock were UTC's. Its offset is the zone's at that moment. zones: rules by TZID."""
+    """The moment of a local time, and the zone: its IANA name; or its own name if the invitation has its rules; or an empty
+    string if it is unknown, in which case the moment treats the local time as UTC. Its offset is the zone's at that moment.
+    zones: rules by TZID."""
     name = name_of(tzid)
     known = _zone(name) if name else None
     if known is not None:
@@ -82,12 +83,12 @@ def _zone(name: str) -> tzinfo | None:
         return UTC
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError, KeyError):  # no such zone, or a folder's name
+    except (ValueError, OSError, KeyError):  # an unknown zone, or a folder's name
         return None
 
 
 def _by_rules(wall: datetime, observances: Sequence[Observance]) -> timedelta | None:
-    """The offset in force: that of the onset that was last."""
+    """The offset in force: that of the latest onset."""
     if not observances:
         return None
     onsets = [(onset, one) for one in observances for onset in _onsets(one, wall.year)]
@@ -99,7 +100,7 @@ def _by_rules(wall: datetime, observances: Sequence[Observance]) -> timedelta | 
 
 
 def _onsets(one: Observance, year: int) -> list[datetime]:
-    """Those of its own, and by its rule those of this year and the last one."""
+    """Its explicit onsets, and by its rule those of this year and the previous one."""
     found = list(one.onsets)
     if one.onsets:
         begin = one.onsets[0]
@@ -129,7 +130,7 @@ def _by_rule(rule: Mapping[str, str], begin: datetime, year: int) -> datetime | 
 
 
 def _chosen(days: Sequence[int], place: int, month_days: str) -> int | None:
-    """The first of the days that BYMONTHDAY allows, where it says something; else the one of that number; -1 is the last."""
+    """The first of the days that BYMONTHDAY allows, if it is given; otherwise the day with that number; -1 is the last."""
     allowed = {part.strip() for part in month_days.split(",")[:31]} - {""}
     if allowed:
         return next((day for day in days if str(day) in allowed), None)

@@ -1,6 +1,6 @@
-"""The paragraph that firms put below each mail: that it is confidential, for whom it is, and what to do where it isn't for you.
+"""The paragraph that firms put below each mail: it is confidential, it is for the addressee, and other readers should delete it.
 
-Long, last, and with words of two of these three. Pure. Called by `folds`.
+A long last paragraph with words of two of these three subjects. Pure. Called by `folds`.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _ADDRESSEE = (
     r"|címzett|адресат|получател|одержувач|παραλήπτ|alıcı|muhatab|收件|接收|宛先|受信|수신|người nhận|penerima|ผู้รับ|נמען"
     r"|المرسل إليه|المستلم|مخاطب|گیرنده|primatel|prejemnik|saaja|gavėj|saņēmēj|viðtakand"
 )
-# of what it speaks
+# words by subject
 _MAIL = (
     r"communicat|transmi[st]|\binformation|courri[ee]l|comunica|inhalt|contenu|conteú|contenid|contenut|treść|obsah|innehåll|indhold|innhold"
     r"|tartalm|содерж|зміст|περιεχ|içeri|信息|資訊|情報|내용|nội dung|isi |תוכן|محتو|документ|document|dokument|viestin|sisält"
@@ -41,7 +41,7 @@ _OF_A_DISCLAIMER = 0b111
 
 
 def begins(lines: Sequence[Line], low: int, high: int) -> int | None:
-    """The first line of the disclaimer that ends with the line before `high`; None where there is none."""
+    """The first line of the disclaimer that ends with the line before `high`; None if there is none."""
     found = None
     first = high
     while first > low and high - first < _MAX_LINES:

@@ -1,4 +1,4 @@
-"""The words of text/enriched (RFC 1896) and text/richtext (RFC 1341 7.1.3). Never raises; linear. Called by `body`. Pure."""
+"""Plain text from text/enriched (RFC 1896) and text/richtext (RFC 1341 7.1.3). Never raises; linear. Called by `body`. Pure."""
 
 import re
 
@@ -9,7 +9,7 @@ _RICHTEXT_SIGNS = re.compile(r"<(lt|nl|np|/paragraph)>", re.IGNORECASE)
 
 
 def to_text(text: str, *, is_richtext: bool = False) -> str:
-    """The text without its commands: n line ends are n - 1, one is a blank; `<<` is `<`."""
+    """The text without its commands: n line ends become n - 1, a single one becomes a blank; `<<` becomes `<`."""
     if is_richtext:
         text = _RICHTEXT_SIGNS.sub(
             lambda match: "\x01" if match[1].lower() == "lt" else "\x02", text.replace("\n", " ")

@@ -3,11 +3,11 @@
 import re
 import unicodedata
 
-MAX_NAME_BYTES = 200  # of UTF-8; file systems take 255
+MAX_NAME_BYTES = 200  # of UTF-8; file systems allow 255
 _MAX_READ_CHARS = 4_000
 _MAX_EXTENSION_BYTES = 20
 
-_RESERVED = re.compile(r'[<>:"|?*\\/]')  # by Windows, paths or a header
+_RESERVED = re.compile(r'[<>:"|?*\\/]')  # in Windows, in paths or in a header
 _NO_LETTERS = frozenset(
     {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 )  # Cf: bidi controls, which turn a name around; zero width
@@ -17,7 +17,7 @@ _EXTENSION = re.compile(r"\.[^.\s]+$")
 
 
 def safe(name: str) -> str:
-    """The name without a path and without what could do harm, in NFC, at most MAX_NAME_BYTES; '' where nothing is left."""
+    """The name without a path and without harmful characters, in NFC, at most MAX_NAME_BYTES; '' if nothing is left."""
     name = name[-_MAX_READ_CHARS:].replace("\\", "/").rstrip("/ ").rpartition("/")[2]
     name = "".join(char for char in name if unicodedata.category(char) not in _NO_LETTERS or char in "\t\r\n")
     name = unicodedata.normalize("NFC", _RESERVED.sub("_", _BLANKS.sub(" ", name)))
@@ -26,7 +26,7 @@ def safe(name: str) -> str:
 
 
 def _cut(name: str) -> str:
-    """At most the bytes that are allowed, the extension kept."""
+    """Shortens the name to the allowed bytes, keeping the extension."""
     limit = MAX_NAME_BYTES
     if len(name.encode()) <= limit:
         return name

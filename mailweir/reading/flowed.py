@@ -1,4 +1,4 @@
-"""Text that was wrapped to be unwrapped again: format=flowed, with DelSp (RFC 3676 4). Called by `body`. Pure."""
+"""Unwraps flowed text: format=flowed, with DelSp (RFC 3676 4). Called by `body`. Pure."""
 
 import re
 
@@ -7,9 +7,10 @@ _SIGNATURE = "-- "
 
 
 def unflow(text: str, *, del_sp: bool) -> str:
-    """Text with its paragraphs in one line each; quotes as `>> text`. del_sp: the blank before a soft end isn't the text's."""
+    """Text with each paragraph on one line; quotes as `>> text`. del_sp: the blank before a soft line break is not part of the
+    text."""
     out: list[str] = []
-    pieces: list[str] = []  # of the paragraph that goes on
+    pieces: list[str] = []  # of the current paragraph
     depth = -1
     for line in text.split("\n"):
         quotes, _, content = _split(line)
@@ -29,7 +30,7 @@ def unflow(text: str, *, del_sp: bool) -> str:
 
 
 def _split(line: str) -> tuple[int, str, str]:
-    """Depth, the stuffed blank (4.4), the rest."""
+    """Quote depth, the stuffed blank (4.4), the rest."""
     match = _LINE.match(line)
     return (len(match[1]), match[2], match[3]) if match else (0, "", line)
 

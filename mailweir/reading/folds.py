@@ -1,9 +1,10 @@
-"""What a reader folds away of a mail's text: quotes with their attributions, signatures, disclaimers, forwarded headers.
+"""The parts of a mail's text that a reader folds away: quotes with their attributions, signatures, disclaimers, forwarded
+headers.
 
-Folds are spans beside the text, which is kept whole. They are found from the end: what stands there and is a quote, a
-signature or a disclaimer is peeled off, until something is met that somebody wrote. So text behind a quote leaves it
-shown: it was answered inline. Never is everything hidden (docs/decisions/0030-folds.md). Pure; called by `reading`'s
-composer. Source: RFC 3676 4.3 and 4.5, and what mail programs do.
+Folds are spans beside the text, which is stored whole. They are found from the end: quotes, signatures and disclaimers there are
+peeled off until text that somebody wrote. So text after a quote keeps the quote visible: it was answered inline. The folds never
+hide everything (docs/decisions/0030-folds.md). Pure; called by `reading`'s composer. Source: RFC 3676 4.3 and 4.5, and the
+practice of mail programs.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ _MIN_WRAPPED = 56  # characters of a quoted line that a program may have broken
 
 
 class FoldKind(StrEnum):
-    """What a fold hides. Of a forwarded message only its header is."""
+    """The content of a fold. Of a forwarded message only the header is folded."""
 
     QUOTE = "quote"
     SIGNATURE = "signature"
@@ -28,13 +29,13 @@ class FoldKind(StrEnum):
     FORWARDED = "forwarded"
 
 
-# a kind, and lines of the text, half open
+# a kind, and a half-open range of lines of the text
 _Span = tuple[FoldKind, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
-    """A span of characters of the text, half open."""
+    """A half-open span of characters of the text."""
 
     kind: FoldKind
     start: int
@@ -42,20 +43,20 @@ class Fold:
 
 
 def find(text: str, subject: str = "", *, people: frozenset[str] | None = None) -> tuple[Fold, ...]:
-    """The folds, ascending; none overlaps another. They never cover all that says something outside quotes.
+    """The folds, ascending and without overlaps. They never cover everything outside quotes that says something.
 
-    subject: the mail's. Where it begins as a forward does, the first header in the text is a forwarded message's.
-    people: see `openings.Context`.
+    subject: the mail's. If it begins like a forward's, the first header in the text is that of a forwarded message. people: see
+    `openings.Context`.
     """
     return of(openings.outline(text, Context(subject=subject, people=people)))
 
 
 def of(outline: Outline) -> tuple[Fold, ...]:
-    """The same of a text whose outline is known."""
+    """The same for a text with a known outline."""
     text, lines, opening = outline
     spans: list[_Span] = []
     high = opening.first
-    if high < MAX_LINES:  # else nobody knows what stands at the end
+    if high < MAX_LINES:  # otherwise the end of the text is unknown
         spans, high = _peeled(opening.lines, high)
     if opening.is_forwarded:
         spans.append((FoldKind.FORWARDED, opening.first, opening.end))
@@ -74,7 +75,7 @@ def of(outline: Outline) -> tuple[Fold, ...]:
 
 
 def _merged(spans: Sequence[_Span]) -> list[_Span]:
-    """In the text's order, those of one kind that touch as one."""
+    """In text order; touching spans of one kind become one."""
     merged: list[_Span] = []
     for kind, first, end in sorted(spans, key=lambda span: span[1]):
         if merged and merged[-1][0] is kind and merged[-1][2] == first:
@@ -85,7 +86,7 @@ def _merged(spans: Sequence[_Span]) -> list[_Span]:
 
 
 def _peeled(lines: Sequence[Line], high: int) -> tuple[list[_Span], int]:
-    """What can be folded of the lines before `high`, from their end; and where what somebody wrote ends."""
+    """The foldable spans before `high`, from the end; and the end of the text that somebody wrote."""
     spans: list[_Span] = []
     while high:
         span = _last(lines, high)
@@ -97,7 +98,7 @@ def _peeled(lines: Sequence[Line], high: int) -> tuple[list[_Span], int]:
 
 
 def _leading(lines: Sequence[Line], high: int) -> list[_Span]:
-    """The quote that an answer stands below, where it is the only one and says whose it is."""
+    """The quote above the answer, if it is the only one and has an attribution."""
     last = next((index for index in range(min(high, _MAX_ATTRIBUTION_LINES)) if _ends_attribution(lines, index)), None)
     if last is None or last + 1 >= high:
         return []
@@ -132,7 +133,7 @@ def _last(lines: Sequence[Line], high: int) -> _Span | None:
 
 
 def _is_greeting(lines: Sequence[Line], high: int) -> bool:
-    """Is all that stands above a line that ends in a comma? Then a message follows."""
+    """Is the text above only a line that ends in a comma? Then a message follows."""
     return high == 1 and lines[0].body.endswith((",", "，", "、", ":", "："))
 
 
@@ -146,7 +147,8 @@ def _quote_begins(lines: Sequence[Line], high: int) -> int:
 
 
 def _is_wrapped(lines: Sequence[Line], index: int) -> bool:
-    """Is an unquoted line the rest of the quoted one before it, which a program broke? Another quoted one follows at once."""
+    """Is an unquoted line the rest of the quoted line before it, broken by a program? Then another quoted line follows at
+    once."""
     if index < 1 or not lines[index - 1].depth or not lines[index + 1].depth:
         return False
     before, line, after = lines[index - 1].body, lines[index], lines[index + 1]
@@ -161,7 +163,7 @@ def _is_said(lines: Sequence[Line], low: int, high: int, max_depth: int = 0) -> 
 
 
 def _without_all(lines: Sequence[Line], spans: Sequence[_Span]) -> list[_Span]:
-    """Where all would be hidden: the quotes alone where something is said beside them, else nothing."""
+    """Used if everything would be hidden: keeps only the quotes if something is said beside them, otherwise nothing."""
     quotes = [span for span in spans if span[0] is FoldKind.QUOTE]
     covered = {index for _, first, end in quotes for index in range(first, end)}
     said = any(

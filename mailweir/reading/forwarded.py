@@ -1,9 +1,9 @@
-"""The message that somebody forwarded by hand, inline: who wrote it, when, about what, and where it begins in the text.
+"""An inline message that somebody forwarded by hand: its author, date and subject, and where it begins in the text.
 
-What the text says is the forwarder's word, never proven. A header counts where a marker says that it was forwarded,
-where the mail's subject begins as a forward's does, or where nothing of the forwarder's stands above it and the
-subject is no reply's; else it is what a reply quotes. Of forwards of forwards it is the outermost. Pure; called by
-`reading`'s composer (docs/decisions/0030-folds.md).
+The text is the forwarder's word, never proven. A header counts in three cases: a marker says that it was forwarded; the mail's
+subject begins like a forward's; or the forwarder wrote nothing above it and the subject isn't a reply's. Otherwise it is part of
+a reply's quote. In forwards of forwards it is the outermost message. Pure; called by `reading`'s composer
+(docs/decisions/0030-folds.md).
 """
 
 import re
@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r"(?<![^\s<>\[\]()\"',;:@])[^\s<>\[\]()\"',;:@]{1,64}@[^\s
 _IN_BRACKETS = re.compile(r"<[^<>]{0,400}>?>?|\[[^\[\]]{0,400}\]|\([^()]{0,60}@[^()]{0,300}\)")
 _AROUND_NAMES = "\"'“”„«»*_<>[]|;:, "
 _QUOTED = re.compile(r"[\"'“„«](?P<name>[^\"“”„«»\n]{1,200})[\"'”“»]")
-# what stands before a name: the date, and a word of the language's
+# The text before a name: the date, and a word in the language.
 _NAME_BEHIND_DATE = re.compile(
     r"^(?:.{0,300}\d\S{0,20})?\s{0,3}(?:[AaPp]\.?[Mm]\.?\s)?(?:[^\W\d_A-Z][^\W\d_]{3,20}\s)?"
 )
@@ -32,10 +32,11 @@ _NAME_BEHIND_DATE = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Original:
-    """What a forwarded header says. author: an address in normal form; None where only a name is told, which happens in Outlook.
+    """The content of a forwarded header. author: an address in normal form; None if only a name is given, which happens in
+    Outlook.
 
-    author_name: as it is written, or empty. date: aware, UTC; None where it isn't certain. subject: of the original, or empty.
-    start: the character of the text where the forwarded message begins, with its header.
+    author_name: as written, or empty. date: aware, UTC; None if uncertain. subject: of the original, or empty. start: the
+    character of the text where the forwarded message begins, with its header.
     """
 
     author: str | None
@@ -50,16 +51,16 @@ def find(
 ) -> Original | None:
     """The outermost message that was forwarded in this text, or None.
 
-    subject: of the mail that holds the text. zone: `+0200`, of that mail's own Date: programs write a forwarded
-    header in the forwarder's zone, and rarely tell it. Without it a date that tells no zone is None. is_meant: was
-    the mail sent to nobody but the log address? Then a header counts below the writer's own words too, unless the
-    subject is a reply's. people: see `openings.Context`.
+    subject: of the mail that contains the text. zone: `+0200`, of that mail's own Date: programs write a forwarded header in the
+    forwarder's zone, and rarely name it. Without it a date that names no zone is None. is_meant: was the mail sent to nobody but
+    the log address? Then a header also counts below the writer's own words, unless the subject is a reply's. people: see
+    `openings.Context`.
     """
     return of(openings.outline(text, Context(subject=subject, is_meant=is_meant, people=people)), zone)
 
 
 def of(outline: Outline, zone: str = "") -> Original | None:
-    """The same of a text whose outline is known."""
+    """The same for a text with a known outline."""
     _, lines, opening = outline
     if not opening.is_forwarded:
         return None
@@ -71,7 +72,7 @@ def of(outline: Outline, zone: str = "") -> Original | None:
 
 
 def find_all(text: str, subject: str, zone: str = "", *, is_meant: bool = False) -> tuple[Original, ...]:
-    """What `find` finds, and then whose headers stand below it, in order: a forward of a forward, or of a conversation.
+    """The result of `find`, then the originals in the headers below it, in order: a forward of a forward, or of a conversation.
 
     The arguments are those of `find`. At most 20.
     """
@@ -96,7 +97,7 @@ def _of_block(block: HeaderBlock, start: int, zone: str) -> Original | None:
 
 
 def _of_attribution(lines: list[Line], start: int, zone: str) -> Original | None:
-    """Outlook for Mac writes an attribution above what it forwards."""
+    """Outlook for Mac writes an attribution above a forwarded message."""
     text = " ".join(line.body for line in lines)
     match = _ADDRESS.search(text)
     if match is None:
@@ -119,7 +120,7 @@ def _of_attribution(lines: list[Line], start: int, zone: str) -> Original | None
 
 
 def author_of(value: str) -> tuple[str | None, str]:
-    """The address and the name of a From label's value: `Doe, Jane [mailto:jane@client.example]`, `Jane <a@b<mailto:a@b>>`."""
+    """The address and the name in a From label's value: `Doe, Jane [mailto:jane@client.example]`, `Jane <a@b<mailto:a@b>>`."""
     author = None
     for match in _ADDRESS.finditer(value):
         author = address.normalise(match[0].rstrip("."))

@@ -1,6 +1,6 @@
-"""A reading as bytes, from the child that made it to the process that keeps it: bounded, and read as if an enemy had written it.
+"""A reading as bytes, from the child that made it to the process that stores it: bounded, and parsed as hostile input.
 
-Three lengths of 4 bytes, then a head of JSON, the text and the HTML in UTF-8. Nothing is unpickled. Pure; called by the digest.
+Three lengths of 4 bytes, then a JSON head, the text and the HTML in UTF-8. No pickle. Pure; called by the digest.
 """
 
 import json
@@ -34,11 +34,11 @@ _ENCODINGS = (parts.IDENTITY, parts.BASE64, parts.QUOTED_PRINTABLE, parts.UUENCO
 
 
 class Malformed(ValueError):
-    """The bytes hold no reading."""
+    """The bytes aren't a valid reading."""
 
 
 def pack(reading: Reading) -> bytes:
-    """The frame, at most MAX_BYTES. HTML that doesn't go into it is left out, and that is said."""
+    """The frame, at most MAX_BYTES. HTML that doesn't fit is left out, and the reading notes it."""
     html = reading.view.html.encode() if reading.view else None
     if html is not None and len(html) > _MAX_HTML_BYTES:
         return pack(replace(reading, view=None, problems=(*reading.problems, HTML_TOO_LARGE)))
@@ -49,7 +49,7 @@ def pack(reading: Reading) -> bytes:
 
 
 def unpack(frame: bytes) -> Reading:
-    """The reading that was packed. Errors: Malformed, for any other bytes."""
+    """The packed reading. Errors: Malformed, for any other bytes."""
     try:
         return _unpacked(frame)
     except Malformed:
@@ -96,7 +96,7 @@ def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 
-# --- from a child that hostile mail may have got hold of --------------------------------------------------------------
+# --- from a child that hostile mail may have taken over ---------------------------------------------------------------
 
 
 def _unpacked(frame: bytes) -> Reading:
@@ -147,7 +147,7 @@ def _fields(value: Any, count: int) -> list[Any]:
 
 
 def _text(value: Any, max_chars: int) -> str:
-    """Text that both databases take: no NUL, no lone surrogate."""
+    """Text that both databases accept: no NUL, no lone surrogate."""
     if not isinstance(value, str) or len(value) > max_chars or "\0" in value:
         raise Malformed("text")
     value.encode()

@@ -1,6 +1,6 @@
 """The header of another message within a text: `From: ... Sent: ... To: ... Subject: ...`, as Outlook, Apple and others write it.
 
-Three labels in a row at least, one of which says who wrote; where no label is known, a rule above them, an address and a date.
+At least three labels in a row, one of which names the author; if no label is known, a rule above them, an address and a date.
 Pure. Called by `openings` and `forwarded`.
 """
 
@@ -18,7 +18,7 @@ from mailweir.reading.moments import has_date, has_time
 _NOTES = re.compile(
     r"[^\n]{1,300}? ---[\d./-]{6,10} \d{1,2}:\d{2}[^\n-]{0,6}---"
 )  # `Jane Roe ---03/06/2024 10:00:00---Hello`
-# `From:`, `*From:*`, `**From**:`, `Envoyé le :`; no sentence: at most four words
+# `From:`, `*From:*`, `**From**:`, `Envoyé le :`; not a sentence: at most four words
 _LABEL = re.compile(
     r"[*_]{0,2}(?P<label>[^\W\d_][^:：*\n<>@\"]{0,30}?)[ \t\u00a0]{0,3}[*_]{0,2}[:：][*_]{0,2}"
     r"[ \t\u00a0]{0,8}(?P<value>[^\n]{0,1000})"
@@ -42,9 +42,9 @@ _INLINE_LABELS = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderBlock:
-    """One header. first, end: its lines, half open, with the rule and marker above it. labels: where the first label's line is.
+    """One header. first, end: its lines, half open, with the rule and marker above it. labels: the line of the first label.
 
-    depth: its quote marks. values: what the labels say, the first of each kind. from_label: as the table has it.
+    depth: its quote depth. values: the labels' values, the first of each kind. from_label: as in the table.
     """
 
     first: int
@@ -98,7 +98,7 @@ def _read(lines: Sequence[Line], index: int, lowest: int) -> HeaderBlock | None:
 
 
 def _read_table(lines: Sequence[Line], index: int, lowest: int) -> HeaderBlock | None:
-    """Labels without colons, right under a marker: cells, or eM Client's `From "Jane Roe" <jane@client.example>`."""
+    """Labels without colons, right below a marker: cells, or eM Client's `From "Jane Roe" <jane@client.example>`."""
     if index == 0 or index < lowest or not marker.begins_with_rule(lines[index - 1].body):
         return None
     if _cells(lines[index].body) is None or marker.read(lines[index - 1].body) is None:
@@ -120,7 +120,7 @@ def _read_table(lines: Sequence[Line], index: int, lowest: int) -> HeaderBlock |
 
 
 def _cells(body: str) -> tuple[str, str] | None:
-    """A known label, and what stands behind it."""
+    """A known label, and the text after it."""
     words = body.strip("| \t").replace("|", " ", 1).split()
     for count in range(min(_MAX_LABEL_WORDS, len(words)), 0, -1):
         label = normal(" ".join(words[:count]))
@@ -130,7 +130,7 @@ def _cells(body: str) -> tuple[str, str] | None:
 
 
 def _is_dated(lines: Sequence[Line], index: int, lowest: int) -> bool:
-    """Does `Message du 03/06/24 10:00` stand right above, as a French provider writes, or Notes' line?"""
+    """Is `Message du 03/06/24 10:00` right above, as a French provider writes, or Notes' line?"""
     if index <= lowest or lines[index - 1].depth != lines[index].depth:
         return False
     body = lines[index - 1].body
@@ -142,7 +142,7 @@ def _is_dated(lines: Sequence[Line], index: int, lowest: int) -> bool:
 
 
 def _conversation(lines: Sequence[Line], first: int, lowest: int) -> str | None:
-    """Gmail's `Forwarded Conversation`, the subject and a rule, above the first header of several: the subject."""
+    """The subject in Gmail's `Forwarded Conversation`, subject and rule above the first of several headers."""
     if first - 2 < lowest or not is_rule(lines[first].body) or not FORWARDED.search(lines[first - 2].body):
         return None
     label = _label(lines[first - 1].body)
@@ -151,7 +151,7 @@ def _conversation(lines: Sequence[Line], first: int, lowest: int) -> str | None:
 
 
 def _is_closed(lines: Sequence[Line], first: int, end: int) -> bool:
-    """Is there a rule below the header, or its marker once more?"""
+    """Is there a rule below the header, or its marker again?"""
     if end >= len(lines) or lines[end].depth != lines[end - 1].depth:
         return False
     body = lines[end].body
@@ -178,13 +178,13 @@ def _stands_under_a_rule(lines: Sequence[Line], index: int) -> bool:
 
 
 def _leads(lines: Sequence[Line], index: int, value: str) -> bool:
-    """Is an unknown label with an address followed by one that is known?"""
+    """Does a known label follow an unknown label with an address?"""
     following = _label(lines[index + 1].body) if index + 1 < len(lines) else None
     return following is not None and following[0] in FIELDS and _ADDRESS.search(value) is not None
 
 
 def _entries(lines: Sequence[Line], first: int) -> tuple[list[tuple[str, str]], int]:
-    """Labels and values in a row from a line on, and where they end."""
+    """Consecutive labels and values from a line on, and where they end."""
     entries: list[tuple[str, str]] = []
     seen: set[Field] = set()
     index, top = first, min(len(lines), first + _MAX_BLOCK_LINES)
@@ -209,7 +209,7 @@ def _entries(lines: Sequence[Line], first: int) -> tuple[list[tuple[str, str]], 
             seen.add(field)
         entries.append(label)
         index += 1
-    # `Hello: ...` right under the header, and not `User-Agent: ...`
+    # A line `Hello: ...` right below the header, other than `User-Agent: ...`.
     while entries and entries[-1][0] not in FIELDS and "-" not in entries[-1][0] and len(seen) >= _MIN_LABELS:
         entries.pop()
         index -= 1
@@ -217,7 +217,7 @@ def _entries(lines: Sequence[Line], first: int) -> tuple[list[tuple[str, str]], 
 
 
 def _continued(lines: Sequence[Line], index: int, top: int, *, value: str) -> int | None:
-    """Where a value goes on in lines without a label and a known label follows: that one's line. value: what is told so far."""
+    """The line of the known label that follows, if a value continues in lines without a label. value: the value so far."""
     is_value_open = not value
     is_next = not lines[index].after_blank and len(lines[index].body) < _MAX_CONTINUED_CHARS
     is_list_open = value.endswith((",", ";")) or value.rfind("<") > value.rfind(">")
@@ -235,7 +235,7 @@ def _continued(lines: Sequence[Line], index: int, top: int, *, value: str) -> in
 
 
 def _above(lines: Sequence[Line], index: int, lowest: int) -> tuple[int, Marker | None]:
-    """Where a header begins with its rules and marker, and what the marker says."""
+    """Where a header begins with its rules and marker, and the meaning of the marker."""
     first, found = index, None
     while first > lowest and index - first < 4:
         above = lines[first - 1]
@@ -273,7 +273,7 @@ def _values(entries: Sequence[tuple[str, str]]) -> tuple[dict[Field, str], str]:
             values[field] = value
             if field is Field.FROM:
                 from_label = label
-    if Field.FROM not in values:  # in a language that the table hasn't: the first line with an address
+    if Field.FROM not in values:  # A language that isn't in the table: the first line with an address.
         author = next((value for label, value in entries if label not in FIELDS and _ADDRESS.search(value)), None)
         if author is not None:
             values[Field.FROM] = author
@@ -306,10 +306,10 @@ def _is_moment(date: str) -> bool:
 
 
 def _read_squashed(lines: Sequence[Line], index: int, said: tuple[Marker, str]) -> HeaderBlock | None:
-    """Yahoo's form: marker and labels in one line."""
+    """Yahoo's form: marker and labels on one line."""
     rest = said[1]
     found = list(_INLINE_LABELS.finditer(rest))
-    ends = [*(match.start() for match in found[1:]), len(rest)]  # one more than labels, where there is no label
+    ends = [*(match.start() for match in found[1:]), len(rest)]  # one more than labels, if there are none
     entries = [
         (normal(match["label"]), rest[match.end() : end].strip()) for match, end in zip(found, ends, strict=False)
     ]

@@ -1,8 +1,8 @@
-"""HTML of a mail, written anew before the sanitizer reads it: every element has its end, in order, and none is too deep.
+"""Rewrites a mail's HTML before the sanitizer reads it: every element is closed, in order, and none is nested too deeply.
 
-html5ever, beneath nh3, takes quadratic time for depth, for the attributes of one tag and for `&`, and it repeats what was
-left open (a hundred fonts in each of a thousand paragraphs). Here all of that is settled in one pass, linear in the length.
-What isn't known is left out with its tags; its text stays. It is no sanitizer: `html_view` has nh3 for that. Pure. Standard
+html5ever, which nh3 uses, takes quadratic time for depth, for the attributes of one tag and for `&`, and it repeats unclosed
+elements (a hundred fonts in each of a thousand paragraphs). This module prevents all of that in one pass, linear in the length.
+Tags of unknown elements are dropped; their text stays. It isn't a sanitizer: `html_view` uses nh3 for that. Pure. Standard
 library only. Called by `html_view`.
 """
 
@@ -11,10 +11,10 @@ from collections.abc import Callable
 from mailweir.reading import html_tags
 from mailweir.reading.html_tags import Tag
 
-MAX_DEPTH = 200  # tags below it are left out; their text stays
-_MAX_FORMATTING = 30  # of these open at once; more are left out, for html5ever repeats them
-# html5ever writes a text with many references in quadratic time: a thousand are for one text, and an element that nobody knows
-# stands between two. nh3 leaves it out again.
+MAX_DEPTH = 200  # deeper tags are left out; their text stays
+_MAX_FORMATTING = 30  # of these open at once; further ones are left out, because html5ever repeats them
+# html5ever writes a text with many references in quadratic time: one text gets at most a thousand, and an unknown element
+# separates two texts. nh3 removes it again.
 _MAX_COSTLY = 1000
 _APART = "<x></x>"
 
@@ -27,7 +27,7 @@ _CONTAINERS = frozenset(
     ]
 )
 _FORMATTING = frozenset(("a", "b", "big", "code", "em", "font", "i", "s", "small", "strike", "strong", "tt", "u"))
-# An element ends where another begins that can't stand in it (13.2.6.4), unless the second is within a third.
+# An element ends where another one begins that can't be inside it (13.2.6.4), unless a third element encloses the second.
 _ENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "li": (frozenset({"li"}), frozenset({"ul", "ol", "dir", "menu", "table"})),
     **dict.fromkeys(("dd", "dt"), (frozenset({"dd", "dt"}), frozenset({"dl", "table"}))),
@@ -40,18 +40,18 @@ _ENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "col": (frozenset({"tbody", "thead", "tfoot", "tr", "td", "th", "caption"}), frozenset({"table"})),
     "a": (frozenset({"a"}), frozenset({"td", "th", "caption"})),
 }
-_NOWHERE = (-1,)  # the places of what isn't open
+_NOWHERE = (-1,)  # the places of an element that isn't open
 _TABLE_PARTS = frozenset(["tbody", "thead", "tfoot", "tr", "td", "th", "caption", "col", "colgroup"])
 _CELLS = frozenset(["td", "th", "caption"])
-# Cells and tables are barriers, too: an end tag within ends nothing that is around them
+# Cells and tables are barriers, too: an end tag inside doesn't close elements around them.
 
-# Gives a tag's attributes as they shall stand, with a blank before; None: the tag is left out.
+# Returns a tag's attributes for the output, with a leading blank; None: the tag is left out.
 Attributes = Callable[[str, Tag], str | None]
 
 
 def rewrite(source: str, known: frozenset[str], attributes: Attributes, other: Callable[[Tag, str], None]) -> str:
-    """source: as `html_tags.clean` gives it. known: names of elements that stay. other: is told of each start tag that isn't
-    known, with what stands in it if that is no text of the mail's (a style). The result is well formed."""
+    """source: from `html_tags.clean`. known: names of elements that stay. other: called with each unknown start tag, and with its
+    content if that isn't text of the mail (a style). The result is well formed."""
     return _Rewriter(source, known, attributes, other).rewritten()
 
 
@@ -61,9 +61,9 @@ class _Rewriter:
     ) -> None:
         self._source, self._known, self._attributes, self._other = source, known, attributes, other
         self._out: list[str] = []
-        self._open: list[tuple[str, bool]] = []  # name, and is it written
-        self._at: dict[str, list[int]] = {}  # places in _open by name, behind -1
-        self._tables, self._cells = [-1], [-1]  # their places in the same way
+        self._open: list[tuple[str, bool]] = []  # its name, and was it written?
+        self._at: dict[str, list[int]] = {}  # places in _open by name, after an initial -1
+        self._tables, self._cells = [-1], [-1]  # their places, in the same way
         self._formatting = 0
         self._depth = 0
         self._begins_pre = False
@@ -93,7 +93,7 @@ class _Rewriter:
     def _text(self, text: str) -> None:
         if "&" in text:
             text = html_tags.clean(html_tags.decode(text))
-        if self._begins_pre:  # a parser drops the first line end of a `pre`, each time anew
+        if self._begins_pre:  # a parser drops the first line end of a `pre`, each time
             text = text.lstrip("\n")
             self._begins_pre = not text
         if (escaped := escape(text)) is text and "\xa0" not in text:  # nearly all text
@@ -136,7 +136,7 @@ class _Rewriter:
 
     def _end_others(self, name: str) -> None:
         if name == "table" and self._tables[-1] > self._cells[-1]:
-            self._close_from(self._tables[-1])  # not within a cell of the other one
+            self._close_from(self._tables[-1])  # not within a cell of the other table
         if name in _CONTAINERS:
             paragraph = self._last("p")
             if paragraph > self._tables[-1] and paragraph > self._cells[-1]:
@@ -147,14 +147,14 @@ class _Rewriter:
         places = [place for place in map(self._last, ended) if place >= 0]
         if places:
             barrier = max(map(self._last, within))
-            # the outermost is what the others stand in
+            # Closing the outermost closes the elements inside it.
             outermost = min((place for place in places if place > barrier), default=-1)
             if outermost >= 0:
                 self._close_from(outermost)
 
     def _has_place(self, name: str) -> bool:
-        """Would a parser leave the element where it stands? Parts of a table are in one, and between its cells there is nothing
-        else (13.2.6.4.9): a parser would move it elsewhere, with all that follows."""
+        """Would a parser leave the element in place? Parts of a table belong in one, and nothing else may stand between its cells
+        (13.2.6.4.9): a parser would move the element elsewhere, with everything after it."""
         table = self._tables[-1]
         if name in _TABLE_PARTS:
             return table >= 0
@@ -189,7 +189,7 @@ class _Rewriter:
 
 
 def escape(text: str) -> str:
-    """text as it stands in HTML, between tags or in double quotes."""
+    """text escaped for HTML, between tags or in double quotes."""
     if "&" not in text and "<" not in text and ">" not in text and '"' not in text:
         return text
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&#34;")

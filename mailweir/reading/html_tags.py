@@ -1,8 +1,8 @@
-"""The tags of an HTML mail, one after another, without a tree: linear in the length, whatever stands there.
+"""The tags of an HTML mail in sequence, without a tree: linear in the length, for any input.
 
-It follows the tokenizer of the HTML standard (13.2.5) where mail needs that: quoted values hold `>`, comments end as browsers
-end them, what stands in a style or script is no tag. It never raises. A tag without its end is text, so that a quote that
-somebody forgot hides nothing. Pure. Standard library only. Called by `html_text`, `html_depth` and `html_view`.
+It follows the tokenizer of the HTML standard (13.2.5) as far as mail needs it: quoted values may contain `>`, comments end as in
+browsers, the content of a style or script contains no tags. It never raises. A tag without its end is text, so an unclosed quote
+hides nothing. Pure. Standard library only. Called by `html_text`, `html_depth` and `html_view`.
 """
 
 import html.entities
@@ -12,12 +12,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 MAX_TAG_CHARS = 4096  # of one tag's attributes; further ones aren't read
-_MAX_BROKEN_TAGS = 2  # each may cost a look to the end of the mail; after so many, a tag ends at the next `>`
+_MAX_BROKEN_TAGS = 2  # each may cost a scan to the end of the mail; after this many, a tag ends at the next `>`
 
 _W = r" \t\n\f\r"
 _VALUE = rf"""(?:"[^"]*"|'[^']*'|(?!["'{_W}])[^{_W}>]*(?=[{_W}>]))"""
-# Each repetition has one way to match only: a tag without an end is given up after one look at it.
-# A tag up to its name, and its end if that follows at once; or any `<` with which something begins that is no text.
+# Each repetition can match in one way only: a tag without an end is rejected after one scan. A tag up to its name, and its end if
+# that follows at once; or any `<` that begins something other than text.
 _OPENING = re.compile(rf"<(?:(/?)([a-zA-Z][^{_W}/<>]*)(>|(?=[{_W}/]))|(?=[a-zA-Z/!?]))")
 _REST = re.compile(rf"[^=>]*(?:=[{_W}]*{_VALUE}[^=>]*){{0,40}}>")
 _REST_PIECE = re.compile(rf"[^=>]*(?:(>)|=[{_W}]*{_VALUE})")
@@ -27,7 +27,7 @@ _COMMENT_END = re.compile(r"--!?>")
 _ATTRIBUTE = re.compile(
     rf"""(?<![^{_W}/"'])([^{_W}=/>"'<]+)(?:[{_W}]*=[{_W}]*(?:"([^"]*)"|'([^']*)'|([^{_W}>"'][^{_W}>]*)|))?"""
 )
-# Their contents are no tags, and nothing that a reader sees.
+# Their content contains no tags, and a reader doesn't see it.
 UNSEEN = frozenset({"datalist", "iframe", "noembed", "noframes", "script", "style", "template", "title", "xml"})
 _RAW_TEXT_END = {name: re.compile(rf"</{name}(?=[{_W}/>])", re.IGNORECASE) for name in UNSEEN}
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
@@ -36,14 +36,14 @@ _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 _REFERENCE = re.compile(r"&(?:#([0-9]+)|#[xX]([0-9a-fA-F]+)|([A-Za-z][A-Za-z0-9]{1,31}));?")
 _NAMED = html.entities.html5
-_LEGACY_CHARS = 6  # the longest name that browsers know without a semicolon: `frac12`, `Oacute`
+_LEGACY_CHARS = 6  # the longest name that browsers accept without a semicolon: `frac12`, `Oacute`
 _UNKNOWN = "\ufffd"
 
 
 class Tag(NamedTuple):
     """One tag, or comment, with the text before it: `source[text_start:start]`. The tag itself is `source[start:end]`.
 
-    name: in lower case; empty for a comment or declaration, and for the end of the mail. attributes: as they stand there.
+    name: in lower case; empty for a comment or declaration, and for the end of the mail. attributes: as written.
     """
 
     text_start: int
@@ -52,19 +52,19 @@ class Tag(NamedTuple):
     name: str
     is_end: bool
     attributes: str
-    whole_attributes: str = ""  # of an image: all of them, for it may be in there
+    whole_attributes: str = ""  # of an image: all of them, because its data may be there
 
 
 def clean(source: str) -> str:
-    """source with "\\n" at the ends of its lines, and without control characters and lone surrogates."""
-    if _FINE.fullmatch(source):  # several times as fast as a search for what is not
+    """source with "\\n" as line ends, and without control characters and lone surrogates."""
+    if _FINE.fullmatch(source):  # several times as fast as searching for the bad characters
         return source
     source = _CONTROLS.sub("", source.replace("\r\n", "\n").replace("\r", "\n"))
     return source if source.isascii() else _SURROGATES.sub("\ufffd", source)
 
 
 def scan(source: str) -> Iterator[Tag]:
-    """Each tag of source; at last one without a name, with the text that is left."""
+    """Each tag of source; the last one has no name and holds the remaining text."""
     return _Scanner(source).tags()
 
 
@@ -80,7 +80,7 @@ class _Scanner:
         search, new = (
             _OPENING.search,
             tuple.__new__,
-        )  # a mail has a quarter of a million tags at worst: each call counts
+        )  # a mail can have a quarter of a million tags: each call counts
         while opening := search(source, at):
             at = opening.start()
             slash, name, is_whole = opening.groups()
@@ -111,7 +111,7 @@ class _Scanner:
         return Tag(text_start, named.start(), end, name, bool(named[1]), attributes, whole)
 
     def _slow_end(self, at: int) -> int:
-        """Where a tag with very many attributes ends; 0: nowhere."""
+        """The end of a tag with very many attributes; 0: none."""
         while piece := _REST_PIECE.match(self._source, at):
             at = piece.end()
             if piece[1]:
@@ -134,8 +134,8 @@ class _Scanner:
         return bogus and Tag(text_start, at, bogus.end(), "", False, "")
 
     def _raw_text_end(self, name: str, at: int) -> int:
-        """Where the tag stands that ends a style or script. Where none does, up to the next tag, so that a style that
-        nobody closed doesn't hide the mail."""
+        """The position of the tag that ends a style or script. If there is none, that of the next tag, so that an unclosed style
+        doesn't hide the mail."""
         if name not in self._without_end:
             found = _RAW_TEXT_END[name].search(self._source, at)
             if found:
@@ -160,8 +160,8 @@ def attributes_of(attributes: str) -> dict[str, str]:
 
 
 def decode(text: str) -> str:
-    """text with its character references replaced, as `html.unescape` would: but linear on any text, and it never raises
-    (a number with 5,000 digits makes that one raise)."""
+    """text with its character references replaced, like `html.unescape`: but linear on any text, and it never raises (a number
+    with 5,000 digits makes `html.unescape` raise)."""
     return _REFERENCE.sub(_character, text) if "&" in text else text
 
 
@@ -171,7 +171,7 @@ def _character(found: re.Match[str]) -> str:
 
 @lru_cache(maxsize=2048)
 def _decoded(reference: str) -> str:
-    """reference: `&amp;`, `&amp`, `&#38;`; what isn't known comes back."""
+    """reference: `&amp;`, `&amp`, `&#38;`; an unknown one is returned unchanged."""
     name = reference[1:]
     if name.startswith("#"):
         return html.unescape(reference)

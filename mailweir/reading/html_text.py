@@ -1,8 +1,8 @@
-"""Text out of an HTML mail: what a person reads in it, in lines, for reading, folding and searching.
+"""Converts an HTML mail to the text that a person reads, in lines, for reading, folding and searching.
 
-No tree is built, so the time is linear and no nesting is too deep. Blocks become lines, `<blockquote>` becomes `> `, lists and
-tables stay readable, a link shows where it leads if its text doesn't. What the mail hides is left out, as a newsletter's
-preheader. An element that hides and never ends hides nothing. Pure. Standard library only. Called by the reading of bodies.
+It builds no tree, so the time is linear and no nesting is too deep. Blocks become lines, `<blockquote>` becomes `> `, lists and
+tables stay readable, and a link shows its target if its text doesn't. Hidden content is left out, such as a newsletter's
+preheader. A hiding element that is never closed hides nothing. Pure. Standard library only. Called by the reading of bodies.
 """
 
 import re
@@ -14,9 +14,9 @@ from mailweir.reading.html_tags import Tag, attributes_of
 from mailweir.reading.inline_style import declarations
 from mailweir.reading.text_lines import BLOCK, BREAK, CELL, FILLER, PARAGRAPH, PREFIX, QUOTE, ROW, TABLE
 
-MAX_QUOTES_SHOWN = 10  # `> ` at each; deeper ones show as many
+MAX_QUOTES_SHOWN = 10  # `> ` for each level; deeper quotes show this many
 _MAX_INDENTS = 10
-_MAX_URL_CHARS = 120  # a longer one tells a reader nothing, and a search neither: its host does
+_MAX_URL_CHARS = 120  # a longer one is useless to readers and to the search; its host is enough
 _RULE, _OUTLOOK_RULE = "-" * 10, "_" * 32
 
 _VOID = frozenset(
@@ -57,11 +57,11 @@ _BLOCKS = frozenset(
 )
 _PARAGRAPHS = frozenset(["dir", "dl", "h1", "h2", "h3", "h4", "h5", "h6", "menu", "p"])
 _PREFORMATTED = frozenset({"pre", "listing", "xmp", "plaintext", "textarea"})
-# The end of one of these elements ends no block that was opened within it (13.2.6.1, the adoption agency).
+# The end of one of these elements doesn't end blocks that were opened inside it (13.2.6.1, the adoption agency).
 _FORMATTING = frozenset(
     ["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"]
 )
-# What begins when an element begins that can't stand in it.
+# The elements that end when another one begins that can't be inside them.
 _ENDS_BEFORE = {
     **dict.fromkeys(("td", "th"), frozenset({"td", "th", "tr", "tbody", "thead", "tfoot"})),
     "tr": frozenset({"tr", "tbody", "thead", "tfoot"}),
@@ -72,7 +72,7 @@ _ENDS_BEFORE = {
 }
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
-# C1 controls; what has no width and no meaning for a reader; marks that turn the direction of all that follows.
+# C1 controls; characters of no width and no meaning for a reader; bidirectional controls that affect all following text.
 _JUNK = re.compile(
     "[\x80-\x9f\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u202a-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f]+"
@@ -84,28 +84,28 @@ _HINT = re.compile(r"none|hidden|(?:size|height|opacity)\s*:\s*\.?0|white-space"
 _ZERO = re.compile(r"0*(?:\.0*)?\s*(?:px|pt|em|rem|%|in|cm|mm|ex)?")
 _SHOWN_SIZE = re.compile(r"font(?:-size)?\s*:[^;]{0,80}?[1-9]", re.IGNORECASE)
 _NO_MARGIN = re.compile(r"\bmso|\bmargin\s*:\s*0(?:px|in|cm|pt|em)?\s*(?:;|!|[\"']|$)", re.IGNORECASE)
-_FILE_NAME = re.compile(r"[^\s.]{1,80}\.(?:png|jpe?g|gif|bmp|webp|svg)", re.IGNORECASE)  # it says nothing of the image
+_FILE_NAME = re.compile(r"[^\s.]{1,80}\.(?:png|jpe?g|gif|bmp|webp|svg)", re.IGNORECASE)  # says nothing about the image
 _LINK = re.compile(r"(https?|mailto|tel):", re.IGNORECASE)
 _BARE = re.compile(r"^(?:https?:)?/*(?:www\.)?|/+$|\s+")
 
 
 def to_text(html: str) -> str:
-    """html: a mail's HTML, whole or not, well formed or not. Lines end in "\\n"; there are no control characters but that and
-    "\\t" (which stands between cells), no lone surrogates, no two blank lines in a row. Never raises."""
+    """html: a mail's HTML, complete or not, well formed or not. Lines end in "\\n". The text has no other control characters
+    except "\\t" (between cells), no lone surrogates, and never two blank lines in a row. Never raises."""
     return text_lines.join(_Writer(html_tags.clean(html)).pieces())
 
 
 class _Hidden:
-    """An element that hides what is in it, until it ends: by its own end tag, or that of an element around it."""
+    """An element that hides its content until it ends: by its own end tag, or by that of an enclosing element."""
 
     def __init__(self, tag: Tag, before: tuple[int, int, int, tuple[str, int]], is_by_size: bool) -> None:
-        self.before = before  # how many pieces, quotes and lists there were, and the link that was open
-        self.is_by_size = is_by_size  # an element in it may be shown again
+        self.before = before  # the number of pieces, quotes and lists, and the open link
+        self.is_by_size = is_by_size  # an element inside may be visible again
         self._open = [tag.name]
         self._counts = {tag.name: 1}
 
     def sees(self, tag: Tag) -> bool:
-        """Takes a tag; has the element ended with it, or before it?"""
+        """Processes a tag; returns whether the element ended with it, or before it."""
         if not tag.is_end:
             if len(self._open) == 1 and tag.name in _ENDS_BEFORE.get(self._open[0], ()):
                 return True
@@ -130,11 +130,11 @@ class _Writer:
     def __init__(self, source: str) -> None:
         self._source = source
         self._pieces: list[str] = []
-        self._quotes: list[bool] = []  # of each open blockquote: is it a quote, or an indent
+        self._quotes: list[bool] = []  # of each open blockquote: is it a quote (or an indent)?
         self._lists: list[int | None] = []  # of each open list: the next number, or None
-        self._preformatted = ("", 0)  # the element's name, and how many of that name are open since
+        self._preformatted = ("", 0)  # the element's name, and the number of open elements of that name since
         self._margin = PARAGRAPH  # of the last `<p>`
-        self._link = ("", 0)  # where it leads, and its first piece
+        self._link = ("", 0)  # its target, and its first piece
         self._hidden: _Hidden | None = None
         self._starts, self._ends = self._handlers()
 
@@ -204,7 +204,7 @@ class _Writer:
         if handler:
             handler(tag)
 
-    # --- what is hidden -----------------------------------------------------------------------------------------------
+    # --- hidden content -----------------------------------------------------------------------------------------------
 
     def _look_at_style(self, tag: Tag) -> None:
         hidden = self._hidden
@@ -258,17 +258,17 @@ class _Writer:
             self._pieces.append(alt if is_emoji else f"[{alt}]")
 
     def _rule(self, tag: Tag) -> None:
-        # Outlook's, above the headers of the mail that is answered, becomes what Outlook itself writes into plain text.
+        # Outlook's separator above the headers of the answered mail becomes the one that Outlook writes into plain text.
         is_outlooks = "98%" in tag.attributes and "inline-block" in tag.attributes
         self._pieces += [TABLE, _OUTLOOK_RULE if is_outlooks else _RULE, TABLE]
 
     def _paragraph(self, tag: Tag) -> None:
-        # Outlook's paragraphs have no margin: where a blank line is meant, a paragraph with a blank stands there.
+        # Outlook's paragraphs have no margin: a blank line is a paragraph with a blank.
         self._margin = BLOCK if _NO_MARGIN.search(tag.attributes) else PARAGRAPH
         self._pieces.append(self._margin)
 
     def _division(self, tag: Tag) -> None:
-        # Outlook draws a line above the headers of the mail that is answered.
+        # Outlook draws a line above the headers of the answered mail.
         self._pieces.append(PARAGRAPH if "border-top:solid" in tag.attributes else BLOCK)
 
     # --- lists and quotes ---------------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ class _Writer:
 
     def _quote_start(self, tag: Tag) -> None:
         self._pieces.append(PARAGRAPH)
-        self._quotes.append("indent" not in tag.attributes.lower())  # Apple's class for what is merely set in
+        self._quotes.append("indent" not in tag.attributes.lower())  # Apple's class for plain indentation
         self._put_quotes()
 
     def _quote_end(self, _: Tag) -> None:
@@ -331,7 +331,7 @@ _KEPT = str.maketrans(
 
 def _flowing(text: str) -> str:
     """text with each run of white space as one blank."""
-    if text.isalnum():  # one word, the commonest text of all between tags
+    if text.isalnum():  # one word, the most frequent text between tags
         return text
     words = text.split()
     if not words:
@@ -347,7 +347,7 @@ def _without_junk(text: str) -> str:
 
 
 def _hides(attributes: dict[str, str], style: dict[str, str]) -> tuple[bool, bool]:
-    """Does the element hide its content; by size only, so that an element in it may show again?"""
+    """Does the element hide its content? Is it by size only, so that an inner element may be visible again?"""
     if style.get("display") == "none" or ("hidden" in attributes and "display" not in style):
         return True, False
     has_no_height = any(_is_zero(style.get(name)) for name in ("max-height", "height"))
@@ -363,7 +363,7 @@ def _is_zero(value: str | None) -> bool:
 
 
 def _shown_target(target: str, text: str) -> str:
-    """What to say of a link beside its text; empty where that says it already, or shows nothing."""
+    """The text that shows a link's target; empty if the link's text already shows it, or there is nothing to show."""
     scheme, _, rest = target.partition(":")
     if not text.strip(" " + FILLER):
         return ""

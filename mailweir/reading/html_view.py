@@ -1,8 +1,9 @@
-"""A mail's HTML as a page may show it: nothing in it runs, fetches, covers the page or leads elsewhere than a link says.
+"""A mail's HTML in a form that is safe for a page: it runs nothing, fetches nothing, covers nothing, and links lead where they
+say.
 
-First the HTML is written anew (`html_depth`), with known elements, attributes and values only. Then nh3 sanitises what came of
-it, so that two walls would have to fail. The page puts the result into a sandboxed frame, under a policy of its own.
-Pure: no file, no network. Called by the reading of a message.
+First the HTML is rewritten (`html_depth`), with known elements, attributes and values only. Then nh3 sanitises the result, so
+that an attack would have to pass two walls. The page puts the result into a sandboxed frame, under a policy of its own. Pure: no
+file, no network. Called by the reading of a message.
 """
 
 import re
@@ -17,10 +18,10 @@ from mailweir.reading import html_depth, html_tags, view_style
 from mailweir.reading.html_depth import escape
 from mailweir.reading.html_tags import Tag, attributes_of
 
-SANITIZER_VERSION = 1  # a stored view knows its own: raise it with whatever changes a view, a new nh3 included
-MAX_CHARS = 1_000_000  # of HTML; what is beyond is cut off, and `…` stands there
-MAX_DATA_URL_CHARS = 400_000  # of one image that is in the HTML itself
-ATTACHMENT_URL = "attachments/{number}"  # relative: the page answers under the message's own address
+SANITIZER_VERSION = 1  # stored with each view: raise it with every change that affects views, including a new nh3
+MAX_CHARS = 1_000_000  # of HTML; a longer one is cut, and `…` marks the place
+MAX_DATA_URL_CHARS = 400_000  # of one image embedded in the HTML
+ATTACHMENT_URL = "attachments/{number}"  # relative: the page serves it under the message's own address
 
 _MAX_REMEMBERED_CHARS = 1_000
 _CUT = "<p>…</p>"
@@ -68,7 +69,7 @@ _URL_JUNK = re.compile(r"[\x00-\x20\x7f-\x9f]+")
 
 
 def _second_look(element: str, attribute: str, value: str) -> str | None:
-    """The second wall, value by value: what nh3 is to keep of an attribute that its lists allow."""
+    """The second wall, value by value: the value that nh3 keeps of an attribute that its lists allow."""
     if attribute not in _LOOKED_AT_TWICE:
         return value
     if attribute == "href":
@@ -94,8 +95,8 @@ _CLEANER = nh3.Cleaner(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """html: a fragment, safe to show. remote_images: how many different ones were taken out. is_cut: the mail's HTML was longer
-    than `MAX_CHARS`."""
+    """html: a fragment that is safe to show. remote_images: the number of different ones removed. is_cut: the mail's HTML was
+    longer than `MAX_CHARS`."""
 
     html: str
     remote_images: int
@@ -103,12 +104,12 @@ class View:
 
 
 def sanitise(html: str, attachment_numbers: Mapping[str, int]) -> View:
-    """html: a mail's, hostile or not. attachment_numbers: of the mail's inline attachments, by Content-ID without `<>`; an
-    image of one leads to `ATTACHMENT_URL`. Never raises; the time is linear in the length."""
+    """html: a mail's, hostile or not. attachment_numbers: of the mail's inline attachments, by Content-ID without `<>`; an image
+    of one links to `ATTACHMENT_URL`. Never raises; the time is linear in the length."""
     writer = _Writer(attachment_numbers)
     is_cut = len(html) > MAX_CHARS
     source = html_tags.clean(html[:MAX_CHARS])
-    if is_cut:  # a tag that the cut goes through would be text
+    if is_cut:  # a tag split by the cut would become text
         source = source[: max(source.rfind(">") + 1, len(source) - 4096)]
     written = html_depth.rewrite(source, _TAGS, writer.attributes, writer.look_at)
     safe = _CLEANER.clean(written).strip()
@@ -116,7 +117,7 @@ def sanitise(html: str, attachment_numbers: Mapping[str, int]) -> View:
 
 
 class _Writer:
-    """Says of each tag what stays of it, and remembers what was taken out."""
+    """Decides for each tag what stays of it, and records the removed parts."""
 
     def __init__(self, attachment_numbers: Mapping[str, int]) -> None:
         self._numbers = {name.strip("<> "): number for name, number in attachment_numbers.items()}
@@ -133,7 +134,7 @@ class _Writer:
         return kept
 
     def look_at(self, tag: Tag, content: str) -> None:
-        """A tag that doesn't stay: what would it have fetched?"""
+        """A tag that is removed: would it have fetched something?"""
         if tag.name == "style":
             self.remote.update(_css_images(content))
             return
@@ -165,7 +166,7 @@ class _Writer:
         return kept if found.get("alt", "").strip() else None
 
     def _source_of(self, url: str) -> str:
-        """What an image of the mail's own is shown from; empty: it is remote, or not there."""
+        """The source that shows one of the mail's own images; empty if it is remote or missing."""
         url = url.strip()
         scheme = url[:5].lower()
         if scheme == "data:":
@@ -190,7 +191,7 @@ def _kept(name: str, attributes: str) -> tuple[str, frozenset[str]]:
 def _attributes(name: str, found: Mapping[str, str]) -> str:
     allowed = _ALLOWED.get(name, frozenset())
     if name == "p" and _OUTLOOK.match(found.get("class", "")):
-        # A style sheet, which goes, takes its margin away. What the paragraph says itself comes after.
+        # A style sheet, which is removed, sets its margin to zero. The paragraph's own style follows.
         found = {**found, "style": f"margin:0;{found.get('style', '')}"}
     written = []
     for attribute, value in found.items():
@@ -210,7 +211,7 @@ def _attributes(name: str, found: Mapping[str, str]) -> str:
 
 
 def _link(url: str) -> str:
-    """The target of a link as browsers read it (WHATWG URL 4.4: line ends and tabs go); empty where it is none of ours."""
+    """The target of a link as browsers read it (WHATWG URL 4.4: line ends and tabs are removed); empty if it isn't allowed."""
     url = html_tags.clean(url)
     if "\n" in url or "\t" in url:
         url = url.replace("\n", "").replace("\t", "")
@@ -219,14 +220,14 @@ def _link(url: str) -> str:
 
 
 def _remote_of(found: Mapping[str, str]) -> frozenset[str]:
-    """The remote images of the attributes that any element may have."""
+    """The remote images in the attributes that any element may have."""
     urls = _style(found["style"])[1] if "style" in found else frozenset()
     background = found.get("background", "").strip()
     return urls | {background} if _REMOTE.match(background) else urls
 
 
 def _style(style: str) -> tuple[str, frozenset[str]]:
-    """What stays of a style, and the remote images in it. A mail says the same style hundreds of times."""
+    """The allowed part of a style, and the remote images in it. A mail repeats the same style hundreds of times."""
     return _remembered_style(style) if len(style) <= _MAX_REMEMBERED_CHARS else _read_style(style)
 
 

@@ -1,7 +1,7 @@
-"""What an invitation says: to what, when and where (RFC 5545, RFC 5546), as far as a list or a page shows it.
+"""The content of an invitation: subject, time and place (RFC 5545, RFC 5546), as far as a list or a page shows it.
 
-Reads the event of a text/calendar part. Never raises, on any bytes, and takes no longer than a look at each line: what can't be
-read is left out. Pure; called by the reading of a message.
+Reads the event of a text/calendar part. Never raises, on any bytes, and scans each line once: unreadable parts are left out.
+Pure; called by the reading of a message.
 """
 
 import re
@@ -17,13 +17,13 @@ MAX_BYTES = 1_000_000
 MAX_LINE_CHARS = 10_000
 MAX_TEXT_CHARS = 998
 _MAX_ZONES = 50
-_FIRST_YEAR, _LAST_YEAR = 1900, 9998  # whatever the zone, UTC can still be told
+_FIRST_YEAR, _LAST_YEAR = 1900, 9998  # with any zone, the moment still has a valid UTC time
 
 _METHOD = re.compile(r"[A-Z][A-Z-]{0,39}")
-# Nothing here can match in two ways
+# Nothing here can match in two ways.
 _LINE = re.compile(r'([\w-]{1,60}+)((?:;[^=:;"]{1,60}+=(?:[^":;]++|"[^"]*+")*+)*+):(.*+)', re.DOTALL)
 _PARAMETER = re.compile(r';([^=:;"]{1,60}+)=((?:[^":;]++|"[^"]*+")*+)')
-# The value of a time stands behind the last colon: names of zones may hold some, with quotes or without
+# The value of a time stands after the last colon: zone names may contain colons, with quotes or without.
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)?(Z?))?")
 _DURATION = re.compile(r"([+-]?)P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -46,13 +46,12 @@ _ZONE_NAMES = frozenset({"DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "RRULE", "RDAT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """An event. method: in capitals: REQUEST invites, REPLY answers, CANCEL calls off; empty where nobody says.
+    """An event. method: in capitals: REQUEST invites, REPLY answers, CANCEL cancels; empty if there is none.
 
-    starts_at, ends_at: aware, with the offset that holds there; None where nothing can be read. ends_at: the first moment after
-    it. is_all_day: then both are midnight in UTC and mean a day, wherever one is. zone: its IANA name, or the sender's own name
-    for it; empty for a day, and where the zone isn't known: then the times are by the clock of whoever is there, and
-    are given as if that were UTC's.
-    repeats: these are the times of the first one.
+    starts_at, ends_at: aware, with the offset in force then; None if unreadable. ends_at: the first moment after it. is_all_day:
+    both are midnight in UTC and mean a day, in any zone. zone: its IANA name, or the sender's own name for it; empty for a day,
+    and if the zone is unknown: then the times are local times of the participants, given as if they were UTC. repeats: the times
+    are those of the first occurrence.
     """
 
     method: str
@@ -82,7 +81,7 @@ _Properties = dict[str, _Property]
 
 @dataclass(slots=True)
 class _Calendar:
-    """What was found so far. event: the whole series, else the first single one. zones: observances' properties, by TZID."""
+    """The state of parsing. event: the whole series, else the first single one. zones: observances' properties, by TZID."""
 
     method: str = ""
     event: _Properties | None = None
@@ -90,7 +89,7 @@ class _Calendar:
 
 
 def read(ics: bytes, method_parameter: str) -> Invitation | None:
-    """The event of a calendar; None where it holds none. method_parameter: of Content-Type, for a calendar without a METHOD."""
+    """The event of a calendar; None if there is none. method_parameter: of Content-Type, for a calendar without a METHOD."""
     found = _parse(ics)
     if found.event is None:
         return None
@@ -115,7 +114,7 @@ def read(ics: bytes, method_parameter: str) -> Invitation | None:
 
 
 def _lines(ics: bytes) -> Iterator[tuple[str, _Property]]:
-    """Each property's name in capitals. Unfolded before it is decoded: a fold may stand within a character (RFC 5545 3.1)."""
+    """Each property's name in capitals. Unfolded before it is decoded: a fold may split a character (RFC 5545 3.1)."""
     data = ics[:MAX_BYTES].replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n ", b"").replace(b"\n\t", b"")
     for line in charsets.decode(data.removeprefix(b"\xef\xbb\xbf"), "us-ascii").split("\n"):
         found = _LINE.match(line[:MAX_LINE_CHARS])
@@ -123,9 +122,9 @@ def _lines(ics: bytes) -> Iterator[tuple[str, _Property]]:
             yield found[1].upper(), _Property(found[3], found[2])
 
 
-def _parse(ics: bytes) -> _Calendar:  # noqa: C901  one turn for each line, in the order in which lines are told apart
+def _parse(ics: bytes) -> _Calendar:  # noqa: C901  one turn for each line, in the order in which lines are distinguished
     found = _Calendar()
-    within: list[str] = []  # of what is known; components that aren't are left out with what is in them
+    within: list[str] = []  # the known components; unknown ones are skipped with their content
     left_out = 0
     properties: _Properties = {}
     tzid, observances = "", [properties][:0]
@@ -153,7 +152,7 @@ def _parse(ics: bytes) -> _Calendar:  # noqa: C901  one turn for each line, in t
             tzid = tzid or (one.value.strip() if name == "TZID" else "")
         elif name in (_EVENT_NAMES if within[-1] == "VEVENT" else _ZONE_NAMES):
             properties.setdefault(name, one)
-    if within and within[-1] == "VEVENT":  # cut off
+    if within and within[-1] == "VEVENT":  # truncated
         _keep(found, "VEVENT", properties, tzid, observances)
     return found
 
@@ -167,7 +166,7 @@ def _is_known(kind: str, within: list[str]) -> bool:
 
 
 def _keep(found: _Calendar, kind: str, properties: _Properties, tzid: str, observances: list[_Properties]) -> None:
-    """What to do with a component that is at its end."""
+    """Stores a component at its end."""
     if kind in _OBSERVANCES and len(observances) < calendar_zones.MAX_OBSERVANCES:
         observances.append(properties)
     elif kind == "VTIMEZONE" and len(found.zones) < _MAX_ZONES:
@@ -184,7 +183,7 @@ def _method(text: str) -> str:
 
 
 def _text(one: _Property | None) -> str:
-    """RFC 5545 3.3.11, as one line."""
+    """Text by RFC 5545 3.3.11, as one line."""
     if one is None:
         return ""
     plain = _ESCAPED.sub(lambda found: " " if found[1] in "nN" else found[1], one.value[: MAX_TEXT_CHARS * 2])
@@ -236,14 +235,14 @@ def _moment(one: _Property | None, zones: Mapping[str, tuple[Observance, ...]]) 
     if is_day or is_utc:
         return _Moment(wall.replace(tzinfo=UTC), "" if is_day else "UTC", is_day)
     tzid = one.parameter("TZID")
-    if ":" in one.value:  # `TZID=(UTC+01:00) Berlin:20261124T090000`, without the quotes that it needs
+    if ":" in one.value:  # `TZID=(UTC+01:00) Berlin:20261124T090000`, without the required quotes
         tzid = f"{tzid}:{one.value.rpartition(':')[0]}"
     at, zone = calendar_zones.placed(wall, tzid, zones)
     return _Moment(at, encoded_words.flatten(zone)[: calendar_zones.MAX_NAME_CHARS], is_day=False)
 
 
 def _clock(text: str) -> tuple[datetime | None, bool, bool]:
-    """What a clock shows, without a zone; is it UTC's; is it a whole day."""
+    """A local time without a zone; is it in UTC; is it a whole day."""
     found = _TIME.fullmatch(text.strip().upper())
     if found is None or not found[0].isascii():
         return None, False, False
@@ -256,7 +255,7 @@ def _clock(text: str) -> tuple[datetime | None, bool, bool]:
 
 
 def _duration(one: _Property | None) -> timedelta | None:
-    """RFC 5545 3.3.6. None for a negative one, too."""
+    """A duration by RFC 5545 3.3.6. None for a negative one, too."""
     found = _DURATION.fullmatch(one.value.strip().upper()) if one else None
     if found is None or found[1] == "-" or not any(found.groups()[1:]) or not found[0].isascii():
         return None

@@ -1,7 +1,7 @@
-"""Small tables of words that mail programs write themselves, in some fifty languages: hints beside the structure, which
+"""Small tables of words that mail programs write themselves, in some fifty languages: hints in addition to the structure, which
 decides.
 
-Labels of a header (`From:`), and in what an attribution ends (`wrote:`). All case-folded and in NFKC. Pure. Called by
+Labels of a header (`From:`), and the last words of an attribution (`wrote:`). All case-folded and in NFKC. Pure. Called by
 `header_block`, `attribution`, `marker`, `prefixes` and `forwarded`.
 """
 
@@ -13,7 +13,7 @@ from mailweir.reading.word_hints import Hints
 
 
 class Field(Enum):
-    """What a label means."""
+    """The meaning of a label."""
 
     FROM = auto()
     DATE = auto()
@@ -87,7 +87,7 @@ _LABELS = {
 
 
 def normal(words: str) -> str:
-    """A label as the table has it."""
+    """A label in the table's form."""
     return " ".join(unicodedata.normalize("NFKC", words).casefold().split())
 
 
@@ -96,7 +96,7 @@ for _field, _words in _LABELS.items():
     for _word in _words.split("/"):
         FIELDS.setdefault(normal(_word), _field)
 
-# What "wrote" is where programs say that somebody did, or what stands in its place
+# "wrote" in the attributions of programs, or the words that they use instead.
 _WROTE = (
     "wrote|writes|said|schrieb|schreibt|geschrieben|schreef|geschreven|écrit|ecrit|escribió|escribio|escribe|escrito"
     "|escreveu|escreve|scritto|scrive|scrisse"
@@ -115,13 +115,13 @@ WROTE = re.compile(
     rf"(?<![^\W\d_])(?:{_WROTE})(?![^\W\d_])|写道|寫道|写到|書きました|のメール|작성|เขียน", re.IGNORECASE
 )
 
-# A cheap look before a search for it: the first letters of each
+# A cheap check before searching for them: the first letters of each.
 _FIRST_LETTERS = re.compile(r"[^\s\\|]+")
 MAY_HOLD_WROTE = Hints(
     ("|".join(sorted({one[0] for one in map(_FIRST_LETTERS.match, f"{_WROTE}|のメール".split("|")) if one})),)
 )
 
-# How words begin that say "forwarded"
+# The beginnings of words that mean "forwarded".
 _FORWARDED = (
     "forward|fwd|weitergeleit|doorgestuurd|transféré|transfere|transmis|réexpédié|reenviad|reencaminh|encaminhad|inoltrat"
     "|przekazan|przesłan|přeposl"
@@ -132,10 +132,10 @@ _FORWARDED = (
     "|معاد توجيه|بازارسال|هدایت|proslij|proslje|posredov|persi|pārsūt|áframsen|reenviat|birbidal|përcjell|अग्रेषित|ফরওয়ার্ড"
     "|renvoyé|resent|redirig|přeposíl|przekazyw|переадрес|пересил|שהועבר|المعاد توجيه"
 )
-# scripts that put no blanks between words begin one anywhere
+# In scripts without blanks between words, a word may begin anywhere.
 FORWARDED = re.compile(rf"(?<![^\W\d_])(?:{_FORWARDED})|转发|轉寄|轉發|转寄|転送|전달|ส่งต่อ", re.IGNORECASE)
 
-# How words begin that say "original" or "message"
+# The beginnings of words that mean "original" or "message".
 _MESSAGE = (
     "origin|urspr|oorspronk|message|messaggio|mensaje|mensagem|nachricht|e-?mail|bericht|besked|melding|meddelande|wiadomo"
     "|zpráv|správ|viesti|alkuper"
@@ -146,7 +146,7 @@ _MESSAGE = (
 )
 MESSAGE = re.compile(rf"(?<![^\W\d_])(?:{_MESSAGE})|邮件|郵件|原始|メッセージ|메시지|원본|ข้อความ", re.IGNORECASE)
 
-# A subject that says that a mail was forwarded: what programs put there, by themselves
+# A subject prefix that marks a forward: the text that programs put there, alone.
 FORWARD_PREFIX = re.compile(
     r"(?:fwd?|fw|wg|tr|rv|enc|i|vs|vb|vl|pd|ilt|reenv|weitergeleitet|doorst|videresend(?:t)?|vidarebefordrat|redir\.?"
     r"|továbbítás|tov|пер|пересл"
@@ -162,7 +162,7 @@ REPLY_PREFIX = re.compile(
     re.IGNORECASE,
 )
 
-# How words begin that say "original"
+# The beginnings of words that mean "original".
 ORIGINAL = re.compile(
     r"(?<![^\W\d_])(?:origin|urspr|oorspronk|oprindelig|opprinnelig|alkuper|eredeti|oryginaln|pôvodn|původn|izvor|prvotn|algne"
     r"|исходн|первонач|оригинал|початков|αρχικ|orijinal|asal|gốc|d['’]origine|upprun|sākotn|pradin)"

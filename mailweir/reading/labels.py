@@ -1,8 +1,8 @@
-"""What kind of mail a message is, by marks that programs write: automatic, of a list, a bounce, a receipt and so on.
+"""The kind of a message, by marks that programs write: automatic, of a list, a bounce, a receipt and so on.
 
-A label is a fact about the message and no judgement: CRMs write `List-Unsubscribe` into personal mail too, so nothing is left
-out for it. `of_headers` is what can be known when a message is recorded; `of` looks at its parts too. Never raises, on any bytes.
-Pure; called by `content` and by the reading of a message.
+A label is a fact about the message and not a judgement: CRMs write `List-Unsubscribe` into personal mail too, so no mail is left
+out because of it. `of_headers` gives the labels that are known when a message is recorded; `of` looks at its parts too. Never
+raises, on any bytes. Pure; called by `content` and by the reading of a message.
 """
 
 import re
@@ -17,7 +17,7 @@ MAX_CONTENT_TYPE_BYTES = 2_000
 
 
 class Part(Protocol):
-    """What is looked at of a part (`parts.Part`)."""
+    """The properties of a part that labels need (`parts.Part`)."""
 
     @property
     def path(self) -> tuple[int, ...]: ...
@@ -40,10 +40,10 @@ class Label(StrEnum):
     SIGNED = "signed"
 
 
-# The record keeps these numbers: a new label gets the next bit, and none is used again
+# The record stores these numbers: a new label gets the next bit, and no bit is reused.
 _BITS = {label: 1 << place for place, label in enumerate(Label)}
 
-# RFC 5546 1.4: the methods that ask nobody to come. An answer and a cancellation are told by `invitation`, as what they are
+# RFC 5546 1.4: the methods that don't invite anybody. `invitation` reports answers and cancellations as such.
 _NO_INVITATION = frozenset({"REPLY", "CANCEL", "REFRESH", "DECLINECOUNTER"})
 _BULK_PRECEDENCE = frozenset({b"bulk", b"list", b"junk"})
 _DELIVERY = frozenset({"message/delivery-status", "message/global-delivery-status"})  # RFC 3464 2.1, RFC 6533 3
@@ -52,14 +52,14 @@ _DISPOSITION = frozenset(
 )  # RFC 8098 3, RFC 6533 5
 _MESSAGES = frozenset({"message/rfc822", "message/global", "message/news"})
 _SMIME = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
-# RFC 8551 3.2.2. Where a mailer says nothing it is what is enveloped, as a rule: what signs says so
+# RFC 8551 3.2.2. Without smime-type it is usually enveloped data: mailers that sign say so.
 _ENVELOPED = frozenset({"enveloped-data", "authenveloped-data", ""})
 _PARAMETER = re.compile(r';\s*([a-z-]{1,40})\s*=\s*("[^"]*"|[^\s;"]*)')
 _PGP_ENCRYPTED, _PGP_SIGNED = "-----BEGIN PGP MESSAGE-----", "-----BEGIN PGP SIGNED MESSAGE-----"
 
 
 def of_headers(view: HeaderView, envelope_sender: str | None) -> frozenset[Label]:
-    """What the headers alone say. envelope_sender: empty for the null sender, None where it isn't known."""
+    """The labels by the headers alone. envelope_sender: empty for the null sender, None if unknown."""
     found = view.found
     media_type, parameters = _content_type(found.get(b"content-type", ()))
     is_answer = view.is_automatic_answer if envelope_sender is None else automatic.is_answer(found, envelope_sender)
@@ -81,10 +81,10 @@ def of_headers(view: HeaderView, envelope_sender: str | None) -> frozenset[Label
 def of(
     view: HeaderView, parts: Sequence[Part], envelope_sender: str | None, *, text: str = "", method: str | None = None
 ) -> frozenset[Label]:
-    """What headers and parts say. What a message has within it as a message, forwarded or bounced, has labels of its own.
+    """The labels by headers and parts. Messages within the message, forwarded or bounced, have labels of their own.
 
-    text: what a reader sees, for PGP's marks in it. method: of the invitation that was read (`invitation.read`), in capitals;
-    None where none could be, and then the part's parameter says it.
+    text: as a reader sees it, for PGP's marks in it. method: of the invitation that was read (`invitation.read`), in capitals;
+    None if none was readable, and then the part's parameter gives it.
     """
     labels = set(of_headers(view, envelope_sender))
     own = _own(parts)
@@ -109,18 +109,18 @@ def of(
 
 
 def to_bits(labels: Collection[Label]) -> int:
-    """As the record keeps them."""
+    """The number in which the record stores them."""
     return sum(_BITS[label] for label in frozenset(labels))
 
 
 def from_bits(bits: int | None) -> frozenset[Label]:
-    """What `to_bits` made a number of. None, which is what was recorded before there were labels, has none; bits of a newer
-    version are left out."""
+    """The labels in a number of `to_bits`. None, from before there were labels, gives none; bits of a newer version are
+    ignored."""
     return frozenset(label for label, bit in _BITS.items() if (bits or 0) & bit)
 
 
 def in_order(labels: Iterable[Label]) -> list[str]:
-    """Their words, in the order that people and programs are shown them."""
+    """Their words, in the order for people and programs."""
     wanted = frozenset(labels)
     return [label.value for label in Label if label in wanted]
 
@@ -134,7 +134,7 @@ def _is_bulk(precedence: Sequence[bytes]) -> bool:
 
 
 def _content_type(values: Sequence[bytes]) -> tuple[str, Mapping[str, str]]:
-    """Media type and parameters, in lower case, as far as labels need them: of the first one that stands there."""
+    """Media type and parameters of the first Content-Type, in lower case, as far as labels need them."""
     text = values[0][:MAX_CONTENT_TYPE_BYTES].decode("latin-1").lower() if values else ""
     parameters = {name: value.strip('"') for name, value in _PARAMETER.findall(text)}
     return text.partition(";")[0].strip(), parameters
@@ -157,7 +157,7 @@ def _is_signed(media_type: str, parameters: Mapping[str, str]) -> bool:
 
 
 def _own(parts: Sequence[Part]) -> list[Part]:
-    """Those that are in no message within the message."""
+    """The parts outside of attached messages."""
     nested = {part.path for part in parts if part.media_type in _MESSAGES}
     if not nested:
         return list(parts)
@@ -169,5 +169,5 @@ def _method(calendars: Sequence[Part]) -> str:
 
 
 def _begins_a_line(text: str, mark: str) -> bool:
-    """Does it stand at a line's beginning, outside of what is quoted?"""
+    """Does it occur at the beginning of an unquoted line?"""
     return text.startswith(mark) or f"\n{mark}" in text

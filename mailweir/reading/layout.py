@@ -1,4 +1,4 @@
-"""Which parts of a message are its text, and which are files: as RFC 8621 4.1.4 tells them apart, with what real mail asks for.
+"""Which parts of a message are its text, and which are files: by RFC 8621 4.1.4, with adaptations to real mail.
 
 By the structure and the headers alone; no part is decoded. Called by `body` and `attachments`, so that no part is shown twice or
 lost between them. Pure.
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from mailweir.reading.parts import IDENTITY, Part
 
-MAX_MESSAGES_DEEP = 3  # a message in a message in a message; what is in that one is a part of its file
+MAX_MESSAGES_DEEP = 3  # a message in a message in a message; anything deeper belongs to its file
 
 _PLAIN = frozenset({"text/plain", "text/enriched", "text/richtext"})
 _OTHER_FORMS = frozenset({"text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"})  # of the same text
@@ -17,7 +17,7 @@ _OTHER_FORMS = frozenset({"text/x-amp-html", "text/watch-html", "text/enriched",
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of what is shown: its plain form, its HTML form, or both, which say the same."""
+    """A piece of the shown text: its plain form, its HTML form, or both, with the same content."""
 
     plain: tuple[Part, ...] = ()
     html: tuple[Part, ...] = ()
@@ -25,15 +25,15 @@ class Passage:
 
 @dataclass(slots=True)
 class Layout:
-    """What is shown, in order; the files; and the messages within, each with what it is attached to. Of those that lie encoded
-    nothing is known."""
+    """The shown passages, in order; the files; and the attached messages, each with its files. The content of encoded ones is
+    unknown."""
 
     shown: list[Passage] = field(default_factory=list)
     files: list[Part] = field(default_factory=list)
     messages: list[tuple[Part, "Layout"]] = field(default_factory=list)
 
     def all_files(self) -> Iterator[Part]:
-        """Its own files, and behind each message that is one those in it."""
+        """Its own files; each attached message is followed by its files."""
         within = {id(part): layout for part, layout in self.messages}
         for part in self.files:
             yield part
@@ -57,7 +57,7 @@ class _Reader:
         self._messages_deep = 0
 
     def message(self, root: Part, messages_deep: int) -> Layout:
-        """What is in a message, from its root on."""
+        """The content of a message, from its root on."""
         before = self._layout, self._messages_deep
         self._layout, self._messages_deep = Layout(), messages_deep
         self._layout.shown = self._read(root, within="", position=0)
@@ -76,9 +76,9 @@ class _Reader:
         if part.is_message:
             self._add_message(part, children, is_returned=within == "multipart/report")
             return []
-        if part.is_multipart and part.encoding == IDENTITY:  # without the parts that it speaks of: words, as a rule
+        if part.is_multipart and part.encoding == IDENTITY:  # without the parts that it mentions: usually words
             return [] if len(part.path) and part.disposition == "attachment" else [Passage(plain=(part,))]
-        if part.is_multipart:  # encoded, which RFC 2045 6.4 forbids; `body` opens it
+        if part.is_multipart:  # encoded, against RFC 2045 6.4; `body` decodes it
             self._layout.messages.append((part, Layout()))
             self._layout.files.append(part)
             return []
@@ -92,13 +92,14 @@ class _Reader:
     def _read_all(self, parent: Part, children: list[Part]) -> list[Passage]:
         found: list[Passage] = []
         for position, child in enumerate(children):
-            # RFC 2387 3.2: the root comes first, unless `start` names another one; pictures may stand in front of it
+            # RFC 2387 3.2: the root comes first, unless `start` names another one; pictures may precede it.
             is_root = not found and parent.media_type == "multipart/related"
             found += self._read(child, within=parent.media_type, position=0 if is_root else position)
         return found
 
     def _read_alternatives(self, children: list[Part]) -> list[Passage]:
-        """Branches say the same. The last one with HTML counts for HTML. What is plain in that one is no plain form of it."""
+        """Branches have the same content. The last one with HTML is the HTML form. Plain text in that branch isn't a plain form
+        of it."""
         plain: list[Part] = []
         html: list[Part] = []
         for position, child in enumerate(children):
@@ -108,7 +109,7 @@ class _Reader:
                 plain += [part for passage in passages if passage.html for part in passage.plain]
             else:
                 plain += [part for passage in passages for part in passage.plain]
-        if not plain and not html:  # nothing but text/enriched, say
+        if not plain and not html:  # nothing but text/enriched, for example
             return [Passage(plain=(child,)) for child in children if child.media_type in _PLAIN][-1:]
         return [Passage(tuple(plain), tuple(html))]
 
@@ -121,7 +122,7 @@ class _Reader:
 
 
 def _is_text(part: Part, within: str, position: int) -> bool:
-    """Is it shown where it stands? A named text behind others is a file, as is whatever says so."""
+    """Is it shown in place? A named text after others is a file, and so is a part that says so."""
     if part.disposition == "attachment":
         return False
     if part.media_type not in ("text/plain", "text/html"):

@@ -1,39 +1,38 @@
-"""The lines of a text, as folds look at them: how deep each is quoted, and what it says without its marks.
+"""The lines of a text, as folds look at them: the quote depth of each, and its text without quote marks.
 
-Blank lines are no lines here: the line behind them knows of them. Pure. Called by `folds`, `forwarded` and what these
-are made of.
+Blank lines are dropped: the line after them records them. Pure. Called by `folds`, `forwarded` and their parts.
 """
 
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-MAX_LINES = 20_000  # more are looked at by nobody: what follows them is shown
-MAX_BODY_CHARS = 1_000  # of a longer line only the beginning is looked at
+MAX_LINES = 20_000  # further lines aren't examined, and stay visible
+MAX_BODY_CHARS = 1_000  # of a longer line only the beginning is examined
 
 _LINE = re.compile(r"[^\n]+")
-# `>`, `> >`, and the mark that some programs of France and the East put: `»`
+# `>`, `> >`, and the mark `»` of some programs in France and Eastern Europe
 _MARKS = re.compile(r"[ \t]{0,4}((?:[>»][ \t]{0,2}){1,200})")
 _INITIALS = re.compile(
     r"[ \t]?[A-Z][A-Za-z]{0,11}((?:>[ \t]?){1,50})(?![^<\n]{0,200}>)"
 )  # Supercite: `JD> `, and not `Name>`
-# GroupWise's, above what it answers: `>>> Jane Roe <jane@client.example> 6/3/2024 10:00 AM >>>`
+# GroupWise's line above the answered mail: `>>> Jane Roe <jane@client.example> 6/3/2024 10:00 AM >>>`
 _DIVIDER = re.compile(r"[ \t]{0,4}>>> ?[^>\s][^\n]{2,250}\d{1,2}[:.]\d{2}[^\d\n]{0,12}>>>[ \t]{0,4}")
 _UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\u00ad"
 _WITHOUT_UNSEEN = dict.fromkeys(map(ord, _UNSEEN))
 _UNSEEN_CHAR = re.compile(f"[{_UNSEEN}]")
 _BAR = re.compile(r"[ \t]{0,3}\|(?![^|\n]*\|)")
 _PICTURE = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
-_TRACKER = "\u1427"  # Canadian syllabics: a picture that tells whether a mail was read leaves it in the text
+_TRACKER = "\u1427"  # Canadian syllabics: a tracking picture leaves it in the text
 _WROTE_BEHIND = re.compile(r">[ \t]{0,2}[^\d\W][^\d\n]{0,30}[:：]$")
 _ADDRESS_END = re.compile(r"[^<>]{0,200}>[ \t]{0,2}[^\s<>]{0,12}[ \t]?[:：]$")
 
 
 class Line(NamedTuple):
-    """One line that isn't blank. start, end: its characters in the text, without the line's end. depth: its quote marks.
+    """One line that isn't blank. start, end: its characters in the text, without the line end. depth: its number of quote marks.
 
-    body: what it says, without marks and blanks around it, at most MAX_BODY_CHARS. after_blank: are there blank lines, or quote
-    marks alone, before it?
+    body: its text, without marks and surrounding blanks, at most MAX_BODY_CHARS. after_blank: are there blank lines, or lines of
+    quote marks only, before it?
     """
 
     start: int
@@ -44,11 +43,11 @@ class Line(NamedTuple):
 
 
 def split(text: str) -> list[Line]:
-    """The first MAX_LINES lines of a text; those that hold quote marks alone are lines with an empty body."""
+    """The first MAX_LINES lines of a text; lines of quote marks only have an empty body."""
     lines: list[Line] = []
     has_unseen = not text.isascii() and _UNSEEN_CHAR.search(text) is not None
     end = 0
-    body = " "  # of the line before
+    body = " "  # of the previous line
     for match in _LINE.finditer(text):
         whole = match[0]
         if len(whole) > MAX_BODY_CHARS:
@@ -84,7 +83,7 @@ def _read(whole: str) -> tuple[int, str]:
 
 
 def _closes(before: Sequence[Line], whole: str) -> bool:
-    """Is the `>` the end of an address that a mailer broke: `Jane <jane@client.example` and `> wrote:`?"""
+    """Is the `>` the end of an address that a mailer split: `Jane <jane@client.example` and `> wrote:`?"""
     if len(whole) > 250:
         return False
     last = before[-1].body
@@ -94,12 +93,12 @@ def _closes(before: Sequence[Line], whole: str) -> bool:
 
 
 def has_bar(text: str, lines: Sequence[Line], index: int) -> bool:
-    """Does a line begin with a bar, as some programs quote, and hold no other one, as tables do?"""
+    """Does a line begin with a bar, as some programs quote, and contain no other bar, as tables do?"""
     return index < len(lines) and _bar(text, lines[index]) is not None
 
 
 def with_bars(text: str, lines: Sequence[Line], first: int) -> list[Line]:
-    """The lines with those from `first` on that begin with a bar as quoted ones, up to the first one that doesn't."""
+    """The lines; those with a leading bar count as quoted, from `first` up to the first line without one."""
     marked = list(lines)
     for index in range(first, len(lines)):
         bar = _bar(text, lines[index])
@@ -114,7 +113,7 @@ def _bar(text: str, line: Line) -> re.Match[str] | None:
 
 
 def is_rule(body: str) -> bool:
-    """Is a line drawn of one sign, three times or more? Or one sign alone that trackers leave behind."""
+    """Is it a rule of one repeated character, three times or more? Or one single character that trackers leave behind."""
     if body[:1].isalnum() and body[0] != _TRACKER:
         return False
     signs = body.replace(" ", "")
@@ -124,10 +123,10 @@ def is_rule(body: str) -> bool:
 
 
 def says_something(body: str) -> bool:
-    """Has it a letter or digit?"""
+    """Does it contain a letter or digit?"""
     return body[:1].isalnum() or any(map(str.isalnum, body))
 
 
 def has_picture(body: str) -> bool:
-    """Has it a sign that says as much as words: a raised thumb?"""
+    """Does it contain a symbol with a meaning, such as a thumbs-up?"""
     return _PICTURE.search(body) is not None

@@ -1,4 +1,4 @@
-"""The line that programs put above a message that they pass on: `-----Original Message-----`, `Begin forwarded message:`.
+"""The line that programs put above a forwarded message: `-----Original Message-----`, `Begin forwarded message:`.
 
 Pure. Called by `header_block` and `openings`.
 """
@@ -8,8 +8,8 @@ from enum import Enum, auto
 
 from mailweir.reading.label_words import FORWARDED, MESSAGE, WROTE
 
-# words between two rules, with what a program has put behind them in the same line; `*---- ... ----*` is bold
-_SIGNS = "-_=~\u2010-\u2015\u2500\u2501"  # of rules; the typewriter's first, for it means a range elsewhere
+# Words between two rules, and the text that a program put after them on the same line; `*---- ... ----*` is bold.
+_SIGNS = "-_=~\u2010-\u2015\u2500\u2501"  # of rules; the hyphen first, because elsewhere it means a range
 _FIRST_SIGNS = frozenset("*-_=~\u2010\u2011\u2012\u2013\u2014\u2015\u2500\u2501")
 _BETWEEN = re.compile(
     rf"\*{{0,2}}(?P<left>[{_SIGNS}]{{2,80}})[ \t]{{0,4}}(?P<words>[^{_SIGNS}\n][^\n]{{0,120}}?)[ \t]{{0,4}}"
@@ -21,9 +21,9 @@ _MAX_BARE_CHARS = 60  # `Begin forwarded message:`, without rules
 
 
 class Marker(Enum):
-    """What the line says: of a message that was passed on, or of an original one, which stands above replies too.
+    """The meaning of the line: a forwarded message, or an original message, which also stands above replies.
 
-    INTRO: a few words that end in a colon, in whatever language, right above a header.
+    INTRO: a few words that end in a colon, in any language, right above a header.
     """
 
     FORWARDED = auto()
@@ -32,7 +32,7 @@ class Marker(Enum):
 
 
 def read(body: str) -> tuple[Marker, str] | None:
-    """What a line says, and what stands behind the marker in it (Yahoo's labels); None where it is no such line."""
+    """The meaning of a line, and the text after the marker in it (Yahoo's labels); None if it isn't such a line."""
     between = _BETWEEN.match(body) if begins_with_rule(body) else None
     if between:
         words = between["words"]
@@ -49,17 +49,17 @@ def read(body: str) -> tuple[Marker, str] | None:
 
 
 def begins_with_rule(body: str) -> bool:
-    """Could it be a marker with rules? A cheap look, before `read`."""
+    """Could it be a marker with rules? A cheap check before `read`."""
     return body[:1] in _FIRST_SIGNS
 
 
 def has_rules(body: str) -> bool:
-    """Do the words stand between two rules, whatever they say?"""
+    """Do the words stand between two rules, whatever their meaning?"""
     return _BETWEEN.fullmatch(body) is not None
 
 
 def is_intro(body: str) -> bool:
-    """A few words without a number or an address that end in a colon, and don't say that somebody wrote."""
+    """A few words without a number or an address that end in a colon, and don't mean "wrote"."""
     if not body.endswith((":", "：")) or len(body) > _MAX_BARE_CHARS or len(body.split()) > _MAX_WORDS:
         return False
     return "@" not in body and not any(map(str.isdigit, body)) and WROTE.search(body) is None

@@ -1,4 +1,4 @@
-"""What kind of file an attachment is: by its first bytes, else as the mail says. Never raises. Called by `attachments`. Pure."""
+"""The type of an attached file: by its first bytes, otherwise as the mail says. Never raises. Called by `attachments`. Pure."""
 
 import filetype
 
@@ -7,7 +7,7 @@ HEAD_BYTES = 8_192
 UNKNOWN = "application/octet-stream"
 TNEF = "application/ms-tnef"
 _TNEF_SIGNATURE = b"\x78\x9f\x3e\x22"  # MS-OXTNEF 2.1.3.1: Outlook's winmail.dat
-# Content shows the container alone, and what is in it only the mail says
+# The content shows only the container; the mail says what it contains.
 _CONTAINERS = {
     "application/zip": (
         "zip",
@@ -58,7 +58,7 @@ _EXTENSIONS = {
 
 
 def of(head: bytes, declared: str) -> str:
-    """The media type of a file that begins so. What looks like text is never made anything else than it says to be."""
+    """The media type of a file with this beginning. Data that looks like text keeps its declared type."""
     head = head[:HEAD_BYTES]
     if head.startswith(_TNEF_SIGNATURE):
         return TNEF
@@ -74,7 +74,7 @@ def of(head: bytes, declared: str) -> str:
 
 
 def extension(media_type: str) -> str:
-    """For a file without a name; `bin` where nobody knows."""
+    """The extension for a file without a name; `bin` if unknown."""
     known = _EXTENSIONS.get(media_type)
     if known is None:
         kind = filetype.get_type(mime=media_type)
@@ -87,7 +87,7 @@ def _agrees(found: str, declared: str) -> bool:
 
 
 def _is_text(head: bytes) -> bool:
-    """`BM` is how a bitmap begins, and many a text."""
+    """`BM` begins a bitmap, and many texts."""
     return (
         head.isascii()
         and not any(byte < 32 and byte not in b"\t\n\x0b\x0c\r\x1b" for byte in set(head))

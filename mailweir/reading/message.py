@@ -1,6 +1,6 @@
-"""Reads a message: each of its subjects is another module's, and this one puts them together.
+"""Reads a message: other modules each read one subject, and this one combines them.
 
-Twice the same bytes give twice the same reading. Never raises, on any bytes. Pure; called by the digest's children.
+The same bytes always give the same reading. Never raises, on any bytes. Pure; called by the digest's children.
 """
 
 import re
@@ -38,7 +38,7 @@ _ZONE = re.compile(rb"[ \t]([+-]\d{4})(?!\d)")
 
 
 def read(raw: bytes, *, envelope_sender: str | None = None) -> Reading:
-    """The reading of a whole message. envelope_sender: empty for the null sender, None where it isn't known."""
+    """The reading of a whole message. envelope_sender: empty for the null sender, None if unknown."""
     found = parts.walk(raw)
     view = _headers(raw, found[0], envelope_sender)
     written = body.read(raw, found)
@@ -68,7 +68,7 @@ def read(raw: bytes, *, envelope_sender: str | None = None) -> Reading:
 
 
 def _headers(raw: bytes, root: Part, envelope_sender: str | None) -> HeaderView:
-    """Of the head alone: a copy of the whole would cost its size in memory."""
+    """Reads the head alone: a copy of the whole would cost its size in memory."""
     end = min(root.offset, root.header_offset + _MAX_HEAD_BYTES)
     lines, _ = raw_message.split(raw[root.header_offset : end])
     return headers.look(lines, may_be_cut=False, envelope_sender=envelope_sender)
@@ -82,7 +82,7 @@ def _view(html: str | None, files: Sequence[Attachment]) -> View | None:
 
 
 def _invitation(raw: bytes, found: Sequence[Part]) -> Invitation | None:
-    """Of the first calendar that holds an event."""
+    """The first calendar with an event."""
     calendars = (part for part in found if part.media_type == "text/calendar")
     for _, part in zip(range(3), calendars, strict=False):
         ics = transfer.decode(raw, part, max_bytes=_MAX_CALENDAR_BYTES)
@@ -93,19 +93,19 @@ def _invitation(raw: bytes, found: Sequence[Part]) -> Invitation | None:
 
 
 def _zone(view: HeaderView) -> str:
-    """The zone of the Date header, as `+0200`; '' where there is none. Programs write the dates of what they forward in it."""
+    """The zone of the Date header, as `+0200`; '' if there is none. Programs write the dates of forwarded mail in it."""
     zones = _ZONE.findall(view.raw_date[:1_000])
     return str(zones[-1], "ascii") if zones else ""
 
 
 def _snippet(text: str, spans: Sequence[Fold]) -> str:
-    """The beginning of what isn't folded, on one line, up to a word's end; of the whole where all of that is empty."""
+    """The beginning of the unfolded text, on one line, up to a word's end; of the whole text if that is empty."""
     unfolded = " ".join(" ".join(_pieces(text, spans)).split())
     return shortened(unfolded or " ".join(text[:_SNIPPET_READ_CHARS].split()), SNIPPET_CHARS)
 
 
 def _pieces(text: str, spans: Sequence[Fold]) -> Iterator[str]:
-    """What stands between folds: the first that say something will do."""
+    """The pieces between folds: the first ones with content are enough."""
     at, chars = 0, 0
     for start, end in (*((one.start, one.end) for one in spans), (len(text), len(text))):
         piece = " ".join(text[at : min(start, at + _SNIPPET_READ_CHARS)].split())

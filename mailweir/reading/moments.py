@@ -1,7 +1,7 @@
-"""Does a line tell a date, or a time of day? In whatever language: by numbers, and by the months' names that are known.
+"""Does a line contain a date, or a time of day, in any language? Found by numbers, and by known month names.
 
-`written` reads the date of a header that a mail program wrote for people. Pure. Called by `attribution`,
-`header_block`, `forwarded`.
+`written` reads the date of a header that a mail program wrote for people. Pure. Called by `attribution`, `header_block`,
+`forwarded`.
 """
 
 import re
@@ -21,7 +21,7 @@ _NUMERIC = re.compile(
 )
 _YEAR = re.compile(r"(?<![\d:.,/])(?:\d{4})(?![\d:])")
 _DAY = re.compile(r"(?<![\d:.,/+-])\d{1,2}(?![\d:/%])")
-# letters, with the signs for vowels that Indian and Thai scripts put beside them; Thai shortens to two letters
+# Letters, with the vowel signs that Indian and Thai scripts put beside them; Thai abbreviates to two letters.
 _WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0900-\u0963\u0e31-\u0e4e]){2,20}|[\u0e01-\u0e2e]{2}")
 _TIME = re.compile(
     r"(?<![\d:])\d{1,2} ?[:hH.：] ?\d{2}(?![\d])(?: ?[:.：]\d{2})?|\d{1,2} ?[AaPp]\.? ?[Mm]\b|\d{1,2} ?[時시点點]"
@@ -36,7 +36,7 @@ _ENGLISH = ["", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 _DIGIT = re.compile(r"\d")
 _DOTTED = re.compile(r"\d\. ?\d{1,2}\. ?\d")
 _NUMBERS = re.compile(r"\d+")
-# names of zones that Apple's programs write in their languages, and that mean one thing
+# Zone names that Apple's programs write in their languages, and that have one meaning.
 _ZONES = {
     "SELČ": "+0200",
     "SEČ": "+0100",
@@ -65,7 +65,7 @@ def has_year(text: str) -> bool:
 
 
 def date_start(text: str) -> int | None:
-    """Where the first number or month's name of a date stands."""
+    """The position of the first number or month name of a date."""
     found = _DIGIT.search(text[:_MAX_CHARS])
     month = next((match.start() for match in _WORD.finditer(text[:_MAX_CHARS]) if _is_month(match[0])), None)
     starts = [start for start in (found.start() if found else None, month) if start is not None]
@@ -86,10 +86,10 @@ def _is_month(word: str) -> bool:
 
 
 def written(text: str, zone: str = "") -> datetime | None:
-    """The moment that a header's date names, to the second, or None where it isn't certain.
+    """The moment in a header's date, to the second, or None if it isn't certain.
 
-    zone: `+0200`, read where the date tells none: programs write a header for people in their own zone. Without it
-    such a date is None. Two numbers that could be the day or the month are None.
+    zone: `+0200`, used if the date has none: programs write a header for people in their own zone. Without it such a date is
+    None. Two numbers that could each be the day or the month give None.
     """
     plain = months.plain(text[:_MAX_CHARS]).strip(" *_\t")
     found = dates.read(plain.encode())
@@ -130,7 +130,7 @@ def _day(text: str) -> tuple[int, int, int] | None:
     if named:
         year = next((one for one in numbers if one >= 1900), None)
         day = next((one for one in numbers if 1 <= one <= 31), None)
-        # the day of a week may be named as a month is (`mar`): the month stands behind it
+        # A weekday may have the name of a month (`mar`): the month comes after it.
         return (year, named[-1] if len(named) < 3 else named[0], day) if year and day else None
     if len(numbers) < 3 or ("年" in text and numbers[0] < 1900):  # a year of Japan's eras
         return None
@@ -148,7 +148,7 @@ def _day(text: str) -> tuple[int, int, int] | None:
 
 
 def _zone(text: str) -> str | None:
-    """`+0200` or a name; None where none is told, an empty string where it is one that nobody knows."""
+    """`+0200` or a name; None if there is none, an empty string if it is unknown."""
     match = _ZONE.match(text)
     if match is None:
         return None

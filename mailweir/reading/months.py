@@ -1,6 +1,6 @@
-"""What the months are called above forwarded mail, in further languages than those of a Date header, and the halves of a day.
+"""Month names above forwarded mail, in further languages than those of a Date header, and the words for AM and PM.
 
-A name that one of those tables has for another month is none here. Pure. Called by `moments`.
+A name that one of those tables has for another month is excluded. Pure. Called by `moments`.
 """
 
 import re
@@ -8,7 +8,7 @@ import unicodedata
 
 from mailweir import month_names
 
-# one line a language: twelve months with their variants, without dots
+# One line per language: twelve months with their variants, without dots.
 _LANGUAGES = (
     # Lithuanian
     "sausio/saus vasario/vas kovo balandžio/bal gegužės/geg birželio/birž liepos/liep rugpjūčio/rugp rugsėjo/rugs"
@@ -52,7 +52,7 @@ _LANGUAGES = (
     "มกราคม/มค กุมภาพันธ์/กพ มีนาคม/มีค เมษายน/เมย พฤษภาคม/พค มิถุนายน/มิย กรกฎาคม/กค สิงหาคม/สค กันยายน/กย ตุลาคม/ตค"
     " พฤศจิกายน/พย ธันวาคม/ธค",
 )
-# `sa` and `ch`, Vietnamese, stand behind the clock alone: `Sa` in front of it is a German Saturday
+# `sa` and `ch`, Vietnamese, only count after the clock: `Sa` before it is a German Saturday.
 _BEFORE_NOON = '上午|午前|早上|凌晨|清晨|오전|ص|ق\\.ظ|π\\.?μ\\.?|öö|पूर्वाह्न|לפנה["״]צ'
 _AFTER_NOON = '下午|午後|晚上|傍晚|中午|오후|م|ب\\.ظ|μ\\.?μ\\.?|ös|अपराह्न|אחה["״]צ'
 _CLOCK = r"(?P<clock>(?<![\d:.])\d{1,2}[:.]\d{2}(?:[:.]\d{2})?)(?![\d:])"
@@ -68,7 +68,7 @@ _VIETNAMESE = re.compile(
 _VIETNAMESE_MONTHS = ["một", "hai", "ba", "tư", "năm", "sáu", "bảy", "tám", "chín", "mười", "mười_một", "mười_hai"]
 _THAI = re.compile(r"[\u0e00-\u0e7f]")
 _THAI_DOT = re.compile(r"(?<=[\u0e01-\u0e4e])\.(?=[\u0e01-\u0e4e])")
-_ERA = re.compile(r"(?<!\d)25\d{2}(?!\d)")  # of Buddha, 543 years before Christ's
+_ERA = re.compile(r"(?<!\d)25\d{2}(?!\d)")  # Buddhist calendar, 543 years ahead of the Gregorian one
 _GREENWICH = re.compile("غرينتش|جرينتش")
 
 

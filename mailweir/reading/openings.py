@@ -1,6 +1,6 @@
-"""Where another message begins in a text without quote marks: below what somebody wrote, or as what he forwards.
+"""Where another message begins in a text without quote marks: below somebody's own text, or as the forwarded message.
 
-By the header that Outlook and others put there, by a marker, by an attribution that no quote mark follows, or by a
+Found by the header that Outlook and others put there, by a marker, by an attribution without a following quote mark, or by a
 phone's own line in the middle. Pure. Called by `folds` and `forwarded`.
 """
 
@@ -16,16 +16,17 @@ from mailweir.reading.lines import Line, says_something
 from mailweir.reading.marker import Marker
 from mailweir.reading.prefixes import is_forward, is_reply
 
-_MAX_ATTRIBUTIONS = 500  # lines that could be the end of one are looked at more closely; no mail comes near it
+_MAX_ATTRIBUTIONS = 500  # this many candidate last lines are examined closely; no real mail comes near it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """Where another message begins. lines: the text's, with the bars of quotes read.
+    """The beginning of another message. lines: the text's, with quote bars converted.
 
-    first, end: the lines of its header, half open; all of them behind the last where there is none. is_forwarded: is it a
-    message that was forwarded? quote: the first line of what is quoted, up to the text's end. phones_line: that in the middle.
-    block: its header, where it has labels. attribution: where it is one, its first line, behind the marker above it.
+    first, end: the lines of its header, half open; the whole message is after the last one if there is none. is_forwarded: was
+    the message forwarded? quote: the first line of the quoted text, which reaches to the end. phones_line: the phone's line in
+    the middle. block: its header, if it has labels. attribution: its first line, after the marker above it, if it is an
+    attribution.
     """
 
     lines: Sequence[Line]
@@ -40,26 +41,25 @@ class Opening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What is known of the mail that holds the text. subject: its own. is_meant: was it sent to nobody but the log
-    address, so that its writer means the message below? Then only a reply's subject speaks against it. people: the
-    addresses in its From, To and Cc, in normal form, where it names no other message (RFC 5322 3.6.4); None where it
-    does, or nothing is known of it.
-    """
+    """The known facts about the mail that contains the text. subject: its own. is_meant: was it sent to nobody but the log
+    address, so that its writer refers to the message below? Then only a reply's subject speaks against it. people: the addresses
+    in its From, To and Cc, in normal form, if it names no other message (RFC 5322 3.6.4); None if it does, or nothing is known
+    about it."""
 
     subject: str
     is_meant: bool = False
     people: frozenset[str] | None = None
 
     def is_forward(self) -> bool:
-        """Does it say of itself that it forwards what is below, whatever that is?"""
+        """Does the mail itself say that it forwards the message below, whatever that is?"""
         return is_forward(self.subject) or (self.is_meant and not is_reply(self.subject))
 
 
 @dataclass(slots=True)
 class _Seen:
-    """The first line that says something outside quotes, and the first quoted one that isn't empty; far behind until met.
+    """The first line outside quotes with content, and the first quoted line that isn't empty; a large number until found.
 
-    is_told_of: did the writer show a header, as in a report? Then he shows those below it, too.
+    is_told_of: did the writer show a header, as in a report? Then the ones below it are shown, too.
     """
 
     said: int = 2 * lines.MAX_LINES
@@ -75,7 +75,7 @@ class _Seen:
 
 
 class Outline(NamedTuple):
-    """A text's lines, and where another message begins in it. Both folds and forwarded messages are found by it."""
+    """A text's lines, and where another message begins in it. Both folds and forwarded messages are found from it."""
 
     text: str
     lines: list[Line]
@@ -83,13 +83,13 @@ class Outline(NamedTuple):
 
 
 def outline(text: str, context: Context) -> Outline:
-    """What is looked at once for a text."""
+    """The analysis that is made once for a text."""
     all_lines = lines.split(text)
     return Outline(text, all_lines, find(text, all_lines, context))
 
 
 def find(text: str, all_lines: Sequence[Line], context: Context) -> Opening:
-    """The first place where a message without quote marks begins, and what it is."""
+    """The first place where a message without quote marks begins, and its kind."""
     blocks = {block.first: block for block in header_block.find_all(all_lines)}
     current, seen, tried = all_lines, _Seen(), 0
     for index, line in enumerate(all_lines):
@@ -109,7 +109,7 @@ def find(text: str, all_lines: Sequence[Line], context: Context) -> Opening:
 
 
 def _with_bars(text: str, all_lines: Sequence[Line], last: int) -> Sequence[Line]:
-    """The lines, with those that begin with a bar as quoted ones where an attribution stands above them."""
+    """The lines; those with a leading bar below an attribution count as quoted."""
     if (
         not lines.has_bar(text, all_lines, last + 1)
         or attribution.ending_at(all_lines, last, is_above_quote=True) is None
@@ -132,7 +132,8 @@ def _at_block(all_lines: Sequence[Line], block: HeaderBlock, context: Context, s
 
 
 def _is_told_of(all_lines: Sequence[Line], block: HeaderBlock, context: Context) -> bool:
-    """Does the writer show a header, say in a report? He announces it, or it tells no date, and the mail is no reply."""
+    """Does the writer show a header, for example in a report? Yes if an announcement precedes it, or it has no date, and the mail
+    isn't a reply."""
     if is_reply(context.subject, block.from_label) or block.marker is not None:
         return False
     above = all_lines[block.first - 1].body if block.first else ""
@@ -140,7 +141,7 @@ def _is_told_of(all_lines: Sequence[Line], block: HeaderBlock, context: Context)
 
 
 def _is_forwarded(all_lines: Sequence[Line], block: HeaderBlock, context: Context, seen: _Seen) -> bool:
-    """Was the message below a header forwarded? Within quote marks it was where nothing quoted stands above it."""
+    """Was the message below a header forwarded? Within quote marks it was if there is no quoted text above it."""
     if block.depth and (seen.quoted < block.first or _stands_below_attribution(all_lines, block.first)):
         return False
     if block.marker is Marker.FORWARDED or is_forward(context.subject, block.from_label):
@@ -152,7 +153,7 @@ def _is_forwarded(all_lines: Sequence[Line], block: HeaderBlock, context: Contex
 
 
 def _is_of_others(all_lines: Sequence[Line], block: HeaderBlock, context: Context) -> bool:
-    """Is it a mail about something else, to others than the author below, that names no message? No reply is like that."""
+    """Is it a mail on another subject, to other people than the author below, that names no message? No reply is like that."""
     author, subject = block.values.get(Field.FROM, "").casefold(), block.values.get(Field.SUBJECT, "")
     if context.people is None or block.depth or "@" not in author or not subjects.core(subject):
         return False
@@ -178,14 +179,14 @@ def _at_marker(all_lines: Sequence[Line], index: int, context: Context, seen: _S
         return Opening(
             lines=all_lines, first=index, end=end or index + 1, is_forwarded=True, attribution=end and index + 1
         )
-    is_original = ORIGINAL.search(all_lines[index].body) is not None  # else it may head what somebody wrote
+    is_original = ORIGINAL.search(all_lines[index].body) is not None  # else it may head the writer's own text
     if context.is_forward() or seen.said > index or not is_original:
         return None
     return Opening(lines=all_lines, first=index, end=index + 1, quote=index)
 
 
 def _end_of_attribution(all_lines: Sequence[Line], first: int) -> int | None:
-    """Where the attribution ends that begins with this line."""
+    """The end of the attribution that begins with this line."""
     for last in range(first, min(first + attribution.MAX_LINES, len(all_lines))):
         is_above_quote = last + 1 < len(all_lines) and all_lines[last + 1].depth > 0
         if attribution.ending_at(all_lines, last, is_above_quote=is_above_quote) == first:
@@ -211,14 +212,14 @@ def _at_attribution(all_lines: Sequence[Line], last: int, context: Context, seen
 
 
 def _at_desks_line(all_lines: Sequence[Line], index: int, seen: _Seen) -> Opening | None:
-    """`##- Please type your reply above this line -##`: a help desk's, in any language. Below it is what the desk wrote."""
+    """`##- Please type your reply above this line -##`: a help desk's line, in any language. The desk's own text is below it."""
     body = all_lines[index].body
     is_one = body.startswith("##-") and body.endswith("-##") and seen.said < index
     return Opening(lines=all_lines, first=index, end=index + 1, quote=index) if is_one else None
 
 
 def _at_phones_line(all_lines: Sequence[Line], index: int, context: Context, seen: _Seen) -> Opening | None:
-    """`Sent from my phone`, in a paragraph of its own, with text behind it that has no quote mark: that is the mail before."""
+    """`Sent from my phone`, in a separate paragraph, followed by text without a quote mark: that text is the previous mail."""
     line, following = all_lines[index], all_lines[index + 1] if index + 1 < len(all_lines) else None
     if context.subject and not is_reply(context.subject):
         return None

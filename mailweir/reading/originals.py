@@ -1,7 +1,7 @@
-"""What a mail forwards: the originals in its text, and the messages attached to it, each with what that forwards in turn.
+"""The mail that a message forwards: the originals in its text, and the messages attached to it, each with its own originals.
 
-Whose they are is for others to say. Bounded in number, bytes and depth; what is beyond is passed over. Never raises, on any
-bytes. Pure; called by the digest's children, for held mail.
+Other modules decide whose they are. Bounded in number, bytes and depth; anything beyond is skipped. Never raises, on any bytes.
+Pure; called by the digest's children, for held mail.
 """
 
 import re
@@ -26,8 +26,8 @@ _MAX_HEAD_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
-    """A message that was attached. headers: its own; body_digest: see `identity.BodyDigest`. kept: what `keep` made of the whole,
-    with CRLF, which has size_bytes."""
+    """An attached message. headers: its own; body_digest: see `identity.BodyDigest`. kept: the result of `keep` for the whole,
+    with CRLF, of size_bytes."""
 
     headers: tuple[Header, ...]
     body_digest: bytes
@@ -39,7 +39,7 @@ class Attached:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Originals:
     """inline: as of `forwarded.find_all`, the outermost first. named_ids: digests of the Message-IDs that the forward names
-    (`thread_keys.digest`), the likeliest original's first."""
+    (`thread_keys.digest`), the most likely original's first."""
 
     inline: tuple[Original, ...] = ()
     attached: tuple[Attached, ...] = ()
@@ -47,7 +47,7 @@ class Originals:
 
 
 def find(raw: bytes, *, is_meant: bool, keep: Callable[[bytes], bytes] = bytes) -> Originals:
-    """What the mail forwards. is_meant: see `forwarded.find`. keep: compresses an attached message."""
+    """The originals of the mail. is_meant: see `forwarded.find`. keep: compresses an attached message."""
     return _Finder(keep).find(raw, is_meant=is_meant, depth=0)
 
 
@@ -102,7 +102,7 @@ def _headers(raw: bytes, root: Part) -> list[Header]:
 
 
 def _is_attached_message(part: Part) -> bool:
-    """Some programs call it a file of bytes."""
+    """Some programs declare it as application/octet-stream."""
     return bool(part.path) and (
         part.is_message
         or (part.media_type == "application/octet-stream" and bool(_ENDS_AS_MESSAGE.search(part.filename)))
@@ -110,7 +110,7 @@ def _is_attached_message(part: Part) -> bool:
 
 
 def _is_within(messages: set[tuple[int, ...]], path: tuple[int, ...]) -> bool:
-    """Is it a message that was attached, or a part of one?"""
+    """Is it an attached message, or a part of one?"""
     return bool(messages) and any(path[:depth] in messages for depth in range(1, len(path) + 1))
 
 
@@ -123,7 +123,7 @@ def _joined(lines: Sequence[Header], content: bytes) -> bytes:
 
 
 def _named_ids(view: headers.HeaderView) -> Iterator[bytes]:
-    """Programs name what they forward in In-Reply-To or in a header of their own, and last in References."""
+    """Programs name the forwarded mail in In-Reply-To or in a header of their own, and last in References."""
     named: dict[bytes, None] = {}
     for name in (b"x-forwarded-message-id", b"in-reply-to", b"references"):
         for digest in reversed(thread_keys.digests_of(view, name)):

@@ -1,7 +1,7 @@
 """A header such as Content-Type, with its parameters, as mailers really write them.
 
 RFC 2045 5.1, RFC 2231 (continuations in any order, charset, language), RFC 2047 words within quotes, raw bytes, backslash paths,
-missing quotes and semicolons. Never raises, on any bytes, and time grows with the length only. Called by `parts`. Pure.
+missing quotes and semicolons. Never raises, on any bytes, and its time is linear. Called by `parts`. Pure.
 """
 
 import re
@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from mailweir import charsets, encoded_words
 
-MAX_VALUE_BYTES = 16_000  # of a header; what is behind isn't read
+MAX_VALUE_BYTES = 16_000  # of a header; the rest isn't read
 MAX_PARAMETERS = 200
 MAX_PARAMETER_CHARS = 2_000
 
@@ -19,7 +19,7 @@ _MAX_REMEMBERED_BYTES = 60  # `text/plain; charset=utf-8` is most mails' own
 
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _PARAMETER = re.compile(
-    rb"[;\s]*+([^\s=;\"]++)\s*+=\s*+"  # some forget the semicolon
+    rb"[;\s]*+([^\s=;\"]++)\s*+=\s*+"  # some mailers omit the semicolon
     rb'(?:"((?:[^"\\]++|\\.)*)(?:"|\\?\Z)|([^;"]*+))',
     re.DOTALL,
 )
@@ -33,7 +33,7 @@ _WORDY = frozenset({b"name", b"filename"})
 
 
 def split(value: bytes) -> tuple[bytes, Mapping[bytes, bytes]]:
-    """What stands in front of the first semicolon, and the parameters as bytes: name in lower case, the first of each counts.
+    """The text before the first semicolon, and the parameters as bytes: name in lower case, the first of each counts.
 
     A name of RFC 2231 keeps its asterisks here: `filename*0*`.
     """
@@ -94,14 +94,14 @@ def _plain_text(key: bytes, value: bytes) -> str:
 
 
 def _words(value: bytes) -> str:
-    """A file name as text: RFC 2047 words within quotes (which RFC 2047 5 forbids and many write), or raw bytes."""
+    """A file name as text: RFC 2047 words within quotes (which RFC 2047 5 forbids and many mailers write), or raw bytes."""
     if b"=?" in value:
         return encoded_words.decode(value, max_chars=MAX_PARAMETER_CHARS)
     return encoded_words.flatten(unlabelled(value))[:MAX_PARAMETER_CHARS]
 
 
 def unlabelled(value: bytes) -> str:
-    """Bytes of a header that say nothing of their charset: UTF-8, ISO-2022-JP, or windows-1252."""
+    """Header bytes without a charset label: UTF-8, ISO-2022-JP, or windows-1252."""
     return charsets.decode(value, "iso-2022-jp" if _JAPANESE.search(value) else "us-ascii")
 
 

@@ -1,7 +1,7 @@
-"""A part's bytes as text: which charset they really are in, and what may stand in a text.
+"""A part's bytes as text: its real charset, and the characters that a text may contain.
 
-The label is followed as `charsets` does, but for what shows itself: a byte order mark, UTF-16 by its NULs, ISO-2022-JP by its
-escapes, and a label of UTF-8 on what is none. Never raises, on any bytes. Called by `body`. Pure.
+The label is followed as in `charsets`, except when the bytes show otherwise: a byte order mark, UTF-16 by its NULs, ISO-2022-JP
+by its escapes, and a label of UTF-8 on bytes that aren't UTF-8. Never raises, on any bytes. Called by `body`. Pure.
 """
 
 import codecs
@@ -31,11 +31,11 @@ def decode(data: bytes, label: str, *, is_html: bool = False) -> str:
 
 
 def clean(text: str) -> str:
-    """Text that a database and a page can take, its line ends LF. Form feeds end a line."""
+    """Text that a database and a page can store, with LF as line ends. Form feeds end a line."""
     if text.isprintable():
         return text
     with_line_feeds = text.replace("\r\n", "\n") if "\r" in text else text
-    if _FINE.fullmatch(with_line_feeds):  # several times as fast as a search for what is not
+    if _FINE.fullmatch(with_line_feeds):  # several times as fast as searching for the bad characters
         return with_line_feeds
     return _UNSAFE.sub("", _LINE_ENDS.sub("\n", text))
 
@@ -56,14 +56,14 @@ def _charset(data: bytes, label: str, *, is_html: bool) -> str:
     if bare in ("us-ascii", "ascii", "utf-8", "utf8") and b"\x1b" in data and _ESCAPES.search(data):
         return "iso-2022-jp"
     if bare.startswith(("utf-16", "utf16", "utf-32", "utf32", "ucs", "iso-10646", "unicode")) and b"\0" not in data:
-        return "us-ascii"  # the label of what was converted on the way, or of a page's own <meta>
+        return "us-ascii"  # a label that conversion in transit or a page's own <meta> has left
     if bare in ("utf-8", "utf8") and _is_no_utf_8(data):
         return "windows-1252"
     return label
 
 
 def _wide(head: bytes) -> str:
-    """UTF-16 without its mark, by where the NULs of its ASCII are."""
+    """UTF-16 without a byte order mark, by the positions of its NULs in ASCII."""
     if head.count(0) * 3 < len(head) or len(head) < 4:
         return ""
     even, odd = head[::2].count(0), head[1::2].count(0)
@@ -73,7 +73,7 @@ def _wide(head: bytes) -> str:
 
 
 def _is_no_utf_8(data: bytes) -> bool:
-    """No character beyond ASCII is right."""
+    """No non-ASCII character is valid."""
     if data.isascii():
         return False
     return all(char == "\ufffd" or char < "\x80" for char in set(data.decode("utf-8", "replace")))

@@ -1,8 +1,8 @@
-"""The MIME parts of a raw message, by their offsets: which they are, where each begins, and what its header says of it.
+"""The MIME parts of a raw message, by their offsets: where each begins, and what its header says.
 
-RFC 2045, 2046, and what mailers really send: boundaries that are missing, wrong or the beginning of another, headers without an
-empty line behind them, parts that nobody closed. Nothing is decoded or copied here, and no byte is looked at more often than
-there are levels. Never raises, on any bytes. Called by `body` for a message within a message, and by all who read one. Pure.
+RFC 2045, 2046, and the practice of mailers: boundaries that are missing, wrong or a prefix of another, headers without an empty
+line after them, unclosed parts. Nothing is decoded or copied here, and each byte is read at most once per level. Never raises, on
+any bytes. Called by `body` for a message within a message, and by all readers of messages. Pure.
 """
 
 import re
@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from mailweir import encoded_words
 from mailweir.reading import parameters, uuencode
 
-MAX_PARTS = 1_000  # those behind are not listed
-MAX_DEPTH = 50  # what lies deeper stays one part with what it is in
-MAX_HEADER_BYTES = 1_000_000  # of one part; what is behind counts as its content
-MAX_WORK = 1_000_000_000  # bytes that are searched for boundaries on all levels, 50 of 20 MB: two seconds at worst
-_WORK_OF_A_FIND = 1_000  # of what only begins like a boundary
+MAX_PARTS = 1_000  # further ones are not listed
+MAX_DEPTH = 50  # a deeper part stays one part with its parent
+MAX_HEADER_BYTES = 1_000_000  # of one part; the rest counts as its content
+MAX_WORK = 1_000_000_000  # bytes searched for boundaries on all levels, 50 of 20 MB: at most two seconds
+_WORK_OF_A_FIND = 1_000  # charged for a text that only begins like a boundary
 
 BASE64 = "base64"
 QUOTED_PRINTABLE = "quoted-printable"
 UUENCODE = "uuencode"
-IDENTITY = "identity"  # 7bit, 8bit, binary, and whatever nobody knows
+IDENTITY = "identity"  # 7bit, 8bit, binary, and any unknown encoding
 _ENCODINGS = {
     **dict.fromkeys((b"base64", b"base-64", b"x-base64", b"b64"), BASE64),
     **dict.fromkeys((b"quoted-printable", b"quotedprintable", b"quoted printable", b"x-quoted-printable"), QUOTED_PRINTABLE),
@@ -32,9 +32,9 @@ _MESSAGES = frozenset({"message/rfc822", "message/global", "message/news"})
 _BASE64_CHARS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _SAMPLE_BYTES, _MIN_SAMPLE_BYTES = 1_000, 40
 
-# No group here is possessive: Python's up to 3.11.4 match them wrongly (python/cpython#106052), and Debian 12 has 3.11.2.
-# They begin with the end of the line in front: a search for one byte is ten times as fast as one for `^`.
-_FOLDED = rb"[ \t]|(?:boundary|charset|name|filename)\*?="  # some fold a header without a blank
+# No group here is possessive: Python up to 3.11.4 matches them wrongly (python/cpython#106052), and Debian 12 has 3.11.2. The
+# patterns begin with the end of the previous line: searching for one byte is ten times as fast as for `^`.
+_FOLDED = rb"[ \t]|(?:boundary|charset|name|filename)\*?="  # some mailers fold a header without a blank
 _BEGINS_HEADER = re.compile(rb"[!-9;-~]++[ \t]*+:|[ \t]")
 _LINE_THAT_IS_NO_HEADER = re.compile(rb"\n(?![!-9;-~]++[ \t]*+:|" + _FOLDED + rb")")
 _CONTENT = (
@@ -43,7 +43,7 @@ _CONTENT = (
 )
 _FIRST_LINE = re.compile(_CONTENT)
 _OTHER_LINES = re.compile(rb"\n" + _CONTENT)
-# Behind a line that is none, these are still headers: no text of a body has them in its second line
+# After a line that isn't a header, these are still headers: no body text has them in its second line.
 _HEADER_AGAIN = re.compile(rb"(?!--)[^\n]*+\n(?:content-|mime-version:|x-|received:|message-id:|dkim-)", re.I)
 _MAILBOX_LINE = re.compile(rb"(?:\xef\xbb\xbf)?(?:>*+From [^\n]*+\n)*")
 _MEDIA_TYPE = re.compile(rb"[!#$&^_.+\w-]{1,127}/[!#$&^_.+\w-]{1,127}")  # RFC 6838 4.2
@@ -52,7 +52,8 @@ _DELIMITER_GUESS = re.compile(
     rb"^--([^\s-][^\r\n]{0,199}?|-[^\r\n]{1,199}?)[ \t]*+\r?\n(?=content-|\r?\n)", re.M | re.I
 )
 _HEADER = re.compile(rb"\s*+[A-Za-z][!-9;-~]*+[ \t]*+:")
-# Behind a boundary. Some write words there, which RFC 2046 lets nobody read; another boundary goes on without a blank
+# The rest of a boundary line. Some mailers write words there, which RFC 2046 says to ignore; a longer boundary continues without
+# a blank.
 _BEHIND_ONE = re.compile(rb"\r?\n|\r?\Z|[ \t][^\n]*+(?:\n|\Z)")
 _BEHIND_LAST = re.compile(rb"(?![\w'()+,./:=?-])[^\n]*+(?:\n|\Z)")
 _ANGLES = re.compile(r"[<>\s]+")
@@ -62,10 +63,10 @@ _ANGLES = re.compile(r"[<>\s]+")
 class Part:
     """A part. path: () of the message itself, (0,) of its first part, and so on; its length is the part's depth.
 
-    media_type: in lower case, the default where none can be read. parameters: of Content-Type, names in lower case. disposition:
-    `inline`, `attachment`, or whatever else was said, in lower case. filename: as the mail has it, decoded, and not yet safe.
-    content_id: without its angles. encoding: one of the four above. header_offset: where its header begins. offset, length:
-    its content within raw, still encoded; of a multipart with all that is in it.
+    media_type: in lower case, the default if unreadable. parameters: of Content-Type, names in lower case. disposition: `inline`,
+    `attachment`, or any other value, in lower case. filename: as in the mail, decoded, and not yet safe. content_id: without its
+    angle brackets. encoding: one of the four above. header_offset: the start of its header. offset, length: its content within
+    raw, still encoded; of a multipart with all of its parts.
     """
 
     path: tuple[int, ...]
@@ -81,12 +82,12 @@ class Part:
 
     @property
     def end(self) -> int:
-        """Where its content ends."""
+        """The end of its content."""
         return self.offset + self.length
 
     @property
     def is_multipart(self) -> bool:
-        """Is it made of parts, at least by its own word?"""
+        """Does it consist of parts, at least as declared?"""
         return self.media_type.startswith("multipart/")
 
     @property
@@ -98,7 +99,7 @@ class Part:
 def walk(raw: bytes) -> tuple[Part, ...]:
     """All parts in the order of the document, the message itself first. A file within a text (uuencode) is a part below it."""
     if b"\n" not in raw and b"\r" in raw:
-        raw = raw.replace(b"\r", b"\n")  # as old as Mac OS 9; offsets stay
+        raw = raw.replace(b"\r", b"\n")  # from Mac OS 9 and older; offsets stay
     walker = _Walker(raw)
     walker.add_message((), 0, len(raw))
     return tuple(walker.found)
@@ -111,12 +112,12 @@ class _Walker:
         self._work_left = MAX_WORK
 
     def add_message(self, path: tuple[int, ...], begin: int, end: int) -> None:
-        """A whole message that begins there, maybe with the line that stands in front of each one in a mailbox."""
+        """Adds a whole message that begins there, possibly after an mbox separator line."""
         mailbox_line = _MAILBOX_LINE.match(self._raw, begin, end)
         self.add(path, mailbox_line.end() if mailbox_line else begin, end, "text/plain")
 
     def add(self, path: tuple[int, ...], begin: int, end: int, default: str) -> None:
-        """The part whose header begins there, and those in it."""
+        """Adds the part whose header begins there, and its parts."""
         if len(self.found) >= MAX_PARTS:
             return
         offset, header_end = _content_of(self._raw, begin, end)
@@ -159,7 +160,7 @@ class _Walker:
         return part, boundary
 
     def _looks_like_parts(self, offset: int, end: int) -> bool:
-        """No Content-Type, and parts all the same."""
+        """No Content-Type, but content that looks like parts."""
         if not self._raw.startswith((b"--", b"\r\n--", b"\n--"), offset, end):
             return False
         return _guessed_boundary(self._raw, offset, end) is not None
@@ -167,7 +168,7 @@ class _Walker:
     def _encoding(self, value: bytes, media_type: str, offset: int, end: int) -> str:
         name = value.partition(b";")[0].partition(b"(")[0].strip(b" \t\r\n\"'").lower()
         encoding = _ENCODINGS.get(name, IDENTITY)
-        # RFC 2046 5.2.1 forbids any; who says one all the same may mean what is in it
+        # RFC 2046 5.2.1 forbids encodings here; a mailer that gives one may mean the content.
         composed = media_type in _MESSAGES or media_type.startswith("multipart/")
         if composed and encoding != IDENTITY and self._is_plain(media_type, offset, end):
             return IDENTITY
@@ -198,7 +199,7 @@ class _Walker:
             first = next(spans, None)
 
     def _spans(self, boundary: bytes, begin: int, end: int) -> Iterator[tuple[int, int]]:
-        """Where each part begins and ends, its header with it."""
+        """The begin and end of each part, with its header."""
         opened = None
         for start, behind, is_last in self._delimiters(boundary, begin, end):
             if opened is not None:
@@ -210,9 +211,9 @@ class _Walker:
             yield opened, end
 
     def _delimiters(self, boundary: bytes, begin: int, end: int) -> Iterator[tuple[int, int, bool]]:
-        """Each delimiter line: where it begins (with the line's end in front of it), where it ends, and is it the last one.
+        """Each delimiter line: its begin (with the preceding line end), its end, and whether it is the last one.
 
-        One that only begins like the boundary is none: that of an inner part may.
+        A line that only begins like the boundary doesn't count: it may belong to an inner part.
         """
         raw, mark = self._raw, b"--" + boundary
         at = begin
@@ -249,13 +250,13 @@ class _Walker:
 
 
 def _is_words(sample: bytes) -> bool:
-    """Is it no base64, whatever the header says? Junk in base64 is rare, blanks and signs in words are not."""
+    """Is it plain text instead of the declared base64? Junk in base64 is rare; blanks and punctuation in words are not."""
     chars = sample.translate(None, b"\r\n")
     return len(chars) >= _MIN_SAMPLE_BYTES and len(chars.translate(None, _BASE64_CHARS)) * 8 > len(chars)
 
 
 def _values(raw: bytes, begin: int, end: int) -> dict[bytes, bytes]:
-    """What a header says of its part: `type` and so on; the first of each counts."""
+    """The header values of a part: `type` and so on; the first of each counts."""
     first = _FIRST_LINE.match(raw, begin, end)
     values = {first[1].lower(): first[2]} if first else {}
     for match in _OTHER_LINES.finditer(raw, begin, end):
@@ -264,7 +265,7 @@ def _values(raw: bytes, begin: int, end: int) -> dict[bytes, bytes]:
 
 
 def _content_of(raw: bytes, begin: int, end: int) -> tuple[int, int]:
-    """Where a part's content begins, and where its header ends."""
+    """The begin of a part's content, and the end of its header."""
     limit = min(end, begin + MAX_HEADER_BYTES)
     if begin >= limit or _BEGINS_HEADER.match(raw, begin, limit) is None:
         return _behind_empty(raw, begin, end), begin
@@ -294,13 +295,13 @@ def _content_id(value: bytes) -> str:
 
 
 def _before_line_end(raw: bytes, begin: int, at: int) -> int:
-    """The line's end in front of a delimiter is the delimiter's (RFC 2046 5.1.1)."""
+    """The line end before a delimiter belongs to the delimiter (RFC 2046 5.1.1)."""
     if at == begin:
         return at
     return at - 2 if at - 2 >= begin and raw[at - 2] == 0x0D else at - 1
 
 
 def _guessed_boundary(raw: bytes, begin: int, end: int) -> bytes | None:
-    """The boundary that the parts themselves show, where the header names none that is there."""
+    """The boundary that the parts themselves show, if the header names none that occurs."""
     match = _DELIMITER_GUESS.search(raw, begin, end)
     return match[1] if match else None

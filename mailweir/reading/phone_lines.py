@@ -1,6 +1,6 @@
 """The line that a phone or a mail program puts below each mail: `Sent from my phone`, `Get Outlook for iOS`.
 
-By how it begins (or ends, in languages that put the verb last), what the program or device calls itself, and in few words.
+Recognised by its beginning (or its end, in languages with the verb last), the name of the program or device, and its few words.
 Pure. Called by `signature` and `openings`.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from mailweir.reading.lines import Line
 
-# How the lines begin that phones and mail programs put below what somebody wrote, and what they call themselves
+# The beginnings of the lines that phones and mail programs put below a mail, and their names for themselves.
 _SENT = re.compile(
     r"[<(\[*_~ ]{0,4}(?:(?:(?:this |the )?(?:e-?mail|message) (?:was )?)?sent (?:from|via|with|by|using|through|on)\b"
     r"|from my\b|[a-z]{1,20} from mobile$"
@@ -51,14 +51,14 @@ _MAX_PHONE_CHARS = 300
 
 
 def is_phones_line(lines: Sequence[Line], index: int) -> bool:
-    """Is a line one that a phone or program puts below each mail, in a paragraph of its own?"""
+    """Is it a line that a phone or program puts below each mail, in a separate paragraph?"""
     if index < 0 or lines[index].depth:
         return False
     return is_programs_own(lines[index].body)
 
 
 def is_programs_own(body: str) -> bool:
-    """`Sent from my phone`, `Get Outlook for iOS<link>`: how it was sent, by what, in few words."""
+    """`Sent from my phone`, `Get Outlook for iOS<link>`: how it was sent and by which program, in few words."""
     return _begins_as_sent(body) or _ends_as_sent(body)
 
 
@@ -83,7 +83,7 @@ def _is_named_with_link(body: str, text: str) -> bool:
     return body != text and 2 <= len(words) <= 5 and words[-1][0].isupper()
 
 
-# Languages that put the verb last
+# Languages with the verb last.
 _SENT_LAST = re.compile(
     r"(?:gesendet|gesendet\.|から送信|에서 보냄|에서 전송|gönderildi|傳送|发送|寄出|से भेजा गया|küldve|साझा"
     r"|送信されました|入手|다운로드|indirin|edinin)[.。]?$",

@@ -1,4 +1,4 @@
-"""What a subject's first prefix says: was a mail forwarded, or answered?
+"""The meaning of a subject's first prefix: a forward, or a reply.
 
 Pure. Called by `openings`.
 """
@@ -17,7 +17,7 @@ _FINNISH_FROM = "lähettäjä"
 
 
 def is_forward(subject: str, from_label: str = "") -> bool:
-    """Does a forward's prefix come first? from_label: the From label of the header in the text, as `label_words` has it."""
+    """Does a forward's prefix come first? from_label: the From label of the header in the text, in the form of `label_words`."""
     head = _head(subject)
     if _FINNISH.match(head) and from_label == _FINNISH_FROM:
         return False
@@ -32,7 +32,7 @@ def is_reply(subject: str, from_label: str = "") -> bool:
 
 def _head(subject: str) -> str:
     head = unicodedata.normalize("NFKC", subject[:_MAX_CHARS]).strip()
-    # a Turkish İ is an I here, whatever a machine's language
+    # A Turkish İ counts as I here, in any locale.
     head = head.replace("İ", "I").strip("\u200e\u200f\u202a\u202b\u202c\ufeff ")
     for _ in range(_MAX_TAGS):
         tag = _TAG.match(head)

@@ -1,4 +1,4 @@
-"""A reading: all that is read out of one version of a message. Pure. Made by `message`, carried by `frame`."""
+"""A reading: all data that is read from one version of a message. Pure. Made by `message`, carried by `frame`."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from mailweir.reading.invitation import Invitation
 from mailweir.reading.labels import Label
 from mailweir.reading.thread_keys import ThreadKeys
 
-READER_VERSION = 1  # a higher number has the whole record read anew
+READER_VERSION = 1  # a higher number causes the whole record to be read again
 
 TEXT_CUT = "text_cut"
 HTML_CUT = "html_cut"
@@ -20,10 +20,10 @@ PROBLEMS = frozenset({TEXT_CUT, HTML_CUT, HTML_TOO_LARGE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """subject, snippet: one line each. text: the whole text; folds: what of it is folded away at first.
+    """subject, snippet: one line each. text: the whole text; folds: the parts of it that are folded at first.
 
-    view: the HTML, safe to show, or None; sanitizer_version: of what made it. original: of a message that was forwarded by hand.
-    attachments: their numbers begin with 1. problems: of `PROBLEMS`.
+    view: the HTML, safe to show, or None; sanitizer_version: of the sanitizer that made it. original: of a message that was
+    forwarded by hand. attachments: their numbers begin with 1. problems: of `PROBLEMS`.
     """
 
     subject: str

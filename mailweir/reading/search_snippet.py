@@ -1,7 +1,7 @@
-"""The part of a text around what was searched for, and where in it the found words stand.
+"""The part of a text around the search hits, and the positions of the hits in it.
 
-Goes by the very words that the index has, so what is marked is what was found: `Straße` for `strasse`. Linear, and bounded: of a
-long text the beginning is looked at. Pure. Called by the command line and the page.
+Uses the same words as the index, so the marked words are those that were found: `Straße` for `strasse`. Linear, and bounded: of a
+long text the beginning is examined. Pure. Called by the command line and the page.
 """
 
 import unicodedata
@@ -13,13 +13,13 @@ from mailweir.reading.search_query import MAX_WORD_CHARS, Term
 from mailweir.reading.search_words import fold
 from mailweir.reading.word_ends import MORE, word_end
 
-MAX_CHARS = 50_000  # of a text; what is found further on is shown by the text's beginning
-_BEFORE = 0.3  # of the width, in front of the first word that is found
+MAX_CHARS = 50_000  # of a text; for a hit further on, the text's beginning is shown
+_BEFORE = 0.3  # of the width, before the first hit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snippet:
-    """text: one line. marks: (start, end) of what was found in it, ascending, none overlaps."""
+    """text: one line. marks: (start, end) of each hit in it, ascending, without overlaps."""
 
     text: str
     marks: tuple[tuple[int, int], ...] = ()
@@ -43,7 +43,7 @@ class _Word:
 
 
 def around(text: str, terms: Sequence[Term], width: int) -> Snippet:
-    """What stands around the first term that is found, or else the beginning, in so many columns of a terminal."""
+    """The text around the first hit, or else the beginning, in this many columns of a terminal."""
     line = " ".join(text[:MAX_CHARS].split())
     found = _found(list(_words(line)), terms)
     start = _back(line, found[0][0], int(width * _BEFORE)) if found and cut(line, width) != line else 0
@@ -52,7 +52,7 @@ def around(text: str, terms: Sequence[Term], width: int) -> Snippet:
     rest = (MORE + " " if start else "") + line[start:]
     moved = (2 if start else 0) - start
     shown = cut_behind_word(rest, width)
-    if found and len(shown) <= found[0][0] + moved + 1:  # a word that is wider than that
+    if found and len(shown) <= found[0][0] + moved + 1:  # a word wider than that
         shown = cut(rest, width)
     kept = len(shown) - (shown != rest)
     marks = ((begin + moved, min(end + moved, kept)) for begin, end in found if begin + moved < kept)
@@ -60,7 +60,7 @@ def around(text: str, terms: Sequence[Term], width: int) -> Snippet:
 
 
 def cut(text: str, width: int) -> str:
-    """The text in so many columns at most; where it is longer, it ends in an ellipsis."""
+    """The text in at most this many columns; a longer one ends in an ellipsis."""
     columns = 0
     for place, char in enumerate(text):
         columns += _columns(char)
@@ -70,13 +70,13 @@ def cut(text: str, width: int) -> str:
 
 
 def cut_behind_word(text: str, width: int) -> str:
-    """The same for a sentence: no word is cut into, but for one that is very long."""
+    """The same for a sentence: cuts between words, except in very long ones."""
     kept = cut(text, width)
     return kept if kept == text else text[: word_end(text, len(kept) - len(MORE))].rstrip() + MORE
 
 
 def _fitting(text: str, width: int) -> int:
-    """How many characters fit."""
+    """The number of characters that fit."""
     columns = 0
     for place, char in enumerate(text):
         columns += _columns(char)
@@ -86,7 +86,7 @@ def _fitting(text: str, width: int) -> int:
 
 
 def _back(text: str, end: int, width: int) -> int:
-    """Where so many columns in front of a place begin."""
+    """The start of this many columns before a position."""
     columns = 0
     for place in range(end - 1, -1, -1):
         columns += _columns(text[place])
@@ -100,7 +100,7 @@ def _columns(char: str) -> int:
 
 
 def _found(words: Sequence[_Word], terms: Sequence[Term]) -> list[tuple[int, int]]:
-    """Where terms stand, without those that overlap an earlier one."""
+    """The positions of terms, without those that overlap an earlier one."""
     by_first: dict[str, list[Term]] = {}
     prefixes = [term for term in terms if term.is_prefix and len(term.words) == 1]
     for term in terms:
@@ -128,7 +128,7 @@ def _stands(words: Sequence[_Word], place: int, term: Term) -> bool:
 
 
 def _words(line: str) -> Iterator[_Word]:
-    """The words of a line as `fold` makes them, with where they stand."""
+    """The words of a line as `fold` makes them, with their positions."""
     folded, start = "", 0
     for place, char in enumerate(line):
         first, *others = _within(char)
@@ -145,5 +145,5 @@ def _words(line: str) -> Iterator[_Word]:
 
 @lru_cache(maxsize=4096)
 def _within(char: str) -> list[str]:
-    """What a character adds to the word in front of it, and the words that it begins; the last one goes on."""
+    """The part of a character that belongs to the word before it, and the words that it begins; the last one continues."""
     return fold(f"a{char}a")[1:-1].split(" ")

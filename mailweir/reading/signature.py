@@ -1,7 +1,7 @@
-"""Where a signature begins at the end of what somebody wrote.
+"""Where a signature begins at the end of somebody's text.
 
-By its mark (RFC 3676 4.3: two dashes and a blank), by a rule above lines that tell how to reach somebody, by a
-closing above a name with such lines, or as a phone's own line (`Sent from my phone`). Pure. Called by `folds`.
+Found by its mark (RFC 3676 4.3: two dashes and a blank), by a rule above lines with contact details, by a closing above a name
+with such lines, or as a phone's own line (`Sent from my phone`). Pure. Called by `folds`.
 """
 
 import re
@@ -18,8 +18,8 @@ _MAX_LINE_CHARS = 90
 _SENTENCE_WORDS = 6
 _LONG_WORDS = 14
 _SENTENCE_ENDS = (".", "?", "!", "。", "？", "！", "؟", "।", "…")
-_CLOSING_SIGNS = "\"')»”"  # behind the end of a sentence
-# a postscript is text, wherever it stands
+_CLOSING_SIGNS = "\"')»”"  # after the end of a sentence
+# A postscript is text, at any position.
 _POSTSCRIPT = re.compile(
     r"(?:p\.? ?s\.?|p\.? ?d\.?|n\.? ?b\.?|п\.? ?с\.?|з\.? ?ы\.?|υ\.? ?γ\.?|נ\.? ?ב\.?|追伸|追記|추신|附言|又及)(?:\W|$)",
     re.IGNORECASE,
@@ -38,7 +38,7 @@ _NAME_WORD = re.compile(r"[^\W\d_].*")
 
 
 def begins(lines: Sequence[Line], low: int, high: int) -> int | None:
-    """The first line of the signature that ends with the line before `high`; None where there is none. No line of it is quoted.
+    """The first line of the signature that ends with the line before `high`; None if there is none. None of its lines is quoted.
 
     low: the first line that could belong to it.
     """
@@ -62,7 +62,7 @@ def _last_unquoted_from(lines: Sequence[Line], low: int, high: int) -> int:
 
 
 def _is_wanted(line: Line) -> bool:
-    """A postscript, or a question in a paragraph of its own: no signature has these."""
+    """A postscript, or a question in a separate paragraph: no signature contains these."""
     return _POSTSCRIPT.match(line.body) is not None or (line.after_blank and line.body.endswith(("?", "？", "؟")))
 
 
@@ -84,7 +84,7 @@ def _by_mark(lines: Sequence[Line], low: int, high: int) -> int | None:
 
 
 def _is_sure(lines: Sequence[Line], index: int, high: int) -> bool:
-    """Is it the standard's mark, with its blank; or without it, and a name right below?"""
+    """Is it the standard's mark, with its blank; or without the blank, and with a name right below?"""
     line = lines[index]
     if line.body != "--" or line.end - line.start > len("--"):
         return line.body == "--"
@@ -103,7 +103,7 @@ def _is_in_code(lines: Sequence[Line], low: int, index: int) -> bool:
 
 
 def _looks_signed(lines: Sequence[Line], low: int, high: int, *, needs_contact: bool) -> bool:
-    """Are these lines a name, and how to reach somebody? Also where there are none."""
+    """Are these lines a name, and contact details? Also true for no lines."""
     after = [line.body for line in lines[low:high] if not is_rule(line.body) and line.body not in _MARKS]
     if any(
         len(body) > 4 * _MAX_LINE_CHARS or is_sentence(body) or _ITEM.match(body) or _CODE.search(body)
@@ -116,7 +116,7 @@ def _looks_signed(lines: Sequence[Line], low: int, high: int, *, needs_contact: 
 
 
 def is_sentence(body: str) -> bool:
-    """Does a line say something in full words?"""
+    """Is a line a full sentence?"""
     words = body.split()
     return (
         len(words) >= _LONG_WORDS
@@ -126,12 +126,12 @@ def is_sentence(body: str) -> bool:
 
 
 def ends_sentence(body: str) -> bool:
-    """Does it end in a sign that ends a sentence?"""
+    """Does it end in sentence-ending punctuation?"""
     return body.rstrip(_CLOSING_SIGNS).endswith(_SENTENCE_ENDS)
 
 
 def _by_closing(lines: Sequence[Line], low: int, high: int) -> int | None:
-    """A closing (`Regards,`), a name, and one line more; or a name with two ways to reach somebody, in a paragraph of its own."""
+    """A closing (`Regards,`), a name, and one more line; or a name with two contact details, in a separate paragraph."""
     bodies = [line.body for line in lines[low:high]]
     is_asked_for = False
     first = max(0, len(bodies) - _MAX_CLOSED_LINES)
@@ -153,7 +153,7 @@ def _by_closing(lines: Sequence[Line], low: int, high: int) -> int | None:
 
 
 def _first_of_card(bodies: Sequence[str], low: int) -> int:
-    """From where on no line is a sentence, an item or too long for a card."""
+    """The first line from which no line is a sentence, an item or too long for a card."""
     for index in range(len(bodies) - 1, low - 1, -1):
         body = bodies[index]
         if len(body) > _MAX_LINE_CHARS or is_sentence(body) or _ITEM.match(body):
@@ -162,7 +162,7 @@ def _first_of_card(bodies: Sequence[str], low: int) -> int:
 
 
 def _is_closing(body: str) -> bool:
-    """`Regards,`, `Mit freundlichen Grüßen`: a few words without a number that end in a comma, or in nothing."""
+    """`Regards,`, `Mit freundlichen Grüßen`: a few words without a number, ending in a comma or in nothing."""
     return (
         body.endswith((",", "，", "、"))
         and len(body) <= 40
@@ -172,7 +172,7 @@ def _is_closing(body: str) -> bool:
 
 
 def _is_below_closing(lines: Sequence[Line], index: int) -> bool:
-    """Do some words without a sign stand above it, in a paragraph with it alone: `Kind regards`?"""
+    """Is there an unpunctuated line above it, in a paragraph with it alone: `Kind regards`?"""
     above = lines[index - 1]
     words = above.body.split()
     return above.after_blank and not above.depth and 1 <= len(words) <= 4 and _is_closing(f"{above.body},")
@@ -188,7 +188,7 @@ def _is_name(body: str) -> bool:
 
 
 def _is_card(bodies: Sequence[str]) -> bool:
-    """Lines of a card: each names something, or tells how to reach somebody."""
+    """Lines of a card: each is a name or title, or a contact detail."""
     return all(_CONTACT.search(body) or _is_title(body) for body in bodies)
 
 

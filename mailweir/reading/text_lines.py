@@ -1,25 +1,25 @@
-"""Lines of text from pieces and marks: where lines break, what stands before them, how cells stand apart.
+"""Lines of text from pieces and marks: line breaks, prefixes of lines, and the distance between cells.
 
-`html_text` writes pieces as it meets them, and may take back the last ones. Here they become lines. A break is
-made when text follows it, as browsers do: however many blocks begin and end there, the line breaks once. Pure. Standard library
-only. Called by `html_text`.
+`html_text` appends pieces as it reads, and may remove the last ones. This module turns them into lines. A break is made when text
+follows it, as in browsers: the line breaks once for any number of blocks that begin and end there. Pure. Standard library only.
+Called by `html_text`.
 """
 
 from collections.abc import Iterable
 
-# Marks. The source is without control characters, so no text is one.
-BREAK = "\x01"  # ends the line, though it be empty
-BLOCK = "\x02"  # ends the line if anything stands there
+# Marks. The source has no control characters, so no text can be a mark.
+BREAK = "\x01"  # ends the line, even if it is empty
+BLOCK = "\x02"  # ends the line if it isn't empty
 PARAGRAPH = "\x03"  # like BLOCK, with a blank line
-CELL = "\x04"  # apart from what stands before in this row
+CELL = "\x04"  # separated from the previous cell of this row
 ROW = "\x05"  # a row begins or ends
 TABLE = "\x06"  # a table begins or ends
 QUOTE = "\x07"  # with a number: how many quotes are open from here on
-PREFIX = "\x08"  # with a text: what stands before the next line, as of a list's item
+PREFIX = "\x08"  # with a text: the prefix of the next line, such as a list item's
 LAST_MARK = "\x08"
-# In preformatted text, blanks that stay as many as they are.
+# In preformatted text: white space that keeps its number of characters.
 KEPT_BLANK, KEPT_TAB = "\x0e", "\x0f"
-FILLER = "\x10"  # a blank that makes a line of its own: `<p>&nbsp;</p>`
+FILLER = "\x10"  # a blank that makes a line on its own: `<p>&nbsp;</p>`
 _KEPT = str.maketrans({KEPT_BLANK: " ", KEPT_TAB: "\t"})
 
 _NOTHING, _CELL, _BLOCK, _PARAGRAPH = 0, 1, 2, 3
@@ -48,8 +48,8 @@ class _Lines:
         self._is_blank_before = True
         self._is_row_broken = False
         self._is_cell_start = False
-        self._is_row_start = True  # no cell of it has begun
-        self._has_words = False  # in this line
+        self._is_row_start = True  # none of its cells has begun
+        self._has_words = False  # in the current line
 
     def add(self, piece: str) -> None:
         if (piece == " " and (self._pending or not self._line)) or (piece == FILLER and self._is_cell_start):
@@ -126,7 +126,7 @@ class _Lines:
         if not self._line:
             return
         line = "".join(self._line)
-        if line.isprintable() and "  " not in line:  # nothing in it is to be replaced
+        if line.isprintable() and "  " not in line:  # nothing to replace in it
             text = line.strip()
         else:
             words = " ".join(filter(None, line.replace(FILLER, " ").split(" ")))

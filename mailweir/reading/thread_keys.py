@@ -1,9 +1,8 @@
-"""What a message says of the conversation that it belongs to: its own id, those that it names, and what its subject is about.
+"""The keys of a message's conversation: its own id, the ids that it names, and the base of its subject.
 
-Conversations are found by ids alone (RFC 5322 3.6.4). Subjects only say where ids don't count: clients reuse old mail for a new
-matter, and then References names what it has nothing to do with; and a forward names its source, and is no part of it. Outlook's
-Thread-Index and Thread-Topic are no ids. Ids are kept as digests. Never raises, on any bytes. Pure; called by the reading of a
-message.
+Conversations are found by ids alone (RFC 5322 3.6.4). Subjects only exclude ids: clients reuse old mail for a new matter, and
+then References names unrelated mail; and a forward names its source without being part of it. Outlook's Thread-Index and
+Thread-Topic are not ids. Ids are stored as digests. Never raises, on any bytes. Pure; called by the reading of a message.
 """
 
 import hashlib
@@ -16,10 +15,10 @@ from mailweir.headers import MAX_MESSAGE_ID_BYTES, HeaderView
 
 MAX_REFERENCES = 100
 MAX_IN_REPLY_TO = 10
-MAX_VALUE_BYTES = 60_000  # of References: its end counts, for there stands what was answered last
+MAX_VALUE_BYTES = 60_000  # of References: its end counts, because the latest answered message is there
 DIGEST_BYTES = 16
 FORWARD_MARK = "fwd: "
-_MIN_ID_CHARS_WITHOUT_AT = 16  # shorter ones (`<null>`, `<1>`) are the same in the mail of many
+_MIN_ID_CHARS_WITHOUT_AT = 16  # shorter ones (`<null>`, `<1>`) are shared by many senders
 
 _ID = re.compile(rb"<[^<>]+>")
 _BARE_ID = re.compile(rb"[^\s<>]+@[^\s<>]+")
@@ -27,12 +26,12 @@ _BARE_ID = re.compile(rb"[^\s<>]+@[^\s<>]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadKeys:
-    """Ids are digests of 16 bytes. own: None where the message has no Message-ID that can tell it from others.
+    """Ids are digests of 16 bytes. own: None if the message has no distinctive Message-ID.
 
-    in_reply_to: what it answers; these count alone. references: the last 100 of all others that it names, the latest last; these
-    count where the subject is the same. base_subject: without prefixes and tags; `fwd: ` stands before it where the message, or
-    what it answers, is a forward. is_reply: by its subject. has_ids: it names other messages, whether they count or not; where it
-    does, its subject alone joins it to none.
+    in_reply_to: the answered messages; these alone suffice. references: the last 100 of all other named ids, the latest last;
+    these count if the subject is the same. base_subject: without prefixes and tags; preceded by `fwd: ` if the message, or the
+    mail that it answers, is a forward. is_reply: by its subject. has_ids: it names other messages, whether they count or not; if
+    it does, its subject alone joins it to none.
     """
 
     own: bytes | None
@@ -44,14 +43,14 @@ class ThreadKeys:
 
 
 def read(view: HeaderView) -> ThreadKeys:
-    """What the headers say."""
+    """The keys in the headers."""
     subject = subjects.read(view.subject)
     parents = view.found.get(b"in-reply-to", ())
     references = view.found.get(b"references", ())
     sources = view.found.get(b"x-forwarded-message-id", ())
     people = {*view.candidates, *view.named_in_from, *view.recipients}
     own = digest(view.message_id) if view.message_id else None
-    # a forward answers nobody, whatever it names
+    # A forward answers nobody, whatever it names.
     is_forward = subject.is_forward or any(value.strip() for value in sources)
     answered = _digests(_ids(parents, bare=True), people, {own, None})[-MAX_IN_REPLY_TO:]
     forwarded = set(_digests(_ids(sources, bare=True), people, set()))
@@ -68,14 +67,14 @@ def read(view: HeaderView) -> ThreadKeys:
 
 
 def digests_of(view: HeaderView, name: bytes) -> list[bytes]:
-    """Of the ids that a header holds, in their order. name: in lower case, of those that `headers` keeps."""
+    """Digests of the ids in a header, in their order. name: in lower case, of those that `headers` keeps."""
     values = view.found.get(name, ())
     people = {*view.candidates, *view.named_in_from, *view.recipients}
     return _digests(_ids(values, bare=True), people, {None})
 
 
 def digest(message_id: str) -> bytes | None:
-    """Of a Message-ID, with its angles or without; None where it can't tell one message from others."""
+    """Digest of a Message-ID, with or without angle brackets; None if it isn't distinctive."""
     plain = identity.plain_id(message_id).strip("<>")
     local, at, _ = plain.rpartition("@")
     if not any(char.isalnum() for char in local) if at else len(plain) < _MIN_ID_CHARS_WITHOUT_AT:
@@ -84,12 +83,12 @@ def digest(message_id: str) -> bytes | None:
 
 
 def subject_digest(base_subject: str) -> bytes:
-    """What the record compares base subjects by."""
+    """The digest by which the record compares base subjects."""
     return hashlib.sha256(base_subject.encode("utf-8", "replace")).digest()[:DIGEST_BYTES]
 
 
 def _ids(values: Sequence[bytes], *, bare: bool) -> Iterator[str]:
-    """The ids in angles of all values; of a value without any, the one that stands there alone."""
+    """The ids in angle brackets of all values; if a value has none, its only word."""
     for value in values:
         part = value[-MAX_VALUE_BYTES:]
         found = _ID.findall(part)
@@ -100,13 +99,14 @@ def _ids(values: Sequence[bytes], *, bare: bool) -> Iterator[str]:
 
 
 def _digests(ids: Iterable[str], people: set[str], without: set[bytes | None]) -> list[bytes]:
-    """Of ids, each once. people: addresses: `In-Reply-To: Jane's message <jane@client.example>` names her, and no message."""
+    """Digests of ids, each once. people: addresses: `In-Reply-To: Jane's message <jane@client.example>` names her, not a
+    message."""
     found = (digest(one) for one in ids if one.strip("<>").lower() not in people)
     return _each_once(one for one in found if one is not None and one not in without)
 
 
 def _each_once(digests: Iterable[bytes]) -> list[bytes]:
-    """In their order; of one that stands there twice, the last place."""
+    """In their order; a repeated one keeps its last place."""
     found: dict[bytes, None] = {}
     for one in digests:
         found.pop(one, None)

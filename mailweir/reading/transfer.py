@@ -1,7 +1,8 @@
-"""A part's bytes out of its transfer encoding (RFC 2045 6), whatever is wrong with it.
+"""Decodes a part's transfer encoding (RFC 2045 6), even if it is damaged.
 
-Base64 with foreign bytes, with padding in its midst or none at its end; quoted-printable with bare signs; uuencode. Pieces of a
-bounded size, so that a file of 30 MB needs no second 30 MB. Never raises, on any bytes. Called by `body` and `attachments`. Pure.
+Base64 with foreign bytes, with padding in the middle or none at the end; quoted-printable with stray signs; uuencode. Works in
+pieces of bounded size, so a file of 30 MB needs no second 30 MB. Never raises, on any bytes. Called by `body` and `attachments`.
+Pure.
 """
 
 import binascii
@@ -13,7 +14,7 @@ from mailweir.reading import uuencode
 from mailweir.reading.parts import BASE64, QUOTED_PRINTABLE, UUENCODE
 
 _PIECE_BYTES = 256 * 1024
-_MAX_PADDINGS = 1_000  # in the midst of base64; those behind are dropped as foreign bytes are
+_MAX_PADDINGS = 1_000  # in the middle of base64; further ones are dropped like foreign bytes
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _FOREIGN = bytes(byte for byte in range(256) if byte not in _BASE64)
 _WORDS = re.compile(rb"^[ \t]*+[A-Za-z0-9+/=]*+[ \t\r]*+[^\n]++", re.MULTILINE)
@@ -21,15 +22,15 @@ _BLANKS_BEFORE_END = re.compile(rb"=[ \t]++(?=\r?\n)")
 
 
 class Encoded(Protocol):
-    """What lies encoded within raw: a part, or an attachment."""
+    """Encoded data within raw: a part, or an attachment."""
 
     @property
     def offset(self) -> int:
-        """Where."""
+        """Its position in raw."""
 
     @property
     def length(self) -> int:
-        """How many bytes of raw."""
+        """Its number of bytes in raw."""
 
     @property
     def encoding(self) -> str:
@@ -37,7 +38,7 @@ class Encoded(Protocol):
 
 
 def decode(raw: bytes, part: Encoded, *, max_bytes: int | None = None) -> bytes:
-    """The part's bytes, decoded; the first max_bytes of them alone."""
+    """The part's bytes, decoded; only the first max_bytes of them."""
     if max_bytes is None:
         return b"".join(pieces(raw, part))
     found: list[bytes] = []
@@ -83,7 +84,7 @@ def _from_base64(raw: bytes, begin: int, end: int) -> Iterator[bytes]:
 
 
 def _runs(piece: bytes, *, is_padded: bool, most: int) -> list[bytes]:
-    """What stands between paddings, `most` of them. Behind the first one, a line of words is a list's footer, and no base64."""
+    """The runs between paddings, at most `most` of them. After the first one, a line of words is a list's footer, not base64."""
     if is_padded:
         return _between(_WORDS.sub(b"", piece), most)
     first, _, rest = piece.partition(b"=")
@@ -96,7 +97,7 @@ def _between(piece: bytes, most: int) -> list[bytes]:
 
 
 def _group(clean: bytes) -> bytes:
-    """What stands in front of padding; one character alone holds no byte."""
+    """The characters before padding; a single character encodes no byte."""
     rest = len(clean) % 4
     if rest == 1:
         clean = clean[:-1]
@@ -114,7 +115,7 @@ def _from_quoted_printable(raw: bytes, begin: int, end: int) -> Iterator[bytes]:
         piece = raw[at:limit]
         if b"= " in piece or b"=\t" in piece:
             piece = _BLANKS_BEFORE_END.sub(b"=", piece)
-        if b"=\r" in piece:  # Python's drops all up to the next LF
+        if b"=\r" in piece:  # Python's decoder drops everything up to the next LF
             piece = piece.replace(b"=\r\n", b"=\n").replace(b"=\r", b"=\n")
         yield binascii.a2b_qp(piece)
         at = limit

@@ -1,7 +1,6 @@
-"""Files that lie within a text as uuencode wrote them (POSIX, `uuencode`): where they are, and their bytes.
+"""uuencoded files within a text (POSIX, `uuencode`): their positions and their bytes.
 
-A block without its `end` ends where its lines do. Never raises, and time grows with the size only. Called by `parts` and
-`transfer`. Pure.
+A block without its `end` ends where its lines do. Never raises, and its time is linear. Called by `parts` and `transfer`. Pure.
 """
 
 import binascii
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_LINES = 600_000  # of one file: 27 MB
-MAX_FILES = 2_000  # that are looked at in one text, the false ones with them
+MAX_FILES = 2_000  # examined in one text, including false ones
 
 _BEGIN_LINE = rb"begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n"
 _BEGINS = re.compile(_BEGIN_LINE)
@@ -39,7 +38,7 @@ def find(raw: bytes, begin: int, end: int) -> Iterator[File]:
         at = _behind_lines(raw, match.end(), end)
         if at > match.end():
             yield File(match[1], start, at)
-        match, at = None, at - 1  # the next one's first byte is the end of this one's last line
+        match, at = None, at - 1  # the next file's first byte is the end of this one's last line
 
 
 def decode(data: bytes) -> Iterator[bytes]:
@@ -59,7 +58,7 @@ def decode(data: bytes) -> Iterator[bytes]:
 
 
 def _behind_lines(raw: bytes, at: int, end: int) -> int:
-    """Where the lines of a file end: behind its `end`, or in front of the first line that is none of a file."""
+    """The end of a file's lines: after its `end`, or before the first line that doesn't belong to a file."""
     for _ in range(MAX_LINES):
         line = _LINE.match(raw, at, end)
         if line is None or line.end() == at or not _fits(line):
@@ -73,11 +72,12 @@ def _behind_lines(raw: bytes, at: int, end: int) -> int:
 
 
 def _size(line: re.Match[bytes]) -> int:
-    """How many bytes a line holds, by its first character."""
+    """The number of bytes in a line, by its first character."""
     return (line[1][0] - 32) & 63
 
 
 def _fits(line: re.Match[bytes]) -> bool:
-    """Has the line as many characters as it says? Blanks at its end get lost on the way, and some write one more to check."""
+    """Does the line have as many characters as it states? Trailing blanks get lost in transit, and some programs write one more
+    as a checksum."""
     chars = (_size(line) + 2) // 3 * 4
     return len(line[2].rstrip(b" ")) <= chars + 1 and (len(line[2]) >= chars * 2 // 3)

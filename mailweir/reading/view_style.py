@@ -1,7 +1,7 @@
-"""Which declarations of a `style` attribute a mail's view keeps: looks, and nothing that fetches, moves or covers.
+"""The declarations of a `style` attribute that a mail's view keeps: appearance only, nothing that fetches, moves or covers.
 
-Values are held to a list of what they may be made of: names, numbers, colours. So there is no way for `url()`, escapes or
-variables, by whatever spelling. Pure. Standard library only. Called by `html_view`.
+Values may consist only of listed elements: names, numbers, colours. So `url()`, escapes and variables have no way in, in any
+spelling. Pure. Standard library only. Called by `html_view`.
 """
 
 import re
@@ -71,7 +71,7 @@ PROPERTIES = frozenset(
 )
 _COLOUR = re.compile(r"(?:rgba?|hsla?)\([\d.,%/ ]{1,60}\)")
 _PLAIN = re.compile(r"[-\w#%.,'\"+/ ]*")
-# All declarations at once: a bracket is a colour's.
+# All declarations at once: only colours have brackets.
 SAFE = re.compile(r"(?:(?:rgb|hsl)a?\([\d.,%/ ]{1,60}\)|[-\w#%.,'\"+/ :;!])*")
 _OF_THE_WINDOW = re.compile(
     r"\d(?:[sld]?v[hwib]|[sld]?vmin|[sld]?vmax)\b"
@@ -83,12 +83,12 @@ _DISPLAYS = frozenset(
         *("table-row-group", "table-header-group", "table-footer-group", "table-column", "table-caption", "flow-root"),
     ]
 )
-# A background in one word is often its colour alone.
+# A background of one word is often only its colour.
 _COLOUR_ALONE = re.compile(r"#[0-9a-f]{3,8}|[a-z]{3,20}|(?:rgba?|hsla?)\([\d.,%/ ]{1,60}\)")
 
 
 def kept(style: str) -> str:
-    """The declarations of a style attribute that stay, in the order of their names, as one text."""
+    """The allowed declarations of a style attribute, sorted by name, as one text."""
     found = declarations(style)
     background = found.get("background", "")
     if _COLOUR_ALONE.fullmatch(background):

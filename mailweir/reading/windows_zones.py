@@ -1,7 +1,7 @@
 """Windows' names of time zones, which Outlook and Exchange write into invitations, and the IANA zone of each.
 
-One zone stands for several: where their rules part, it is the one with the most people. Pure; called by `calendar_zones`.
-Standard library only.
+One name covers several zones: if their rules differ, the most populous one counts. Pure; called by `calendar_zones`. Standard
+library only.
 """
 
 _TABLE = """

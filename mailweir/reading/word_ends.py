@@ -1,15 +1,15 @@
-"""Where a text may be cut so that people read no half word: behind a word, or in scripts without spaces between two characters.
+"""Where a text may be cut without half words: after a word, or between any two characters in scripts without spaces.
 
-What people see as one character stays whole (an approximation of UAX #29's extended grapheme clusters): a letter with its
-marks, an emoji with its modifiers and joiners, a flag, a Hangul syllable, a conjunct of Indic letters. Pure. Called by the
-reading, by `search_snippet` and by the page.
+A user-perceived character stays whole (an approximation of UAX #29's extended grapheme clusters): a letter with its marks, an
+emoji with its modifiers and joiners, a flag, a Hangul syllable, a conjunct of Indic letters. Pure. Called by the reading, by
+`search_snippet` and by the page.
 """
 
 import unicodedata
 
 MORE = "…"
-SNIPPET_CHARS = 200  # of the beginning of a mail that lists show
-LONGEST_WORD = 40  # what is longer is cut within: an address, a line of dashes
+SNIPPET_CHARS = 200  # of the beginning of a mail in lists
+LONGEST_WORD = 40  # a longer word may be cut within: an address, a line of dashes
 _JOINER = "\u200d"
 _VIRAMA = 9  # canonical combining class
 _MARKS = {"Mn", "Me", "Mc"}
@@ -19,19 +19,19 @@ _FLAGS = range(0x1F1E6, 0x1F200)
 _VOWELS_AND_ENDS = range(0x1160, 0x1200)  # of Hangul
 _BEGINNINGS = range(0x1100, 0x1160)
 _SURROGATE_ENDS = range(0xDC00, 0xE000)
-# scripts that have no spaces between words, but for those that are wide: Thai, Lao, Myanmar, Khmer
+# Scripts without spaces between words, except wide ones: Thai, Lao, Myanmar, Khmer.
 _WITHOUT_SPACES = (range(0x0E00, 0x0F00), range(0x1000, 0x10A0), range(0x1780, 0x1800))
 
 
 def shortened(text: str, most_chars: int) -> str:
-    """The text in so many characters at most, an ellipsis in place of what is left out."""
+    """The text in at most this many characters, with an ellipsis for the rest."""
     if len(text) <= most_chars:
         return text
     return text[: word_end(text, most_chars - 1)].rstrip() + MORE
 
 
 def word_end(text: str, place: int) -> int:
-    """The last place, no further than this one, where the text may be cut."""
+    """The last allowed cutting place up to this place."""
     if place >= len(text):
         return len(text)
     for at in range(place, max(0, place - LONGEST_WORD), -1):
@@ -72,7 +72,7 @@ def _is_between_characters(text: str, at: int) -> bool:
 
 
 def _flags_before(text: str, at: int) -> int:
-    """How many halves of flags stand there in a row; a bounded look."""
+    """The number of regional indicators in a row there; a bounded look."""
     count = 0
     while count < LONGEST_WORD and at - count > 0 and ord(text[at - count - 1]) in _FLAGS:
         count += 1

@@ -1,8 +1,8 @@
-"""Which of some words a text may hold: a look at each of its words, remembered, instead of hundreds at each character.
+"""Which of a list of words a text may contain: one cached look-up per word of the text, instead of hundreds of tests per
+character.
 
-A search for a hundred words takes a hundred steps for each character. Mail says the same words again and again, so a table of
-those that were met is ten times as fast. Linear and bounded. Pure. Called by `disclaimer` and `label_words`. Standard library
-only.
+Searching for a hundred words takes a hundred steps for each character. Mail repeats the same words, so a cache of known words is
+ten times as fast. Linear and bounded. Pure. Called by `disclaimer` and `label_words`. Standard library only.
 """
 
 import re
@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 _MAX_REMEMBERED = 8_192  # words
-_MAX_WORD_CHARS = 40  # of a word that is remembered; a longer one is an address, or no word
+_MAX_WORD_CHARS = 40  # of a cached word; a longer one is an address, or not a word
 
 
 class Hints:
-    """kinds: of each kind its words, as parts of a regular expression that `|` divides; in no matter what case. One with a blank
-    is a phrase, and holds no signs of expressions. A text holds a word wherever it stands, within another one too."""
+    """kinds: for each kind its words, as alternatives of a regular expression separated by `|`; in any case. A word with a blank
+    is a phrase, and contains no regex syntax. A text contains a word at any position, also within another word."""
 
     def __init__(self, kinds: Sequence[str]) -> None:
         divided = [[part.lower() for part in kind.split("|")] for kind in kinds]
@@ -25,7 +25,7 @@ class Hints:
         self._remembered = lru_cache(maxsize=_MAX_REMEMBERED)(self._kinds_of)
 
     def of(self, text: str) -> int:
-        """The kinds that the text holds words of, as bits: 1 for the first kind, 2 for the second, 4 for the third."""
+        """The kinds of words in the text, as bits: 1 for the first kind, 2 for the second, 4 for the third."""
         lower = text.lower()
         found = 0
         for word in set(lower.split()):

@@ -1,1 +1,1 @@
-"""The filter: `mailweir-milter`, which sees every message that Postfix takes, decides and records."""
+"""The filter: `mailweir-milter`, which sees every message that Postfix accepts, decides on it and records it."""

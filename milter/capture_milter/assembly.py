@@ -1,7 +1,7 @@
-"""A message's raw bytes, put together from what Postfix hands over, and compressed on the way where it is large.
+"""A message's raw bytes, assembled from the pieces that Postfix sends, and compressed meanwhile if it is large.
 
-What a large message is compressed to waits in a file without a name until it is asked for, so that many large ones at once take
-no memory while they come. Never parses. One for each captured message, made by `session`.
+The compressed part of a large message is kept in an unnamed file until needed, so that many large messages at once take no memory
+while they arrive. Never parses. One for each captured message, made by `session`.
 """
 
 import tempfile
@@ -18,7 +18,7 @@ SPOOL_ABOVE_BYTES = 262_144  # compressed
 
 
 def join_headers(headers: Sequence[Header]) -> bytes:
-    """The header block and its empty line, as the message had them: values bring their white space and folds."""
+    """The header block and its empty line, as in the message: values include their white space and folds."""
     return b"".join([b"%s:%s\r\n" % header for header in headers]) + b"\r\n"
 
 
@@ -35,7 +35,7 @@ class Assembly:
         self.size_bytes = len(self._chunks[0])
 
     def add(self, chunk: bytes) -> None:
-        """Takes the next part of the body."""
+        """Adds the next part of the body."""
         self._digest.update(chunk)
         self.size_bytes += len(chunk)
         if self._stream and self._spool:
@@ -51,7 +51,7 @@ class Assembly:
 
     @property
     def is_large(self) -> bool:
-        """Is it so large that a worker should hold no second one in memory at the same time?"""
+        """Is it so large that a worker should not hold a second one in memory at the same time?"""
         return self._spool is not None
 
     def body_digest(self) -> bytes:
@@ -59,11 +59,11 @@ class Assembly:
         return self._digest.digest()
 
     def as_bytes(self) -> content.Bytes:
-        """What the record takes of it. Nothing can be added after this."""
+        """The data for the record. Nothing can be added after this."""
         return content.Bytes(self._headers, self.body_digest(), self.compressed(), self.size_bytes)
 
     def compressed(self) -> bytes:
-        """The whole message as one zstd frame; asked once for each deployment. Nothing can be added after it."""
+        """The whole message as one zstd frame; called once for each deployment. Nothing can be added after it."""
         if self._whole is None:
             if self._stream and self._spool:
                 self._spool.write(self._stream.flush())

@@ -1,7 +1,7 @@
-"""The headers that a submission lacks, worked out while its body passes, and the body kept until they are known.
+"""The headers that a submission lacks, computed while its body passes; the body is kept until they are known.
 
-Only for mail that the relay lets go and that lacks a Date or a Message-ID: its record is of what went out, and there the headers
-come first. What is kept of a large body waits in a file without a name. Called by `session`.
+Only for mail that the relay passes on and that lacks a Date or a Message-ID: the record contains the message as sent, and there
+the headers come first. The kept part of a large body is in an unnamed file. Called by `session`.
 """
 
 import secrets
@@ -22,7 +22,8 @@ _RANDOM_KEY_BYTES = 32
 
 
 class Completion:
-    """One message's missing headers in the making. missing: their names. keep: is the body wanted for the record?"""
+    """The missing headers of one message while they are computed. missing: their names. keep: is the body needed for the
+    record?"""
 
     def __init__(
         self, plan: Plan, submitted: Sequence[Header], missing: Sequence[bytes], key: bytes, *, keep: bool
@@ -36,19 +37,19 @@ class Completion:
         self._body = tempfile.SpooledTemporaryFile(max_size=SPOOL_ABOVE_BYTES) if keep else None  # noqa: SIM115  closed with the object
 
     def add(self, chunk: bytes) -> None:
-        """Takes the next part of the body."""
+        """Adds the next part of the body."""
         if MESSAGE_ID in self._missing:
             self._content_id.update(chunk)
         if self._body:
             self._body.write(chunk)
 
     def headers(self) -> tuple[Header, ...]:
-        """What is added, at the end of the message's own headers; asked once the body is there."""
+        """The added headers, at the end of the message's own headers; called once the body is complete."""
         made = {MESSAGE_ID: self._content_id.value(self._domain), DATE: added_headers.date(self._received_at)}
         return tuple((name, made[name]) for name in self._missing)
 
     def assembly(self) -> Assembly | None:
-        """The message as it goes out; None where it isn't recorded. Asked once."""
+        """The message as sent; None if it isn't recorded. Called once."""
         if self._body is None:
             return None
         made = Assembly([*self._submitted, *self.headers()])
@@ -60,13 +61,13 @@ class Completion:
 
 
 class Completer:
-    """A worker's key for Message-IDs. key_file: see `secrets_file`; without it they are random, and a retry has another one."""
+    """A worker's key for Message-IDs. key_file: see `secrets_file`; without it they are random, and a retry gets another one."""
 
     def __init__(self, key_file: Path) -> None:
         self._key = PurposeKey(key_file, b"Message-IDs of relayed mail")
 
     def begin(self, plan: Plan, submitted: Sequence[Header]) -> Completion | None:
-        """For a message of a login that goes on and lacks something; else None.
+        """For a login's message that is passed on and lacks something; else None.
 
         Gmail's own confirmation isn't the login's, and stays as Google signed it.
         """

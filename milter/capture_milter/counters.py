@@ -1,8 +1,8 @@
-"""The filter's counts: numbers in memory that the parent and all workers share, a page for each worker.
+"""The filter's counts: numbers in memory that the parent and all workers share, one page for each worker.
 
-A worker writes its own page only, so nothing is locked between processes, and a page outlives its worker: killed with -9, it
-loses nothing that was counted, and its successor counts on. Never touches the disk or the net. Made by `server` before it forks;
-written by `events`, read by `metrics`.
+A worker writes only its own page, so no locks between processes are needed. A page outlives its worker: a kill -9 loses no
+counts, and the successor continues them. Never uses the disk or the network. Made by `server` before it forks; written by
+`events`, read by `metrics`.
 """
 
 import enum
@@ -18,14 +18,14 @@ BATCH_MESSAGES = (1, 2, 5, 10, 20, 50, 100, 200)
 
 
 class TempfailCause(enum.StrEnum):
-    """Why a sender was asked to come again."""
+    """Why a sender got a temporary failure."""
 
     DATABASE = "database"
     DNS = "dns"
     UNEXPECTED = "unexpected"
 
 
-# What a page holds, in 64-bit numbers. A histogram: its buckets, one for all above them, and the sum.
+# The content of a page, in 64-bit numbers. A histogram: its buckets, one for all larger values, and the sum.
 DECISIONS = tuple((outcome, reason) for outcome in Outcome for reason in Reason)
 _CELL_OF = {pair: number for number, pair in enumerate(DECISIONS)}
 _TEMPFAILS_AT = len(DECISIONS)
@@ -42,19 +42,19 @@ assert _STARTS_AT < _PAGE_CELLS
 
 
 class Page:
-    """One worker's counts. Safe for its threads."""
+    """One worker's counts. Thread-safe."""
 
     def __init__(self, cells: memoryview) -> None:
         self._cells = cells
         self._lock = threading.Lock()
 
     def begin(self, pid: int) -> None:
-        """A worker takes it over."""
+        """A worker takes over the page."""
         self._cells[_PID_AT] = pid
         self._cells[_STARTS_AT] += 1
 
     def count_batch(self, decisions: Iterable[tuple[Outcome, Reason]], seconds: list[float]) -> None:
-        """Messages that were committed together: their decisions, and how long each waited until it was on the disk."""
+        """Counts messages that were committed together: their decisions, and how long each waited until it was on the disk."""
         cells = self._cells
         with self._lock:
             for pair in decisions:
@@ -66,7 +66,7 @@ class Page:
             cells[_BATCH_SUM_AT] += len(seconds)
 
     def count_tempfail(self, cause: TempfailCause) -> None:
-        """A sender was asked to come again."""
+        """Counts a temporary failure."""
         with self._lock:
             self._cells[_TEMPFAIL_CELL[cause]] += 1
 
@@ -83,7 +83,7 @@ class Counters:
         return Page(self._pages[slot])
 
     def decisions(self) -> dict[tuple[Outcome, Reason], int]:
-        """By outcome and reason, those that there were."""
+        """By outcome and reason, without zero counts."""
         counted = {pair: self._sum(at) for at, pair in enumerate(DECISIONS)}
         return {pair: count for pair, count in counted.items() if count}
 
@@ -92,7 +92,7 @@ class Counters:
         return {cause: self._sum(at) for cause, at in _TEMPFAIL_CELL.items()}
 
     def commit_seconds(self) -> tuple[list[int], float]:
-        """Messages by bucket of COMMIT_SECONDS, the last one for all above; and the sum."""
+        """Messages by bucket of COMMIT_SECONDS, the last one for larger values; and the sum."""
         return self._buckets(_COMMIT_AT, len(COMMIT_SECONDS) + 1), self._sum(_COMMIT_SUM_AT) / 1e6
 
     def batch_messages(self) -> tuple[list[int], float]:
@@ -100,7 +100,7 @@ class Counters:
         return self._buckets(_BATCH_AT, len(BATCH_MESSAGES) + 1), float(self._sum(_BATCH_SUM_AT))
 
     def worker_pids(self) -> list[int]:
-        """By slot; 0 where none began yet."""
+        """By slot; 0 if none has begun yet."""
         return [page[_PID_AT] for page in self._pages]
 
     def worker_starts(self) -> int:

@@ -1,8 +1,7 @@
-"""What is told of a decided message once it is on the disk: one line in the log, and counts.
+"""Reports a decided message once it is on the disk: one line in the log, and counts.
 
-Never raises and never keeps a message waiting for long: the lines of all messages that were committed together are one write. The
-line holds what the decision on record holds and nothing of the content. Called by `session`; `server` hands `committed` to
-`group_commit`.
+Never raises and never delays a message for long: the lines of all messages that were committed together are one write. The line
+contains the recorded decision and nothing of the content. Called by `session`; `server` passes `committed` to `group_commit`.
 """
 
 import os
@@ -20,7 +19,7 @@ _STDERR = 2
 
 
 class Events:
-    """A worker's. page: where it counts, or None. log_decisions: are there lines."""
+    """A worker's. page: for its counts, or None. log_decisions: write log lines?"""
 
     def __init__(self, page: Page | None, *, log_decisions: bool, descriptor: int = _STDERR) -> None:
         self._page = page
@@ -28,8 +27,8 @@ class Events:
         self._descriptor = descriptor
 
     def committed(self, batch: Sequence[Written]) -> None:
-        """Tells of messages that were committed together."""
-        # The mail is safe by now; a full disk under the log, or any fault here, must not look like a fault of it.
+        """Reports messages that were committed together."""
+        # The mail is safe by now; a full disk for the log, or any fault here, must not look like a fault of the mail.
         with suppress(Exception):
             if self._log_decisions and batch:
                 now = rfc3339(datetime.now(UTC))
@@ -43,7 +42,7 @@ class Events:
                 )
 
     def tempfailed(self, cause: TempfailCause) -> None:
-        """Counts a sender that was asked to come again; its line is in the log already."""
+        """Counts a temporary failure; its line is in the log already."""
         with suppress(Exception):
             if self._page:
                 self._page.count_tempfail(cause)

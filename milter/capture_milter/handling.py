@@ -1,6 +1,6 @@
-"""What is done with one message: the decisions at its first body chunk, the entries to record, what is changed in the envelope.
+"""The handling of one message: the decisions at its first body chunk, the entries to record, the changes of the envelope.
 
-Knows no callback and no socket: `session` collects, asks here, and carries out what `Answer` says.
+Contains no callbacks or sockets: `session` collects, calls this module, and carries out its `Answer`.
 """
 
 from collections.abc import Collection, Mapping
@@ -36,11 +36,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is known of a message once its headers are in.
+    """The plan for a message once its headers are known.
 
-    decisions: one for each deployment; of a possible confirmation those that hold if it isn't proven. On the relay the first one
-    is that of the login's deployment; refusal: why the message is not taken; use: what it adds to the login's count; added: the
-    headers that it gets, see `complete`.
+    decisions: one for each deployment; for a possible confirmation, those that hold if it isn't proven. On the relay the first
+    one is that of the login's deployment; refusal: why the message is refused; use: its contribution to the login's count; added:
+    the headers that are added, see `complete`.
     """
 
     envelope: Envelope
@@ -54,7 +54,7 @@ class Plan:
 
     @property
     def wants_body(self) -> bool:
-        """Is the body needed: for the record, to be held, or to prove a confirmation?"""
+        """Is the body needed: for the record, for holding, or to prove a confirmation?"""
         return self.possible_confirmation or any(d.outcome is Outcome.CAPTURED or d.held for d in self.decisions)
 
 
@@ -70,7 +70,7 @@ def plan(envelope: Envelope, header_lines: list[Header], directory: Directory) -
 
 
 def complete(plan: Plan, added: tuple[Header, ...]) -> Plan:
-    """The plan with what the message lacked: it is on record under the Message-ID with which it goes out."""
+    """The plan with the added headers: it is recorded under the Message-ID with which it is sent."""
     message_id = headers.look(added).message_id or plan.view.message_id
     decisions = tuple(replace(decision, message_id=message_id) for decision in plan.decisions)
     return replace(plan, added=added, decisions=decisions)
@@ -83,7 +83,7 @@ def entries(
     traces: Traces | None = None,
     limits: HoldLimits = _USUAL_LIMITS,
 ) -> list[Entry]:
-    """What is to be recorded of a message that isn't a proven confirmation. limits: on what is held."""
+    """The entries for a message that isn't a proven confirmation. limits: on held mail."""
     return [_entry(plan, decision, assembly, queue_id, traces, limits) for decision in plan.decisions]
 
 
@@ -96,7 +96,7 @@ def _entry(
     limits: HoldLimits = _USUAL_LIMITS,
 ) -> Entry:
     kept, digests, hold = None, None, None
-    # the login proves the author to its own deployment alone (law 8)
+    # The login proves the author to its own deployment alone (law 8).
     use = plan.use if decision is plan.decisions[0] else None
     if decision.outcome is Outcome.CAPTURED:
         assert assembly is not None
@@ -118,7 +118,7 @@ def _entry(
 
 
 class ConfirmationDesk:
-    """Tells proven forwarding confirmations from look-alikes, and makes their entries."""
+    """Distinguishes proven forwarding confirmations from look-alikes, and makes their entries."""
 
     def __init__(self, prover: DkimProver, limits: ConfirmationLimits) -> None:
         self._prover = prover
@@ -127,7 +127,7 @@ class ConfirmationDesk:
     def entries(
         self, plan: Plan, header_lines: list[Header], body: bytes, assembly: Assembly, queue_id: str
     ) -> list[Entry]:
-        """What is to be recorded of a message that looks like a confirmation. Errors: DnsUnavailable."""
+        """The entries for a message that looks like a confirmation. Errors: DnsUnavailable."""
         proven = assembly.size_bytes <= MAX_CONFIRMATION_BYTES and self._prover.proves(
             join_headers(header_lines) + body, confirmation.SIGNING_DOMAIN, covering=confirmation.COVERED_HEADERS
         )
@@ -163,7 +163,7 @@ class ConfirmationDesk:
 
 
 def _asked_owners(arrival: Arrival, asked: Collection[str]) -> list[UserRef]:
-    """Those whose capture address the confirmation is about: a genuine one for somebody else may be sent to anybody."""
+    """The owners of the capture addresses that the confirmation names: a genuine one for somebody else may be sent to anybody."""
     names = set()
     for local, domain in map(address.split, asked):
         if domain == arrival.deployment.domain:
@@ -172,7 +172,7 @@ def _asked_owners(arrival: Arrival, asked: Collection[str]) -> list[UserRef]:
 
 
 def _marked(decision: Decision, proven: bool, found: Confirmation | None, *, for_another: bool) -> Decision:
-    """What isn't redirected is ignored as what it is, so that `why` can tell."""
+    """A confirmation that isn't redirected is ignored with its own reason, for `why`."""
     if decision.reason is not Reason.UNKNOWN_AUTHOR or (proven and not found):
         return decision
     if not proven:
@@ -182,10 +182,10 @@ def _marked(decision: Decision, proven: bool, found: Confirmation | None, *, for
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What Postfix is to do. discard: nothing of the message goes on, and no second queue is needed for it.
+    """Postfix's instructions. discard: nothing of the message is passed on, and no second queue is needed for it.
 
     remove: recipients by the names that Postfix may know them by. add: mailboxes. sender: a new envelope sender, or None.
-    loop_mark: what our loop header is to say, by which the mail is known if it comes back; or None.
+    loop_mark: the value of our loop header, which identifies the mail if it comes back; or None.
     """
 
     discard: bool
@@ -196,9 +196,9 @@ class Answer:
 
 
 def answer(plan: Plan, recorded: list[Recorded]) -> Answer:
-    """The answer once everything is on the disk: what is ours is taken off, confirmations go to their owners.
+    """The answer once everything is on the disk: our recipients are removed, confirmations go to their owners.
 
-    recorded: what came of each of the plan's decisions, in their order.
+    recorded: the results of the plan's decisions, in their order.
     """
     recipients = plan.recipients
     if not recipients.ours:
@@ -214,7 +214,7 @@ def answer(plan: Plan, recorded: list[Recorded]) -> Answer:
     if not redirected:
         return Answer(discard=False, remove=remove)
     mailboxes = tuple(dict.fromkeys(m for _, result in redirected for m in result.mailboxes))
-    # several deployments in one mail see random tokens of each other, and nothing else
+    # Several deployments in one mail see random tokens of each other, and nothing else.
     mark = " ".join(result.token for _, result in redirected if result.token)
     deployment, result = redirected[0]
     # A message has one envelope sender. Two deployments in one envelope must not see each other's domain in it (law 4).

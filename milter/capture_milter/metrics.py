@@ -1,7 +1,7 @@
-"""The filter's counts for Prometheus, over HTTP at /metrics: a child process of its own, which nothing waits for.
+"""The filter's counts for Prometheus, over HTTP at /metrics: a child process of its own that nothing waits for.
 
-Never takes part in what becomes of mail: it reads the shared counts, and asks the database for the digest's queue at each scrape.
-prometheus-client is loaded in this process only. Forked by `server` where the setting `metrics.port` isn't 0.
+Has no influence on mail: it reads the shared counts, and queries the database for the digest's queue at each scrape.
+prometheus-client is loaded in this process only. Forked by `server` if the setting `metrics.port` isn't 0.
 """
 
 import os
@@ -29,7 +29,7 @@ RETRY_SECONDS = 5.0
 
 
 def serve(config: Settings, counters: Counters, log: structlog.stdlib.BoundLogger) -> None:
-    """Serves for ever. Where the port is taken it says so once, and tries again."""
+    """Serves for ever. If the port is in use, it logs that once, and tries again."""
     import prometheus_client
     from prometheus_client.registry import CollectorRegistry
 
@@ -51,7 +51,7 @@ def serve(config: Settings, counters: Counters, log: structlog.stdlib.BoundLogge
 
 
 def _waiting(database_url: DatabaseUrl) -> int | None:
-    """Bodies that the digest hasn't examined; None where the database can't be asked."""
+    """The number of bodies that the digest hasn't examined; None if the database isn't available."""
     database = Database(database_url, busy_timeout_seconds=BUSY_SECONDS)
     try:
         return verdicts.count_pending(database)

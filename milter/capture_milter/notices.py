@@ -1,9 +1,9 @@
-"""Postfix's own notices that a message couldn't be delivered: which of them is owed to whom.
+"""Postfix's own notices that a message couldn't be delivered: which of them may be sent, and to whom.
 
-Law 6: only who sent by the relay is told. bounce(8) addresses a notice to the envelope sender of the message, and names its
-queue id in the boundary of the notice's parts. So it is owed where the record knows that message as a login's, and its
-recipient is an address of that login's user still. Nothing here is believed of mail that came by SMTP: `session` asks only
-where the macro `{daemon_name}` is the one that master.cf gives to `cleanup-notice`.
+Law 6: only senders that used the relay are notified. bounce(8) addresses a notice to the envelope sender of the message, and
+names its queue id in the boundary of the notice's parts. So a notice is sent if the record knows that message as a login's, and
+its recipient still is an address of that login's user. Mail that came by SMTP is never trusted for this: `session` asks only if
+the macro `{daemon_name}` is the one that master.cf gives to `cleanup-notice`.
 """
 
 import re
@@ -21,24 +21,24 @@ _BOUNDARY = re.compile(rb'\s*multipart/report\s*;.*\bboundary="([0-9A-Za-z]{1,64
 
 
 class NoticeDirectory(relay_directory.RelayDirectory, Protocol):
-    """Who is known, and what was relayed."""
+    """The known people, and the relayed messages."""
 
     def relayed_by(self, queue_id: str) -> Holder | None:
-        """Whose login sent the message that had this queue id."""
+        """The login that sent the message with this queue id."""
 
 
 def bounced_queue_id(header_lines: Sequence[Header]) -> str | None:
-    """The queue id of the message that a notice is about; None where it can't be told."""
+    """The queue id of the message that a notice is about; None if it isn't certain."""
     types = [value for name, value in header_lines if name.lower() == b"content-type"]
     match = _BOUNDARY.fullmatch(types[0]) if len(types) == 1 else None
     return match[1].decode("ascii") if match else None
 
 
 def is_owed(recipients: Sequence[Recipient], queue_id: str | None, directory: NoticeDirectory) -> bool:
-    """May this notice go to whom it is addressed? Errors: DatabaseUnavailable.
+    """May this notice go to its recipient? Errors: DatabaseUnavailable.
 
-    A login that was disconnected or suspended since has sent its mail all the same; a removed user, or who gave the address
-    up, isn't written to: it may be somebody else's by now.
+    A login that was disconnected or suspended since then has still sent its mail. A removed user, or one without that address by
+    now, gets no notice: the address may be somebody else's by now.
     """
     if queue_id is None or len(recipients) != 1 or not recipients[0].address:
         return False

@@ -1,4 +1,5 @@
-"""Connections for reading, shared by the filter's threads: there is a thread for each SMTP connection, and few read at once.
+"""Database connections for reading, shared by the filter's threads: there is a thread for each SMTP connection, and few read at
+once.
 
 Called by `session` when it matches a message.
 """
@@ -10,7 +11,7 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
 from mailweir.store.people.directory import SqlDirectory
 
-MAX_READERS = 8  # PostgreSQL has 100 connections for all hosts; a stall must not take them
+MAX_READERS = 8  # PostgreSQL has 100 connections for all hosts; a stall must not use them up
 WAIT_SECONDS = 20.0
 
 
@@ -22,6 +23,6 @@ class Readers:
 
     @contextmanager
     def directory(self) -> Iterator[SqlDirectory]:
-        """A directory for one message's questions. DatabaseUnavailable also where others hold all of them for too long."""
+        """A directory for one message's queries. DatabaseUnavailable also if other threads hold all of them for too long."""
         with self._lending.lent(WAIT_SECONDS) as database, database.reading():
             yield SqlDirectory(database)

@@ -1,8 +1,8 @@
-"""What is done with a message that a login submits: is it the login's to send, is there room within its limits, who gets it.
+"""The rules for a message that a login submits: may the login send it, is it within its limits, who gets it?
 
-Law 10: envelope sender, From, Sender, Resent-From and Resent-Sender must each name an address that the login owns; a read receipt
-alone has no envelope sender. Postfix has asked about the envelope sender already, where there is one. What comes by the relay's
-ports without a login isn't taken, whatever Postfix let past. Knows no callback; called by `session`, which carries out the plan.
+Law 10: envelope sender, From, Sender, Resent-From and Resent-Sender must each name an address that the login owns; only a read
+receipt has no envelope sender. Postfix has already checked the envelope sender, if there is one. Mail on the relay's ports
+without a login is refused, even if Postfix lets it pass. Contains no callbacks; called by `session`, which carries out the plan.
 """
 
 import re
@@ -23,26 +23,28 @@ from mailweir.settings import Relay as Limits
 from mailweir.store.people.relay_logins import Holder, UseRow
 
 DAEMON_NAME = "relay"  # master.cf's, of both ports
-# Of the mail by which Gmail asks whether an address of "Send mail as" is the user's; it goes to that address by this relay
+# The senders of Gmail's mail that asks whether an address of "Send mail as" is the user's; it goes to that address by this relay.
 GMAIL_ASKS = frozenset({"gmail-noreply@google.com", "account-verification-noreply@google.com"})
 _GMAIL_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 _WHO = ("From", "Sender", "Resent-From", "Resent-Sender")
-# RFC 8098 3. Who puts these words elsewhere into the header, to send without an envelope sender, may: all else is checked alike.
+# RFC 8098 3. A sender may put these words elsewhere into the header to send without an envelope sender: all other checks are the
+# same.
 _RECEIPT = re.compile(
     rb"\s*multipart/report\s*;.*\breport-type\s*=\s*\"?disposition-notification\b", re.IGNORECASE | re.DOTALL
 )
 _MAX_SENTENCE_CHARS = 400  # RFC 5321 4.5.3.1.5: a reply line is 512 at most
-# RFC 4954 6. Told at the end of the message, the first place where Postfix waits for our word: to wait at MAIL would cost every
-# message of every port a round trip, and smtpd has stopped such a client at DATA already.
+# RFC 4954 6. Sent at the end of the message, the first place where Postfix waits for our answer: waiting at MAIL would cost every
+# message on every port a round trip, and smtpd has stopped such a client at DATA already.
 NOT_LOGGED_IN = Refusal("530", "5.7.0", "log in first: this port takes mail of logins only")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A message that a login submits. holder: who stands behind the login. arrival: what came for his deployment, if anything.
+    """A message that a login submits. holder: the login's owner. arrival: the deployment's capture addresses in the envelope, if
+    any.
 
-    writers: by name of each header that names a writer, the address that each such header holds, or None for one that doesn't
-    hold one address that reads one way.
+    writers: by the name of each header that names a writer, the address in each such header, or None if it doesn't have one
+    unambiguous address.
     """
 
     envelope: Envelope
@@ -54,7 +56,7 @@ class Submission:
     directory: RelayDirectory
 
     def ask_for_all(self) -> None:
-        """Asks for everybody that is going to be asked for, in one question (see `CachedRelayDirectory`)."""
+        """Asks about everybody in one query (see `CachedRelayDirectory`)."""
         written = [found for values in self.writers.values() for found in values]
         to = [recipient.address for recipient in self.envelope.recipients]
         deployment = self.holder.deployment
@@ -62,7 +64,7 @@ class Submission:
         self.directory.people_with(deployment.id, {deployment.folding.key(one) for one in everybody if one})
 
     def fault(self) -> str | None:
-        """What in the message isn't the login's, in a sentence; None where all is."""
+        """The part of the message that isn't the login's, in a sentence; None if all of it is."""
         count = len(self.writers["From"])
         if count != 1:
             return "it must have exactly one From, and has " + ("none" if not count else str(count))
@@ -91,12 +93,12 @@ class Submission:
         return None
 
     def _is_receipt(self) -> bool:
-        """A read receipt: it has no envelope sender, so that it can neither bounce nor be answered by a program (RFC 8098 3)."""
+        """A read receipt has no envelope sender, so that it can neither bounce nor be answered by a program (RFC 8098 3)."""
         types = [value for name, value in self.header_lines if name.strip().lower() == b"content-type"]
         return len(types) == 1 and _RECEIPT.match(types[0]) is not None
 
     def is_gmail_asking(self) -> bool:
-        """Is it Gmail's own "Send mail as" confirmation? It isn't proven; but it can go to the login's own addresses alone."""
+        """Is it Gmail's own "Send mail as" confirmation? It isn't proven; but it can only go to the login's own addresses."""
         if self.view.author not in GMAIL_ASKS:
             return False
         sender = self.envelope.sender
@@ -110,7 +112,7 @@ class Submission:
         )
 
     def over(self, use: UseRow, limits: Limits) -> tuple[Refusal, UseRow] | None:
-        """The reply to a message over the login's limits, and what is counted for it; None where there is room."""
+        """The reply to a message over the login's limits, and its count; None if it is within them."""
         now = self.envelope.received_at
         before = self.directory.relay_use(use.login_id, now)
         if before.messages + use.messages > limits.max_messages_per_hour:
@@ -131,7 +133,7 @@ class Submission:
         return Refusal("451", "4.7.1", _sayable(sentence)), counted
 
     def decided(self) -> Decision:
-        """The decision for the login's deployment, on a message that is the login's to send."""
+        """The decision for the login's deployment, on a message that the login may send."""
         return matching.decide_relayed(
             self.envelope,
             self.view,
@@ -142,16 +144,16 @@ class Submission:
         )
 
     def ignored(self, reason: Reason) -> Decision:
-        """The decision that it goes on and is kept on no record."""
+        """The decision to pass it on without recording it."""
         return matching.ignore(self.holder.deployment, self.view, reason, arrival=self.arrival)
 
     def refused(self, reason: Reason) -> Decision:
-        """The decision that it isn't taken."""
+        """The decision to refuse it."""
         return replace(self.ignored(reason), outcome=Outcome.REFUSED)
 
 
 def plan(envelope: Envelope, header_lines: Sequence[Header], directory: RelayDirectory, limits: Limits) -> Plan:
-    """Matches a submitted message, or says why it isn't taken. Errors: DatabaseUnavailable."""
+    """Matches a submitted message, or says why it is refused. Errors: DatabaseUnavailable."""
     view = headers.look(header_lines, envelope_sender=envelope.sender)
     if envelope.login is None:
         return Plan(envelope=envelope, view=view, recipients=Sorted(), refusal=NOT_LOGGED_IN)
@@ -187,7 +189,7 @@ def plan(envelope: Envelope, header_lines: Sequence[Header], directory: RelayDir
 
 
 def owned(addresses: Collection[str], holder: Holder, directory: RelayDirectory) -> set[str]:
-    """Those of these addresses that are the login's user's."""
+    """The addresses that belong to the login's user."""
     keys = {found: holder.deployment.folding.key(found) for found in addresses if found}
     if not keys:
         return set()
@@ -207,7 +209,7 @@ def _writers(header_lines: Sequence[Header]) -> Mapping[str, Sequence[str | None
 
 
 def _read(value: bytes) -> str | None:
-    """The one address, where no reader could show another one; the world takes what we sign for the login's word."""
+    """The one address, if no reader could show another one; receivers take our signature as the login's statement."""
     if len(value) > headers.MAX_AUTHOR_BYTES:  # it may be cut
         return None
     found = candidates.read(value.decode("utf-8", "surrogateescape"))
@@ -219,6 +221,6 @@ def _never(sentence: str) -> Refusal:
 
 
 def _sayable(sentence: str) -> str:
-    """In printable ASCII, as a reply must be (RFC 5321 4.2); a percent sign means something to libmilter's clients."""
+    """In printable ASCII, as a reply must be (RFC 5321 4.2); a percent sign has a meaning for libmilter's clients."""
     plain = sentence.encode("ascii", "backslashreplace").decode("ascii")
     return "".join(char if char.isprintable() else "?" for char in plain)[:_MAX_SENTENCE_CHARS].replace("%", "%%")

@@ -1,6 +1,6 @@
-"""Who is known on the relay: whose the login is and what it may send, and the keys that sign; asked once for each message.
+"""The relay's directory: the owner of a login and its addresses, and the signing keys; queried once for each message.
 
-Each question costs the filter's threads a change, and the relay has many. Used by `session` and `relay`.
+Each query costs the filter a thread switch, and the relay makes many. Used by `session` and `relay`.
 """
 
 from datetime import datetime
@@ -13,13 +13,13 @@ from mailweir.store.people.relay_logins import Holder, Use
 
 
 class RelayDirectory(Directory, Protocol):
-    """Who is known, the logins and the signing keys among them."""
+    """The known people, including the logins and the signing keys."""
 
     def relay_holder(self, login: str) -> Holder | None:
-        """Who stands behind a login."""
+        """The owner of a login."""
 
     def relay_use(self, login_id: int, now: datetime) -> Use:
-        """What a login sent within this hour."""
+        """The login's use within this hour."""
 
     def signing_key(self, deployment_id: int, domain: str) -> SealedKey | None:
         """The key that signs for the domain, if it is the deployment's."""
@@ -29,7 +29,7 @@ class CachedRelayDirectory(CachedDirectory[RelayDirectory]):
     """RelayDirectory for one message."""
 
     def relay_holder(self, login: str) -> Holder | None:
-        """See RelayDirectory; so are the others."""
+        """See RelayDirectory; the same holds for the other methods."""
         holder = self.directory.relay_holder(login)
         if holder:
             self.note_deployment(holder.deployment)

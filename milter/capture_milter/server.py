@@ -1,7 +1,7 @@
-"""`mailweir-milter`: opens the filter's socket, and keeps as many workers on it as the settings say.
+"""`mailweir-milter`: opens the filter's socket, and keeps the configured number of workers on it.
 
-The parent only forks and waits; each worker opens its own connections after the fork, for a child's close would break the
-parent's. A dead worker is replaced; a worker whose parent died ends. SIGTERM ends them all and removes the socket. Where the
+The parent only forks and waits; each worker opens its own connections after the fork, because a child's close would break the
+parent's. A dead worker is replaced; a worker whose parent died ends. SIGTERM ends them all and removes the socket. If the
 settings name a port for metrics, one more child serves the counts. Runs as the unprivileged user that starts it.
 """
 
@@ -43,7 +43,7 @@ _MIN_WORKER_LIFE_SECONDS = 1.0
 
 
 def main() -> None:
-    """The console script. Exit 1 with one line where the settings or the database don't allow to serve."""
+    """The console script. Exit 1 with one line if the settings or the database prevent serving."""
     logger = log.configure(daemons.FILTER.name)
     sessions = _Sessions()
     try:
@@ -58,12 +58,12 @@ def main() -> None:
 
 
 class _Sessions:
-    """What the callbacks use; empty until the worker has its own. libmilter wants the callbacks before the fork."""
+    """The services that the callbacks use; empty until the worker has its own. libmilter needs the callbacks before the fork."""
 
     services: Services | None = None
 
     def session(self, ctx: Any) -> Session:
-        """A new connection's."""
+        """The session of a new connection."""
         assert self.services is not None
         return Session(self.services, ctx)
 
@@ -79,14 +79,14 @@ def _open_socket(path: Path, sessions: _Sessions) -> None:
 
 
 def _keep_workers(config: Settings, sessions: _Sessions, logger: structlog.stdlib.BoundLogger) -> None:
-    workers: dict[int, tuple[int, float]] = {}  # pid: slot, when it started
+    workers: dict[int, tuple[int, float]] = {}  # by pid: slot, start time
     counters = Counters(config.filter.workers) if config.metrics.port else None
     metrics_pid, is_first = 0, True
     own_socket = _inode(config.milter_socket)
 
     def stop(*_: object) -> None:
-        # Not SIGTERM: libmilter looks only every five seconds whether it is to stop, and then removes the socket, which may be
-        # a successor's by then. What is under way gets a 451 from Postfix, and nothing is half done.
+        # Not SIGTERM: libmilter checks only every five seconds whether to stop, and then removes the socket, which may be a
+        # successor's by then. Postfix answers pending messages with 451, and nothing is half done.
         for pid in (*workers, *([metrics_pid] if metrics_pid else [])):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -128,9 +128,10 @@ def _inode(path: Path) -> int | None:
 
 def _bound_heap() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    # libmilter makes a thread for each connection, and glibc would give each its own heap
+    # libmilter makes a thread for each connection, and glibc would give each its own heap.
     libc.mallopt(_M_ARENA_MAX, 2)
-    # malloc raises this bound with what it frees, up to 32 MB; then large mails stay in the heap, in pieces, and it grows
+    # malloc raises this threshold with the sizes that it frees, up to 32 MB; then large mails stay in the heap, fragment it, and
+    # it grows.
     libc.mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM_BYTES)
 
 
@@ -138,9 +139,9 @@ def _serve_metrics(config: Settings, counters: Counters, is_first: bool, logger:
     from capture_milter import metrics
 
     ctypes.CDLL(None).prctl(_PR_SET_NAME, b"mailweir-metrics")
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the filter's socket among them
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # including the filter's socket
     if not is_first:
-        time.sleep(metrics.RETRY_SECONDS)  # here, and not in the parent, which looks after the workers
+        time.sleep(metrics.RETRY_SECONDS)  # here, and not in the parent, which monitors the workers
     metrics.serve(config, counters, logger)
 
 

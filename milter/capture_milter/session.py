@@ -1,10 +1,9 @@
-"""The callbacks of one SMTP connection: they collect, ask `handling`, and carry out its answer.
+"""The callbacks of one SMTP connection: they collect data, call `handling`, and carry out its answer.
 
-Never decides, parses or writes by itself. Postfix waits for an answer only at the end of the message: to wait at a body chunk,
-for a SKIP, would cost every message a round trip to spare the few that are large and unwanted some copying. Anything unexpected
-is `451 4.3.0`, with a traceback in the log and the queue id: the sender tries again and nothing is lost. libmilter calls each
-object from one thread at a time. Registered by `server`; without pymilter's `Base`, whose layers cost a fifth of the filter's
-CPU.
+Never decides, parses or writes by itself. Postfix waits for an answer only at the end of the message: waiting at a body chunk,
+for a SKIP, would cost every message a round trip, only to save copying for the few large unwanted ones. Anything unexpected gives
+`451 4.3.0`, with a traceback in the log and the queue id: the sender tries again and nothing is lost. libmilter calls each object
+from one thread at a time. Registered by `server`; without pymilter's `Base`, whose layers cost a fifth of the filter's CPU.
 """
 
 import threading
@@ -38,7 +37,7 @@ from mailweir.traces import Traces
 COMMIT_TIMEOUT_SECONDS = 60.0
 _KEEP_ALIVE_SECONDS = 5.0
 ACTIONS = milter.ADDHDRS | milter.ADDRCPT | milter.DELRCPT | milter.CHGFROM | milter.SETSYMLIST
-# No callback for these, no waiting for an answer at those; headers with their white space and folds.
+# Disables these callbacks, and waiting for answers at those; headers come with their white space and folds.
 PROTOCOL = (
     (milter.P_NOHELO | milter.P_NODATA | milter.P_NOUNKNOWN | milter.P_NOEOH)
     | (milter.P_NR_CONN | milter.P_NR_MAIL | milter.P_NR_RCPT | milter.P_NR_HDR | milter.P_NR_BODY)
@@ -48,7 +47,7 @@ PROTOCOL = (
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a worker's connections share."""
+    """The objects that a worker's connections share."""
 
     readers: Readers
     group_commit: GroupCommit
@@ -102,23 +101,23 @@ class Session:
         self._body: list[bytes] = []  # of a possible confirmation only
         self._signing: Signing | None = None
         self._completion: Completion | None = None
-        self._failure: Exception | None = None  # told at the end of the message
+        self._failure: Exception | None = None  # reported at the end of the message
 
     def connect(self, hostaddr: Any) -> int:
-        """Notes the client, and by which door it came (master.cf's milter_macro_daemon_name)."""
+        """Notes the client, and the service that accepted it (master.cf's milter_macro_daemon_name)."""
         self._client = hostaddr[0] if hostaddr else ""
         self._daemon = self._ctx.getsymval("{daemon_name}")
         return milter.NOREPLY
 
     def envfrom(self, sender: bytes) -> int:
-        """A new message begins; whatever the connection brought before is forgotten."""
+        """A new message begins; data from earlier messages of the connection is dropped."""
         self._reset()
         self._sender = sender.decode("utf-8", "surrogateescape")
         self._login = self._ctx.getsymval("{auth_authen}")
         return milter.NOREPLY
 
     def envrcpt(self, recipient: bytes) -> int:
-        """Notes a recipient as it was typed, and as Postfix reads it."""
+        """Notes a recipient as typed, and as Postfix reads it."""
         typed = recipient.decode("utf-8", "surrogateescape")
         self._recipients.append(read_recipient(typed, self._ctx.getsymval("{rcpt_addr}")))
         return milter.NOREPLY
@@ -131,7 +130,7 @@ class Session:
         return milter.NOREPLY
 
     def body(self, chunk: bytes) -> int:
-        """Takes a part of the body, where somebody wants it."""
+        """Takes a part of the body, if it is needed."""
         if self._failure is None:
             try:
                 self._take(chunk)
@@ -178,7 +177,7 @@ class Session:
 
     @contextmanager
     def _large_turn(self) -> Iterator[None]:
-        """A worker holds one large message in memory at a time: a database driver keeps copies of what it writes."""
+        """A worker holds one large message in memory at a time: a database driver keeps copies of the data that it writes."""
         if self._assembly is None or not self._assembly.is_large:
             yield
             return
@@ -194,12 +193,12 @@ class Session:
             self._services.large_turn.release()
 
     def abort(self) -> int:
-        """The message ends before its end; can come twice."""
+        """The message is aborted; may be called twice."""
         self._reset()
         return milter.CONTINUE
 
     def close(self) -> int:
-        """The connection ends: lets go of libmilter's side, which holds on to this object."""
+        """The connection ends: releases libmilter's side, which holds a reference to this object."""
         self._reset()
         self._ctx.setpriv(None)
         self._ctx = None
@@ -228,7 +227,7 @@ class Session:
         return self._plan
 
     def _completed(self) -> Plan:
-        """The plan at the end of the message: now the headers are known that it lacked, with which it goes out and on record."""
+        """The plan at the end of the message: now the missing headers are known, with which it is sent and recorded."""
         plan = self._planned()
         if self._completion:
             self._plan = plan = handling.complete(plan, self._completion.headers())
@@ -248,7 +247,7 @@ class Session:
         if answer.discard:
             return milter.DISCARD
         if answer.loop_mark:
-            # At index 0 it lands above Received, where no signature covers it; with P_HDR_LEADSPC its space is ours to add.
+            # At index 0 it lands above Received, where no signature covers it; with P_HDR_LEADSPC we add its leading space.
             self._ctx.addheader(LOOP_HEADER.decode(), f" {answer.loop_mark}", 0)
         if answer.sender is not None:
             self._ctx.chgfrom(f"<{answer.sender}>", None)
@@ -259,14 +258,14 @@ class Session:
         return self._accept()
 
     def _accept(self) -> int:
-        """What goes on from the relay gets what it lacked, and is signed; of Postfix's notices goes on what is owed."""
+        """Mail from the relay gets its missing headers, and is signed; of Postfix's notices only the permitted ones are sent."""
         if self._login is None and self._daemon == notices.DAEMON_NAME:
             return milter.ACCEPT if self._is_owed() else milter.DISCARD
         added = self._plan.added if self._plan else ()
         for name, value in added:
-            # Below the message's own, as Postfix itself would; with P_HDR_LEADSPC the value brings its space.
+            # Below the message's own headers, as Postfix would add them; with P_HDR_LEADSPC the value includes its space.
             self._ctx.addheader(name.decode("ascii"), value.decode("ascii"))
-        if self._signing:  # on top of all others
+        if self._signing:  # above all others
             self._ctx.addheader(signing.NAME, self._signing.value(added=added), 0)
         return milter.ACCEPT
 

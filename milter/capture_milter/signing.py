@@ -1,8 +1,8 @@
-"""The DKIM signature of what is relayed: with which key, and the body's digest while its chunks pass.
+"""The DKIM signature of relayed mail: the choice of the key, and the body's digest while its chunks pass.
 
-The database is asked which key signs for each relayed message, so that a rotation counts at the next one on every host; what a
-worker keeps are keys that it has opened. A key that can't be opened is an error (451, the sender keeps the mail), for mail that
-should be signed is worth little unsigned. Called by `session`.
+The database is queried for the signing key for each relayed message, so that a rotation counts at the next one on every host; a
+worker caches decrypted keys. A key that can't be decrypted is an error (451, the sender keeps the mail), because mail that should
+be signed is worth little unsigned. Called by `session`.
 """
 
 from collections import OrderedDict
@@ -23,7 +23,7 @@ MAX_KEYS = 1_000  # 5 kB each
 
 
 class KeyDirectory(Protocol):
-    """Whose key signs."""
+    """The directory of signing keys."""
 
     def deployments(self, domains: Collection[str]) -> Mapping[str, DeploymentRef]:
         """See mailweir.directory.Directory."""
@@ -33,7 +33,7 @@ class KeyDirectory(Protocol):
 
 
 class Signing:
-    """One message's signature in the making."""
+    """The signature of one message while it is computed."""
 
     def __init__(self, key: SigningKey, headers: Sequence[Header]) -> None:
         self._key = key
@@ -41,13 +41,13 @@ class Signing:
         self._body = RelaxedBody()
 
     def add(self, chunk: bytes) -> None:
-        """Takes the next part of the body."""
+        """Adds the next part of the body."""
         self._body.update(chunk)
 
     def value(self, now: datetime | None = None, added: Sequence[Header] = ()) -> str:
-        """The header's value, as libmilter wants it: its own leading space, and folds of LF and a tab.
+        """The header's value, as libmilter needs it: its own leading space, and folds of LF and a tab.
 
-        added: the headers that go out below the message's own.
+        added: the headers that are added below the message's own.
         """
         headers = [*self._headers, *added]
         signature = self._key.signature(headers, self._body.digest(), now or datetime.now(UTC))
@@ -55,7 +55,7 @@ class Signing:
 
 
 class Signers:
-    """A worker's opened keys. key_file: see `secrets_file`. enabled: False where others sign."""
+    """A worker's decrypted keys. key_file: see `secrets_file`. enabled: False if another system signs."""
 
     def __init__(self, key_file: Path, *, enabled: bool) -> None:
         self._key_file = key_file
@@ -67,7 +67,7 @@ class Signers:
     ) -> Signing | None:
         """For a message of the relay whose author's domain has a key of the login's deployment; else None.
 
-        Errors: DatabaseUnavailable; SettingsError where the key file is missing or another one.
+        Errors: DatabaseUnavailable; SettingsError if the key file is missing or is another one.
         """
         if not self._enabled or login is None or view.author is None:
             return None
@@ -78,7 +78,7 @@ class Signers:
     def _open(self, sealed: SealedKey) -> SigningKey:
         key = self._opened.get(sealed)
         if key is None:
-            secrets = secrets_file.load(self._key_file)  # anew: it may have been put right since
+            secrets = secrets_file.load(self._key_file)  # read again: it may have been repaired since
             key = SigningKey(sealed.domain, sealed.selector, sealed.private_der(secrets))
             self._opened[sealed] = key
             if len(self._opened) > MAX_KEYS:

@@ -1,6 +1,6 @@
-"""A real browser for the tests of what a page shows: Debian's chromium, driven by playwright. `make test` installs both.
+"""A real browser for the tests of pages: Debian's chromium, driven by playwright. `make test` installs both.
 
-Whatever name of the samples it looks up leads to a trap of the tests' own: a connection that sends nothing counts, too.
+Every name of the samples that it looks up resolves to a trap of the tests' own: a connection that sends nothing counts, too.
 """
 
 import importlib
@@ -33,7 +33,7 @@ def _playwright() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Chromium:
-    """A browser of playwright's, and where it ends up when it wants to go anywhere else than to this machine."""
+    """A browser of playwright's, and the trap for all its connections to other hosts."""
 
     browser: Any
     trap: Trap
@@ -47,7 +47,7 @@ def chromium() -> Iterator[Chromium]:
         browser = driver.chromium.launch(
             executable_path=str(CHROMIUM),
             args=[
-                # what the browser itself asks of its makers leads nowhere
+                # Requests of the browser itself to its makers lead nowhere.
                 f"--host-resolver-rules=MAP *.example 127.0.0.1:{trap.port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1,"
                 " EXCLUDE localhost",
                 *(["--no-sandbox"] if os.geteuid() == 0 else []),  # as root it refuses to start otherwise

@@ -115,7 +115,7 @@ def deliver(page: Page) -> dict[str, int]:
 
 
 def deliver_unknown(page: Page) -> None:
-    """A mail of somebody whom nobody made a contact: it isn't recorded."""
+    """A mail of an unknown person: it isn't recorded."""
     now = page.clock.at
     page.clock.pass_by(-20 * 60)
     one = Sample(about="unknown", hours=0, subject="A new house", text="", author=STRANGER, proof="")

@@ -33,7 +33,8 @@ from tests.page import Page, make_page
 from tests.ports import free_port
 
 NOW = datetime(2026, 11, 24, 9, 12, 55, tzinfo=UTC)
-ROLES = {"richard": Role.USER, "boss": Role.ADMIN, "root": None}  # accounts: a user, an admin who is none, an operator
+# accounts: a user, an admin who isn't a user, an operator
+ROLES = {"richard": Role.USER, "boss": Role.ADMIN, "root": None}
 _ZONE = {
     ("_spf.example.net", "TXT"): ['"v=spf1 ip4:192.0.2.9 -all"'],
     ("firm.example", "TXT"): ['"v=spf1 include:_spf.mail.example include:_spf.example.net ~all"'],
@@ -168,7 +169,7 @@ def _publish(page: Page, zone: MoodyZoneServer) -> None:
 
 
 def _write_logs(page: Page, mail: dict[str, int]) -> None:
-    """What was read and changed, and what hosts report of themselves."""
+    """Log entries of readers and changes, and the hosts' health reports."""
     database, demo, now = page.database, page.demo, page.clock()
     for name in ("questions", "visit"):
         reader_log.note(database, demo.id, page.account("richard").id, mail[name], reader_log.What.TEXT, now)

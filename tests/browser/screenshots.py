@@ -1,6 +1,6 @@
 """Pictures of the page for the documentation, of a site with sample mail: `make screenshots` writes docs/pictures/*.png.
 
-They are of 256 colours where Pillow is there to do it: half the bytes, and nobody sees the difference.
+They have 256 colours if Pillow is installed: half the bytes, without a visible difference.
 """
 
 import importlib
@@ -24,7 +24,7 @@ _COLOURS = 256
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """path: of the page, with places for the sample's ids. name: of the account that looks at it."""
+    """path: of the page, with places for the sample's ids. name: of the account that opens it."""
 
     file: str
     path: str
@@ -48,7 +48,7 @@ PICTURES_TAKEN = (
 
 
 def main() -> int:
-    """Takes each; the exit code: 1 where one is too large."""
+    """Takes each picture; returns the exit code: 1 if one is too large."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     PICTURES.mkdir(exist_ok=True)
     large = []

@@ -1,4 +1,4 @@
-"""Where the tests' browser gets its pages from, and where it ends up when it wants to go anywhere else."""
+"""The server of the tests' browser, and the trap for its connections to other hosts."""
 
 import socket
 import threading
@@ -10,7 +10,7 @@ from tests.unit.reading.mails import PNG
 
 
 class Site:
-    """Pages on 127.0.0.1, by path. What is asked for and isn't there is answered with a picture."""
+    """Pages on 127.0.0.1, by path. A request for an unknown path gets a picture."""
 
     def __init__(self) -> None:
         self.pages: dict[str, bytes] = {}
@@ -27,7 +27,7 @@ class Site:
                     self.wfile.write(PNG if page is None else page)
 
             def log_message(self, *_: object) -> None:
-                """Nothing: the tests tell what was asked for."""
+                """Logs nothing: the tests report the requests."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)

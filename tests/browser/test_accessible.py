@@ -1,6 +1,6 @@
 """Every page for everybody: axe-core finds nothing, in light and dark, wide and on a phone; without a script; by keyboard alone.
 
-The pages are those of the application's routes, with the ids of a sample site: a new route is looked at without a line here.
+The pages are those of the application's routes, with the ids of a sample site: a new route is tested without a line here.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.browser.sample_site import SampleSite, sample_site
 from tests.page_routes import ROUTES, bare_application, every_route
 from webapp.access import Access
 
-# Who looks at a page that is open to these
+# The readers of a page by its access rule.
 _READERS = {
     Access.PUBLIC: "",
     Access.SIGNED_IN: "richard",
@@ -40,7 +40,7 @@ PAGES = [
     for one in every_route(bare_application())
     if one.method == "GET" and one.endpoint not in _NO_PAGES
 ]
-# What the routes alone don't show
+# States that the routes alone don't show.
 MORE = [
     ("richard", "/activities?direction=incoming&since=2026-11-01"),
     ("richard", "/activities?contact=nobody%40client.example"),
@@ -63,7 +63,7 @@ _LOOKS = [(width, scheme) for width in (1280, 360) for scheme in ("light", "dark
 _OPEN_ALL = "document.querySelectorAll('details:not(.own)').forEach(one => one.open = true)"
 _OPEN_MENU = "document.querySelector('details.own').open = true"
 _OVERFLOW = "document.scrollingElement.scrollWidth - innerWidth"
-_NOT_THERE = "Failed to load resource: the server responded with a status of 4"  # of pages that say what is wrong
+_NOT_THERE = "Failed to load resource: the server responded with a status of 4"  # of pages that report an error
 # A mail's document isn't the page's to mend
 _AXE = """axe.run(document, {iframes: false, rules: {'target-size': {enabled: true}}}).then(
   found => found.violations.map(one => `${one.id}: ${one.nodes.slice(0, 3).map(node => node.html).join(' | ')}`))"""
@@ -75,7 +75,7 @@ _FOCUSED = """(() => {
 
 
 class Reader:
-    """Opens pages as whoever it is, each in one browser. faults: what it found on the way."""
+    """Opens pages as each account, each in one browser. faults: found on the way."""
 
     def __init__(self, chromium: Chromium, site: SampleSite, *, has_script: bool = True) -> None:
         self._browser, self._site, self._has_script = chromium.browser, site, has_script
@@ -84,7 +84,7 @@ class Reader:
         self.said: list[str] = []
 
     def page(self, name: str) -> Any:
-        """Their browser; of nobody who is signed in without a name."""
+        """The account's browser; a signed-out one without a name."""
         if name not in self._pages:
             options = {"java_script_enabled": self._has_script}
             signed_in = self._site.signed_in(self._browser, name, **options) if name else None
@@ -100,7 +100,7 @@ class Reader:
         return page
 
     def faults(self, name: str, path: str, opening: str = _OPEN_ALL) -> list[str]:
-        """What is wrong with the page in any of the looks, before and after that is opened."""
+        """The page's faults in each display mode, before and after that part is opened."""
         page = self.open(name, path)
         page.evaluate(self.axe)
         found = []
@@ -122,7 +122,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def site(chromium: Chromium) -> Iterator[SampleSite]:
-    """chromium: nothing is made where there is no browser to see it."""
+    """chromium: without a browser nothing is set up."""
     with sample_site() as made:
         yield made
 
@@ -247,7 +247,7 @@ def test_keys_walk_through_the_list_and_do_what_is_to_be_done(reader: Reader) ->
         page.keyboard.press("e")
     assert "1 to-do is done." in page.inner_text("main")
     assert "The radiator in the kitchen" not in page.inner_text("main ul.list")
-    assert page.evaluate(_FOCUSED)["words"] == "Re: Your offer"  # it goes on where one was
+    assert page.evaluate(_FOCUSED)["words"] == "Re: Your offer"  # it continues at the same place
     with page.expect_navigation():
         page.keyboard.press("u")
     assert "The radiator in the kitchen" in page.inner_text("main ul.list")
@@ -265,5 +265,5 @@ def test_a_key_does_what_a_messages_own_button_does(reader: Reader) -> None:
 
 
 def test_no_page_wants_what_its_policy_refuses(reader: Reader) -> None:
-    """After all the others: what browsers said meanwhile."""
+    """After all the others: the browsers' messages meanwhile."""
     assert [one for one in reader.said if not one.startswith(_NOT_THERE)] == []

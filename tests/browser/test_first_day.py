@@ -21,19 +21,19 @@ SECONDS = 20
 
 
 class Person:
-    """Who clicks, and counts the clicks. Typing is free: it is typed once."""
+    """A person, who clicks; the clicks are counted. Typing is free: each text is typed once."""
 
     def __init__(self, page: Any) -> None:
         self.page = page
         self.clicks = 0
 
     def click(self, role: str, name: str) -> None:
-        """Clicks what is there under that name."""
+        """Clicks the element with that role and name."""
         self.clicks += 1
         self.page.get_by_role(role, name=re.compile(name)).first.click()
 
     def open(self, summary: str) -> None:
-        """Clicks what opens a part of the page."""
+        """Clicks the summary that opens a part of the page."""
         self.clicks += 1
         self.page.locator("summary", has_text=summary).first.click()
 
@@ -49,7 +49,7 @@ class Person:
 
 @pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.smoke), "postgresql"])
 def stack(request: pytest.FixtureRequest, chromium: Chromium) -> Iterator[Stack]:
-    """All of Mailweir on loopback, with its page, and with nobody known but richard. chromium: nothing starts without it."""
+    """All of Mailweir on loopback, with its page, and richard as the only user. chromium: nothing starts without it."""
     own = {} if request.param == "sqlite" else {"database": str(request.getfixturevalue("postgresql_url"))}
     with stack_maker() as make:
         made = make(web={"port": free_port()}, **own)
@@ -60,7 +60,7 @@ def stack(request: pytest.FixtureRequest, chromium: Chromium) -> Iterator[Stack]
 
 @pytest.fixture
 def person(chromium: Chromium) -> Iterator[Person]:
-    """Somebody with a browser, who may read what was copied."""
+    """A person with a browser that may read the clipboard."""
     context = chromium.browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     context.set_default_timeout(SECONDS * 1000)
     yield Person(context.new_page())
@@ -68,7 +68,7 @@ def person(chromium: Chromium) -> Iterator[Person]:
 
 
 def forwarded(stack: Stack, to: str) -> None:
-    """What a mailbox forwards to the capture address, of a mail that richard writes to himself."""
+    """The mail that a mailbox forwards to the capture address, of a mail from richard to himself."""
     raw = (
         f"From: Richard <{PRIVATE}>\r\nTo: richard@firm.example\r\nSubject: Does it work?\r\n"
         "Date: Tue, 24 Nov 2026 03:12:55 +0000\r\nMessage-ID: <try@home.example>\r\n\r\nI hope so.\r\n"

@@ -1,4 +1,4 @@
-"""The documentation's examples of nginx and Caddy, before a `mailweir-web` of its own: what a browser gets through them."""
+"""The documentation's examples of nginx and Caddy, in front of a separate `mailweir-web`, as seen by a browser."""
 
 import http.client
 import os
@@ -47,7 +47,7 @@ class Front:
     link: str
 
     def ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
-        """A request to the page's name, wherever that is in DNS."""
+        """A request to the page's name, with any DNS."""
         context = ssl.create_default_context(cafile=str(self.certificate))
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS)
@@ -173,6 +173,6 @@ def test_a_form_of_another_site_is_refused(front: Front) -> None:
 
 @pytest.mark.parametrize("front", [nginx], ids=["nginx"], indirect=True)
 def test_what_is_too_large_is_refused_before_any_of_it_is_sent(front: Front) -> None:
-    """Caddy begins to read, and says it later: what its answer meets then is the client's affair."""
+    """Caddy begins to read, and rejects it later: its answer may reach the client after an error there."""
     large = {"Origin": f"https://{NAME}", "Content-Length": "25000000"}
     assert front.ask("POST", "/sign-out", b"", large).status == 413

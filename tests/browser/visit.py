@@ -1,13 +1,13 @@
-"""Shows HTML to a browser and tells all that it did because of it."""
+"""Shows HTML to a browser and reports everything that the browser then does."""
 
 from typing import Any
 
 from tests.browser.site import Site, Trap
 
-_SETTLES_MILLISECONDS = 40  # for what a page does by itself a little later: it goes elsewhere, or fetches ahead
+_SETTLES_MILLISECONDS = 40  # for a page's delayed actions: navigation, or prefetching
 PAGE = "<!doctype html><html><head><meta charset=utf-8><title>x</title></head><body>{}</body></html>"
-# What the browser made of the page, and what happens when somebody touches all of it. Then the same with the page's own HTML,
-# read again, as scripts of a page would do that.
+# The browser's view of the page, and the effects of touching everything. Then the same with the page's own HTML, parsed again, as
+# a page's scripts would do that.
 _LOOK = """
 async () => {
   const faults = [];
@@ -80,7 +80,7 @@ _LOOK_HERE = (
 
 
 class Visitor:
-    """A browser, what it is shown, and where it goes otherwise."""
+    """A browser, its page, and the trap for its other connections."""
 
     def __init__(self, browser: Any, site: Site, trap: Trap) -> None:
         self._browser, self._site, self._trap = browser, site, trap
@@ -90,7 +90,7 @@ class Visitor:
         self._page: Any = None
 
     def faults(self, html: str) -> list[str]:
-        """All that a browser does, or lets others do, because of this HTML; empty where it only shows it.
+        """Everything that a browser does, or lets others do, because of this HTML; empty if it only shows it.
 
         A picture may come from `attachments/3`, beside the page, and a raster image from the HTML itself.
         """
@@ -107,7 +107,7 @@ class Visitor:
             self._found.append(f"was disturbed: {error}")
         del self._site.pages[path]
         self._found += (f"connects: {one!r}" for one in self._trap.connections[connections:])
-        if self._found and self._page:  # whatever it still does is not to count for the next one
+        if self._found and self._page:  # its further actions must not count for the next page
             self._page.context.close()
             self._page = None
         return self._found

@@ -1,6 +1,6 @@
-"""Imports of contacts by the page's worker, for a scenario that kills it: one file after the other, and what is there in the end.
+"""Imports of contacts by the page's worker, for a scenario that kills it: one file after the other, and the final result.
 
-Wants them by the store, as a form of the page does. Called by `scenarios`.
+Requests them through the store, as a form of the page does. Called by `scenarios`.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ ROWS_OF_A_COMPANY = 50
 _SECONDS = 120.0
 _ALL = 1_000_000
 _CLIENT = "client@client.example"
-# who is there already, with the activities of the load; and two lines that can't be contacts
+# Existing contacts, with the activities of the load; and two lines that can't be contacts.
 _OTHER_ROWS = f"The client,{_CLIENT},\r\nNobody,,\r\nOur own,somebody@demo.example.net,\r\n"
 _REPORTED = {
     "added": NEW_ROWS,
@@ -91,7 +91,7 @@ class Imports:
             database.execute(sql, (rfc3339(_now() - timedelta(seconds=1)),))
 
     def finish(self) -> None:
-        """Waits until the last file is imported; AssertionError where anything is otherwise than if nobody had died."""
+        """Waits until the last file is imported; AssertionError if anything differs from a run without kills."""
         wait_until(self._is_over, "the last job is over", _SECONDS)
         if self._last.kind == contact_files.PREVIEW:
             self.go_on()

@@ -1,7 +1,7 @@
 """Senders: deliver a mix of mail, and try again on a 4xx or a cut connection until each message is acknowledged.
 
-Never gives a message up before the load's own deadline, as a real sender wouldn't. What was sent and answered stays in
-`Load.messages`, for `verdict`. Called by `run`.
+Never gives up a message before the load's own deadline, like a real sender. The messages and answers stay in `Load.messages`, for
+`verdict`. Called by `run`.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _GOOGLE = "forwarding-noreply@google.com"
 
 
 class Kind(StrEnum):
-    """What becomes of a message, and by which way."""
+    """The expected result of a message, and its route."""
 
     FORWARDED = "forwarded"  # a contact's, at a capture address: captured
     COPIED = "copied"  # a user's, at the log address: captured
@@ -51,7 +51,7 @@ _SIZES = (60, 900, 5_000, 40_000)
 
 @dataclass
 class Message:
-    """One message, and how it fared. digest: of all its bytes; codes: of each try, 0 for a cut connection."""
+    """One message, and its tries. digest: of all its bytes; codes: of each try, 0 for a cut connection."""
 
     message_id: str
     kind: Kind
@@ -135,7 +135,7 @@ class Load:
         return made
 
     def _deliver(self, waiting: list[tuple[Message, bytes]]) -> list[tuple[Message, bytes]]:
-        """One connection; what has to be tried again."""
+        """One connection; returns the messages to try again."""
         open_ones = list(waiting)
         try:
             with smtplib.SMTP("127.0.0.1", self._port, "client.example", timeout=TIMEOUT_SECONDS) as smtp:
@@ -168,7 +168,7 @@ def _note(messages: list[tuple[Message, bytes]], code: int, complaint: str) -> N
 
 
 def _transact(smtp: smtplib.SMTP, kind: Kind, raw: bytes) -> tuple[int, str]:
-    """The reply that decides: 250 at the end of the message, or the first one that refuses."""
+    """The decisive reply: 250 at the end of the message, or the first refusal."""
     sender, _, recipient = _ENVELOPES[kind]
     for command in (f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>"):
         code, text = smtp.docmd(command)

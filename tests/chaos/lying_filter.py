@@ -1,4 +1,5 @@
-"""`mailweir-milter` with the worst of faults: it acknowledges what it couldn't write. test_chaos.py wants it seen."""
+"""`mailweir-milter` with the worst fault: it acknowledges messages that it couldn't write. test_chaos.py expects this to be
+detected."""
 
 import milter
 from capture_milter import server

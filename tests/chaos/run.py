@@ -1,6 +1,6 @@
 """Runs scenarios, each on a stack of its own, and prints their figures. `python -m tests.chaos.run` is the long form.
 
-Exit 1 on any violation. A scenario that can't be run here (no PostgreSQL, no right to mount) is named and left out. Called by
+Exit 1 on any violation. A scenario that isn't possible here (no PostgreSQL, no right to mount) is named and left out. Called by
 `make chaos`, and by test_chaos.py for the short form.
 """
 
@@ -41,7 +41,7 @@ def _cluster(database: str) -> Iterator[Cluster | None]:
 
 
 def missing(scenario: Scenario, database: str) -> str:
-    """Why it can't be run here; empty where it can."""
+    """Why it isn't possible here; empty if it is."""
     if database == "postgresql" and postgresql.server_programs() is None:
         return "needs PostgreSQL's server"
     if scenario.needs_mount and not can_mount(Path(tempfile.mkdtemp(prefix="mailweir-mount-"))):
@@ -50,7 +50,7 @@ def missing(scenario: Scenario, database: str) -> str:
 
 
 def run(scenario: Scenario, database: str, *, budget: int, seconds: float, keep: bool = False) -> Figures:
-    """One scenario. keep: a stack with a violation is left, stopped, for a look at it."""
+    """Runs one scenario. keep: a stack with a violation is left, stopped, for inspection."""
     began = time.monotonic()
     with _cluster(database) as cluster:
         site = Site(

@@ -36,7 +36,7 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        """What it is called by."""
+        """Its name."""
         return self.act.__name__
 
 
@@ -82,7 +82,7 @@ def kill_lookups(site: Site) -> None:
 
 @scenario(short=3, is_kill=True, has_page=True)
 def kill_page(site: Site) -> None:
-    """kill -9 of the page, its worker amid the import of a file of contacts; the next worker goes on where that one died."""
+    """kill -9 of the page, with its worker in the middle of an import of contacts; the next worker continues there."""
     imports = Imports(site.database_url)
     while site.goes_on():
         imports.go_on()
@@ -172,7 +172,7 @@ def database_slow_by_20_s(site: Site) -> None:
 
 @scenario("sqlite", prepare=Site.limit_pages)
 def database_full_by_max_page_count(site: Site) -> None:
-    """SQLite may not take another page (`max_page_count`): 451 to what needs one, until it may."""
+    """SQLite may not add another page (`max_page_count`): 451 for mail that needs one, until it may."""
     while site.goes_on():
         site.set_max_pages(1)  # SQLite reads: no more than there are
         for pid in site.filter_processes()[1]:
@@ -268,7 +268,7 @@ def kill_database_backend(site: Site) -> None:
     cluster = site.cluster
 
     def victims() -> list[int]:
-        cluster.revive()  # the death of the one that recovers, or of too many, ends the server
+        cluster.revive()  # the death of the recovering process, or of too many, ends the server
         return _children(cluster.pid)
 
     site.kill_again_and_again(victims)
@@ -295,7 +295,7 @@ def database_shut_down_at_once(site: Site) -> None:
 
 @scenario("postgresql", short=1)
 def database_cut_off(site: Site) -> None:
-    """The server's socket is moved away and its connections are ended: nobody reaches it; and back."""
+    """The server's socket is moved away and its connections are ended: it is unreachable; and then back."""
     assert site.cluster is not None
     cluster = site.cluster
     while site.goes_on():
@@ -319,7 +319,7 @@ def _stop_again_and_again(site: Site, number: int) -> None:
 def _children(pid: int) -> list[int]:
     with open(f"/proc/{pid}/task/{pid}/children") as file:  # noqa: PTH123
         children = [int(child) for child in file.read().split()]
-    # without the one that recovers: its death ends the postmaster, which is kill_database_server's part
+    # Without the recovering process: its death ends the postmaster, which kill_database_server covers.
     return [child for child in children if b"startup" not in _command(child)]
 
 

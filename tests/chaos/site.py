@@ -1,4 +1,4 @@
-"""Where a scenario takes place: a stack of its own, its database, and what counts the blows.
+"""The place of a scenario: a stack of its own, its database, and the count of kills.
 
 Called by `scenarios`; made by `run`.
 """
@@ -118,13 +118,13 @@ class Site:
                 self.kill(self.chance.choice(found))
 
     def kill(self, pid: int) -> None:
-        """One blow with -9, where that one still lives."""
+        """One kill -9, if the process still lives."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             self.faults += 1
 
     def filter_processes(self) -> tuple[list[int], list[int]]:
-        """The filter's parent, and its workers; by who is whose child."""
+        """The filter's parent, and its workers; by parent ids."""
         pids = self.stack.pids("mailweir-milter")
         parents = {pid: _parent(pid) for pid in pids}
         return [p for p in pids if parents[p] not in pids], [p for p in pids if parents[p] in pids]
@@ -148,7 +148,7 @@ class Site:
         self.stack.script = self._bin / "mailweir"
 
     def limit_pages(self) -> None:
-        """The filter goes by `set_max_pages`."""
+        """The filter obeys `set_max_pages`."""
         self.replace_filter("limited_filter.py")
 
     def replace_filter(self, name: str) -> None:
@@ -171,7 +171,7 @@ class Site:
         self.put_in_place(daemons)
 
     def mount_small(self, size_bytes: int) -> None:
-        """What the database is in becomes a file system of this size: SQLite's folder, or PostgreSQL's tablespace."""
+        """Puts the database's folder onto a file system of this size: SQLite's folder, or PostgreSQL's tablespace."""
         self._small = self.cluster.folder / "small" if self.cluster else self.database_dir
         self._small.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "chaos", self._small], check=True)

@@ -18,7 +18,7 @@ from tests.needs import lacks
 AT_ONCE = 6
 SECONDS = 40.0
 LYING_TRIES = 3  # one message at a time is lied about, and none where the lock happens to be let go just then
-# On PostgreSQL what is its own, and one that is common to both.
+# On PostgreSQL its own scenarios, and a common one.
 SHORT = [
     (scenario, database)
     for scenario in scenarios.ALL
@@ -62,7 +62,7 @@ def test_a_filter_that_acknowledges_without_a_commit_is_noticed() -> None:
     def prepare(site: Site) -> None:
         site.replace_filter("lying_filter.py")
 
-    # the look-ups go on reading, so mail comes in; what the filter can't write it says that it has
+    # The look-ups continue to read, so mail comes in; the filter acknowledges mail that it can't write.
     lying = Scenario(scenarios.database_locked_for_25_s, ("sqlite",), 1, False, prepare)
     tries = (run.run(lying, "sqlite", budget=1, seconds=SECONDS).violations for _ in range(LYING_TRIES))
     # as soon as one shows it

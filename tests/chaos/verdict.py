@@ -1,4 +1,4 @@
-"""What was acknowledged against what is in the database: law 1 and law 2, and the figures of a scenario.
+"""Compares acknowledged messages with the database: law 1 and law 2, and the figures of a scenario.
 
 Reads through the store's own connection, so it is the same for both databases. Called by `run`.
 """
@@ -50,7 +50,7 @@ def row(figures: Figures) -> tuple[str, ...]:
 
 
 def judge(messages: Collection[Message], database_url: DatabaseUrl, allowed: Collection[int]) -> tuple[list[str], int]:
-    """What is wrong, and how many repeats were absorbed. allowed: 5xx replies that the scenario may cause."""
+    """The violations, and the number of absorbed repeats. allowed: 5xx replies that the scenario may cause."""
     decisions: dict[str, set[str]] = {}
     activities: dict[str, list[tuple[int, int, bytes]]] = {}
     with closing(Database(database_url)) as database:

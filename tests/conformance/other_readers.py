@@ -1,4 +1,4 @@
-"""Readers of addresses that others wrote, each asked what it shows of many texts. None shares code with another one."""
+"""Address parsers by other authors: each parses many texts. None shares code with another one."""
 
 import email.policy
 import json
@@ -11,13 +11,13 @@ from typing import Any, cast
 
 from tests.needs import lacks
 
-Shown = dict[str, list[list[str]]]  # by reader: for each text the addresses, as the reader gives them
+Shown = dict[str, list[list[str]]]  # by parser: for each text the addresses, as the parser gives them
 _SCRIPTS = Path(__file__).with_name("readers")
 _NODE_MODULES = Path(__file__).parents[1] / "gmail" / "node_modules"
 
 
 def ask_all(texts: Sequence[str]) -> Shown:
-    """What all readers show. Skips the test where one isn't installed."""
+    """The results of all parsers. Skips the test if one isn't installed."""
     perl = _ask(["perl", str(_SCRIPTS / "perl_readers.pl")], texts, "libmailtools-perl and libemail-address-xs-perl")
     nodes = sorted(_NODE_MODULES.glob("node-linux-*/bin/node"))
     if not nodes:
@@ -49,7 +49,7 @@ def _each(read: Callable[[str], list[str]], texts: Sequence[str]) -> list[list[s
 def _lenient(text: str) -> list[str]:
     unchecked: Any = getaddresses
     try:
-        # without the check that newer versions have: what older ones show counts
+        # Without the check of newer versions: the results of older ones count.
         pairs = unchecked([text], strict=False)
     except TypeError:
         pairs = unchecked([text])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 DOMAIN = "client.example"
-# by term: who may send by it alone
+# By term: the senders that it alone allows.
 TERMS = {
     "ip4:192.0.2.1": "192.0.2.1",
     "ip4:192.0.2.64/26": "192.0.2.65",
@@ -57,7 +57,7 @@ def _spec(term: str) -> bool:
     return ":" in term
 
 
-# (which terms, what becomes of them): each can be meant in one way
+# (for which terms, the mistyped form): each has one possible meaning.
 OF_A_TERM: Sequence[tuple[Callable[[str], bool], Callable[[str], str]]] = (
     (lambda term: True, lambda term: term + ";"),
     (lambda term: True, lambda term: term + ","),
@@ -137,7 +137,7 @@ OF_A_RECORD: Sequence[Callable[[str], str]] = (
     lambda text: text + " -all",
     lambda text: "client.example. IN TXT " + f'"{text}"',
 )
-# what nobody can tell the meaning of
+# Forms without a clear meaning.
 UNCLEAR = (
     "ip4:192.0.2.1/33", "ip4:300.1.1.1", "ip4:192.0.2", "ip6:2001:db8::/129", "provider.example", "include:", "include",
     "a:web.client.example/99", "include:*.provider.example", "include:provider", "-~all", "a:%{z}", "ip4:192.0.2.1/", "redirect=",
@@ -156,12 +156,12 @@ class Slipped:
 def _slipped(terms: list[str], end: str, seed: int, *, split: bool) -> Slipped:
     dice = random.Random(seed)
     written = [_term_slipped(dice, term) if dice.random() < 0.5 else term for term in terms]
-    if split and len(written) > 1:  # a record begun anew, with nothing taken out of the first one
+    if split and len(written) > 1:  # a record begun again, with no terms removed from the first one
         at = dice.randrange(1, len(written))
         meant, published = ((_record(some[:at], end), _record(some[at:], end)) for some in (terms, written))
         return Slipped(meant, published)
     text = _record(written, end)
-    # a record whose blanks are slips themselves, and terms with blanks in them: that nobody could read
+    # A record whose blanks are mistakes themselves, with terms that contain blanks: nobody could read that.
     may_slip = not any(" " in term for term in written) and dice.random() < 0.5
     return Slipped((_record(terms, end),), (dice.choice(OF_A_RECORD)(text) if may_slip else text,))
 
@@ -181,7 +181,7 @@ SLIPPED = st.builds(
 
 
 def quoted(value: str) -> str:
-    """A TXT value for the zone, in strings of at most 255 bytes, each byte outside of ASCII's letters escaped."""
+    """A TXT value for the zone, in strings of at most 255 bytes, with escapes for all bytes except ASCII letters."""
     raw = value.encode()
     parts = [raw[at : at + 255] for at in range(0, len(raw), 255)]
     return " ".join('"' + "".join(f"\\{byte:03d}" for byte in part) + '"' for part in parts)

@@ -18,7 +18,7 @@ _MAX_ALIASES = 8
 
 
 class SuiteZone(ZoneServer):
-    """Answers as the suite's zonedata says. TIMEOUT there is silence here; SPF records stand as TXT where there is no TXT."""
+    """Answers by the suite's zonedata. TIMEOUT there means silence here; SPF records become TXT if there is no TXT."""
 
     def __init__(self, zonedata: Mapping[str, Sequence[Any]]) -> None:
         super().__init__({})

@@ -1,4 +1,4 @@
-"""A From that has one candidate shows that one in readers that others wrote; and whom they show in To is a recipient.
+"""For a From with one candidate, parsers by other authors show that one; and each address that they show in To is a recipient.
 
 `MAILWEIR_READER_FORMS=20000 pytest tests/conformance/test_readers.py` tries more than the short form.
 """
@@ -15,7 +15,7 @@ from tests.conformance import other_readers
 JANE, EVE = "jane@client.example", "eve@evil.example"
 KNOWN = frozenset({JANE, EVE, "jane@client.example.evil.example"})
 COUNT = int(os.environ.get("MAILWEIR_READER_FORMS", "3000"))
-# Without letters beyond ASCII: readers in JavaScript cut `\u00e9jane@client.example` where ASCII begins, and take Jane for it.
+# Without letters beyond ASCII: JavaScript parsers cut `\u00e9jane@client.example` where ASCII begins, and return Jane's address.
 SCRAPS = [
     *[
         JANE,
@@ -129,7 +129,7 @@ def _found(form: str) -> set[str]:
 def test_where_there_is_one_candidate_no_reader_shows_another_known_address(
     forms: list[str], shown: other_readers.Shown
 ) -> None:
-    """Of generated forms one in ten thousand may slip by: three of 30,000 did, each glued by one reader alone."""
+    """Of generated forms one in ten thousand may slip through: three of 30,000 did, each joined by one parser only."""
     wrong: list[tuple[str, str, set[str]]] = []
     seen: Counter[str] = Counter()
     alone = {number: found for number, form in enumerate(forms) if len(found := _found(form)) == 1 and found <= KNOWN}
@@ -150,7 +150,7 @@ def test_a_harmless_form_has_one_candidate(form: str) -> None:
 
 
 def test_whom_two_readers_show_is_named(forms: list[str], shown: other_readers.Shown) -> None:
-    """One reader alone may be odd. What two show and isn't named would be taken for a Bcc; that is a matter of one form in
+    """A single parser may be odd. An address that two show and that isn't named would count as Bcc; that affects one form in
     thousands."""
     missing = []
     for number, form in enumerate(forms):

@@ -1,14 +1,14 @@
 """Our SPF evaluator and pyspf on the same generated zones, both over UDP: they must come to the same result.
 
-Left out of the generated zones is what pyspf settles otherwise on purpose:
-- exchanges without an address: it asks for all of them before it compares, so that a void look-up may come before the match;
+The generated zones exclude cases that pyspf deliberately handles differently:
+- exchanges without an address: it queries all of them before it compares, so a void look-up may come before the match;
 - `ptr`: its order of names;
-- a record that includes itself: a fault of syntax to it, also past a match; RFC 7208 has the limit of look-ups for that;
+- a record that includes itself: a syntax error to it, also after a match; RFC 7208 has the limit of look-ups for that;
 - an unknown modifier twice in a record: it refuses what RFC 7208 6 ignores;
-- `%{d0}`: it lets pass what RFC 7208 7.3 forbids.
+- `%{d0}`: it accepts what RFC 7208 7.3 forbids.
 
-One thing is allowed for: it counts a `redirect=` also where a term matches before it, so that it may find more than ten look-ups
-where a receiver makes fewer.
+One difference is tolerated: it counts a `redirect=` even if a term before it matches, so it may find more than ten look-ups where
+a receiver makes fewer.
 """
 
 import ipaddress

@@ -12,7 +12,7 @@ from mailweir.domains.spf import MAX_BESIDE_LOOKUPS, Evaluation, evaluate
 from tests.conformance.spf_zone import SuiteZone
 
 RELAY: dict[str, Any] = {"relay.example.com": [{"A": "192.0.2.9"}]}
-DEAD = "v=spf1 -ip4:0.0.0.0/0 "  # what follows is past the match
+DEAD = "v=spf1 -ip4:0.0.0.0/0 "  # the following terms are after the match
 
 
 def _txt(text: str) -> list[Any]:

@@ -52,7 +52,7 @@ def asked(server: MoodyZoneServer) -> Questions:
 
 
 def results(server: MoodyZoneServer) -> dict[str, str]:
-    """What a receiver says, by who sends."""
+    """A receiver's results, by sender."""
     questions = asked(server)
     return {str(ip): evaluate(questions, ip, f"x@{DOMAIN}", DOMAIN).result for ip in IPS}
 
@@ -62,14 +62,14 @@ def passing(found: dict[str, str]) -> set[str]:
 
 
 def suggested(server: MoodyZoneServer, relay: Relay = INCLUDED) -> tuple[SpfReport, str]:
-    """What is said of the domain, and the record that is suggested, or "" for none."""
+    """The report on the domain, and the suggested record, or "" for none."""
     report = check_spf(asked(server), DOMAIN, relay)
     record = report.suggestion.record if report.suggestion else None
     return report, record.value if record else ""
 
 
 def holds(server: MoodyZoneServer, case: Slipped, relay: Relay = INCLUDED) -> None:
-    """The law, for one record; which must be repaired, and nobody whom it was meant to refuse may come to pass by it."""
+    """The law, for one record; which must be repaired, and no sender that it was meant to refuse may pass afterwards."""
     wanted: set[str] = set()
     unsure: set[str] = set()
     for values in (*((one,) for one in case.meant), case.published):

@@ -1,4 +1,4 @@
-"""The record that is suggested, published as it is: every address of the relay then passes, within RFC 7208's limits."""
+"""The suggested record, published unchanged: every address of the relay then passes, within RFC 7208's limits."""
 
 import ipaddress
 import re
@@ -31,13 +31,13 @@ def server() -> Iterator[MoodyZoneServer]:
 
 
 def checked(server: MoodyZoneServer, records: Records, relay: Relay = INCLUDED, domain: str = DOMAIN) -> SpfReport:
-    """What is said of a domain."""
+    """The report on a domain."""
     server.records = {**OURS, **records}
     return check_spf(Questions(resolver_at("127.0.0.1", server.port, 5.0)), domain, relay)
 
 
 def published(server: MoodyZoneServer, report: SpfReport) -> SpfReport:
-    """What is said once the suggestion is there; it has to be good."""
+    """The report after the suggestion is published; it has to be good."""
     assert report.suggestion is not None
     record = report.suggestion.record
     assert record is not None, report.suggestion.notes
@@ -54,7 +54,7 @@ OTHERS = [ipaddress.ip_address(ip) for ip in IPS]
 
 
 def result_for(server: MoodyZoneServer, ip: IpAddress, domain: str = DOMAIN) -> str:
-    """What a receiver says of mail that comes from this address, by what is published now."""
+    """A receiver's result for mail from this address, with the current records."""
     return evaluate(Questions(resolver_at("127.0.0.1", server.port, 5.0)), ip, f"x@{domain}", domain).result
 
 
@@ -64,7 +64,7 @@ def txt(*texts: str) -> Records:
 
 
 def _passes(server: MoodyZoneServer, report: SpfReport) -> bool:
-    """With the suggested record all pass who passed before; where there is none, it is said why."""
+    """With the suggested record, all senders pass that passed before; if there is none, the report says why."""
     assert report.suggestion is not None
     if not report.suggestion.record:
         return re.match("settle first|no record can be made", report.suggestion.notes[0]) is not None
@@ -96,7 +96,7 @@ def test_whatever_is_there_the_suggestion_passes(server: MoodyZoneServer, hosts:
           ("mx.client.example", "AAAA"): ["2001:db8::1"]}, INCLUDED, f"v=spf1 include:{INCLUDE} mx ~all"),
         ({(DOMAIN, "MX"): ["0 ."]}, INCLUDED, f"v=spf1 include:{INCLUDE} ~all"),  # null MX
         (txt("v=spf1 ip4:192.0.2.1 -all"), INCLUDED, f"v=spf1 include:{INCLUDE} ip4:192.0.2.1 -all"),
-        # what stands behind -all doesn't count, and was meant to
+        # terms after -all don't count, but were intended
         (txt("v=spf1 -all ip4:192.0.2.1"), INCLUDED, f"v=spf1 include:{INCLUDE} ip4:192.0.2.1 -all"),
         (txt("v=spf1 redirect=other.example") | {("other.example", "TXT"): ['"v=spf1 ip4:192.0.2.1 -all"']}, INCLUDED,
          f"v=spf1 include:{INCLUDE} redirect=other.example"),
@@ -104,7 +104,7 @@ def test_whatever_is_there_the_suggestion_passes(server: MoodyZoneServer, hosts:
          f"v=spf1 include:{INCLUDE} ip4:192.0.2.1 ip4:192.0.2.2 ~all"),
         (txt("v=spf1 ip4:192.0.2.1 ipv4:192.0.2.2 -all"), INCLUDED,
          f"v=spf1 include:{INCLUDE} ip4:192.0.2.1 ip4:192.0.2.2 -all"),
-        # a name that is misspelt, for all that is known
+        # a name that may be misspelt
         (txt("v=spf1 include:gone.example ip4:192.0.2.1 -all"), INCLUDED,
          f"v=spf1 include:{INCLUDE} include:gone.example ip4:192.0.2.1 -all"),
         (txt("v=spf1 +all"), INCLUDED, f"v=spf1 include:{INCLUDE} ~all"),
@@ -133,7 +133,7 @@ def test_of_a_first_record_it_is_asked_who_else_sends(server: MoodyZoneServer, e
     report = checked(server, {(DOMAIN, "MX"): [f"20 second.{exchange}", f"10 {exchange}"]})
     assert report.suggestion is not None
     assert report.suggestion.record is not None
-    # a question, and no part of the record; and who was forgotten isn't refused
+    # A question, and no part of the record; a forgotten sender isn't refused.
     assert report.suggestion.record.value == f"v=spf1 include:{INCLUDE} ~all"
     (asked,) = [note for note in report.suggestion.notes if question in note]
     assert "does it send, too?" in asked

@@ -1,4 +1,4 @@
-"""The 203 cases of RFC 7208's test suite, over real UDP. The suite is read where it lies."""
+"""The 203 cases of RFC 7208's test suite, over real UDP. The suite is read in place."""
 
 import ipaddress
 import os

@@ -1,8 +1,8 @@
-"""Fixtures of the deployment's tests: the engine, the images, a network, hosts, and what they are installed from.
+"""Fixtures of the deployment's tests: the engine, the images, a network, hosts, and their installation sources.
 
 `make test-deploy` runs them: they need root, Debian's docker.io and debootstrap, Ansible, the package registries and minutes.
-Each test runs on every Debian that the role is for, the oldest first; `--suite trixie` chooses one. What is marked `one_suite`
-runs once: what it looks at is not the host's, or it has hosts of both, and says so.
+Each test runs on every Debian that the role supports, the oldest first; `--suite trixie` chooses one. A test marked `one_suite`
+runs once: it doesn't test the host, or it has hosts of both, and says so.
 """
 
 import subprocess
@@ -76,7 +76,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def suites(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    """Those that this run is for, the oldest first: for a test that has hosts of all of them."""
+    """The suites of this run, the oldest first: for a test with hosts of all of them."""
     return chosen(request.config)
 
 
@@ -94,7 +94,7 @@ def client(suites: tuple[str, ...]) -> Iterator[docker.DockerClient]:
 
 
 def _clear(client: docker.DockerClient) -> None:
-    """What a run left behind that was killed."""
+    """Removes the remains of a killed run."""
     for container in client.containers.list(all=True, filters={"label": LABEL}):
         container.remove(force=True, v=True)
     for network in client.networks.list(names=[NETWORK]):
@@ -103,7 +103,7 @@ def _clear(client: docker.DockerClient) -> None:
 
 @pytest.fixture(scope="session")
 def network(client: docker.DockerClient) -> Iterator[Network]:
-    """What the hosts are in."""
+    """The hosts' network."""
     pool = docker.types.IPAMPool(subnet=SUBNET)
     made = client.networks.create(
         NETWORK, driver="bridge", check_duplicate=True, ipam=docker.types.IPAMConfig(pool_configs=[pool])
@@ -142,7 +142,7 @@ class Wheels:
 
 
 def run_once(client: docker.DockerClient, image: str, script: str, volumes: dict[str, dict[str, str]]) -> str:
-    """What a script prints in a container of its own; it has to end well."""
+    """The output of a script in a container of its own; it has to succeed."""
     container = client.containers.run(image, ["sh", "-ec", script], detach=True, volumes=volumes, labels=[LABEL])
     try:
         code = container.wait(timeout=1200)["StatusCode"]

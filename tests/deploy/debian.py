@@ -7,7 +7,7 @@ _FULL_UPGRADE = (
     "export DEBIAN_FRONTEND=noninteractive; apt-get -q update && apt-get -y -q -o Dpkg::Options::=--force-confold"
     " full-upgrade"
 )
-# where there is a cluster already, the new version comes without one
+# If there is a cluster already, the new version is installed without one.
 UPGRADE_CLUSTER = (
     "pg_upgradecluster 15 main && cp /etc/postgresql/15/main/conf.d/*.conf /etc/postgresql/17/main/conf.d/"
     " && systemctl restart postgresql@17-main && pg_dropcluster 15 main"
@@ -15,7 +15,7 @@ UPGRADE_CLUSTER = (
 
 
 def upgrade(host: Host, suite: str) -> None:
-    """apt's sources are that suite's, and everything that is installed with them. Then the host boots again."""
+    """Switches apt's sources to that suite, and upgrades all packages. Then the host boots again."""
     host.put(images.sources(suite))
     host.run(_FULL_UPGRADE)
     host.reboot()

@@ -1,4 +1,4 @@
-"""The Docker Engine that the hosts of these tests run on: the one that answers, or Debian's, started by hand for the run.
+"""The Docker Engine for the hosts of these tests: a running one, or Debian's, started for the run.
 
 Needs root. Nothing is pulled: the images are made here (`images`).
 """

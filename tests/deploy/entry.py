@@ -1,11 +1,11 @@
-"""How a program of this machine gets onto a host of these tests: by the namespaces of the host's init (setns(2)), as root.
+"""Runs a program of this machine on a host of these tests: in the namespaces of the host's init (setns(2)), as root.
 
-The container engine's own way (`docker exec`) sends what a script says through a stream of HTTP, and now and then that stream
-ends before anything came, with the exit code missing or not (moby's issue 27289). Here no engine takes part: the script is a
-child of ours, and what it says is in a file of ours.
+The container engine's own way (`docker exec`) sends a script's output through an HTTP stream, and occasionally that stream ends
+before any data came, with or without the exit code (moby's issue 27289). Here no engine is involved: the script is our child, and
+its output is in a file of ours.
 """
 
-# What is there is the host's own, not what this machine's environment says. And umask: Debian's for who logs in.
+# The environment is the host's own, not this machine's. And umask: Debian's for logins.
 _CLEAN = (
     "env",
     "-i",
@@ -17,5 +17,5 @@ _RUN = ("sh", "-c", 'umask 022; exec "$@"', "sh")
 
 
 def entry(pid: int) -> list[str]:
-    """What a command's line begins with, so that it runs beside the process of that number, and sees what that sees."""
+    """The prefix of a command, so that it runs in the namespaces of the process with that number."""
     return ["nsenter", f"--target={pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--", *_CLEAN, *_RUN]

@@ -41,7 +41,7 @@ class Host:
         mounts |= {folder: {"bind": place, "mode": "ro"} for place, folder in (volumes or {}).items()}
         self.container: Container = client.containers.run(
             image,
-            # the second is for the engine's cgroups of the older kind, which newer systemds go by only when told to
+            # The second is for the engine's older kind of cgroups, which newer systemds use only when told to.
             ["/lib/systemd/systemd", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"],
             name=name,
             hostname=name,
@@ -74,9 +74,9 @@ class Host:
         self._await_boot()
 
     def run(self, script: str, *, code: int | None = 0, user: str = "root") -> tuple[int, str]:
-        """Runs a shell script on it: exit code and output. Failed where the code is another one; None: any will do.
+        """Runs a shell script on it: exit code and output. Failed if the code is another one; None: any will do.
 
-        What the script leaves running goes on, and isn't waited for.
+        Processes that the script leaves running aren't waited for.
         """
         command = ["sh", "-c", script] if user == "root" else ["runuser", "-u", user, "--", "sh", "-c", script]
         found = self._enter(command)
@@ -85,7 +85,7 @@ class Host:
         return found
 
     def _enter(self, command: list[str], given: bytes = b"") -> tuple[int, str]:
-        """Exit code and output of a command on it, which reads what is given."""
+        """Exit code and output of a command on it, with the given input."""
         with tempfile.TemporaryFile() as read, tempfile.TemporaryFile() as said:
             read.write(given)
             read.seek(0)
@@ -102,11 +102,11 @@ class Host:
             return done.returncode, said.read().decode(errors="replace")
 
     def says(self, script: str) -> str:
-        """What a script prints; it has to end well."""
+        """A script's output; it has to succeed."""
         return self.run(script)[1]
 
     def json(self, script: str, *, code: int | None = 0) -> Any:
-        """What a command prints as JSON, its remarks left out."""
+        """A command's JSON output, without its remarks."""
         return json.loads(self.run(f"{script} 2>/dev/null", code=code)[1])
 
     def put(self, files: dict[str, bytes]) -> None:
@@ -129,7 +129,7 @@ class Host:
         return len(self.json(f"mailweir {what} list --json"))
 
     def wait_until(self, condition: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
-        """The condition's value once it is true; Failed where it doesn't become so."""
+        """The condition's value once it is true; Failed if it doesn't become true."""
         deadline = time.monotonic() + seconds
         while not (value := condition()):
             if time.monotonic() > deadline:

@@ -20,11 +20,11 @@ SUITES = (BOOKWORM, TRIXIE)
 _VERSION = 4
 _CHANGE_SECONDS = 1200
 _BASE_PACKAGES = "systemd,systemd-sysv,dbus,python3,ca-certificates,iproute2,procps"
-# what compiles pymilter
+# for compiling pymilter
 _COMPILER = "gcc libc6-dev libmilter-dev python3-dev python3-venv"
-# what the role installs
+# packages that the role installs
 _WANTED = f"{_COMPILER} python3-apt libmilter1.0.1 postfix logrotate postgresql-client fail2ban python3-systemd nftables certbot"
-# what versions of it that are upgraded from installed besides
+# additional packages of versions that are upgraded
 _WANTED_BEFORE = {BOOKWORM: "dovecot-core", TRIXIE: ""}
 _PEERS = f"postfix postgresql swaks libnet-ssleay-perl openssl pebble {_COMPILER}"
 _QUIET = (
@@ -44,7 +44,7 @@ def peer(suite: str) -> str:
 
 
 def ensure(client: docker.DockerClient, suite: str) -> None:
-    """Makes what isn't there. subprocess.CalledProcessError, docker.errors.DockerException where it can't."""
+    """Makes the missing images. subprocess.CalledProcessError, docker.errors.DockerException if it can't."""
     tags = {tag for image in client.images.list() for tag in image.tags}
     if bare(suite) not in tags:
         base = f"mailweir-test/base-{suite}:{_VERSION}"
@@ -59,8 +59,8 @@ def ensure(client: docker.DockerClient, suite: str) -> None:
 def sources(suite: str) -> dict[str, bytes]:
     """apt's sources of Debian for that suite, by the names of their files.
 
-    Where packages come from is this machine's to say: debootstrap's own choice may not be reached from here. What isn't
-    Debian's own is left out.
+    They come from this machine's configuration: debootstrap's own choice may be unreachable from here. Sources other than
+    Debian's are left out.
     """
     own = _codename()
     files = (Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*"))
@@ -91,7 +91,7 @@ def _import(client: docker.DockerClient, tag: str, suite: str) -> None:
         for file, text in sources(suite).items():
             (root / file.lstrip("/")).write_bytes(text)
         _trust(root)
-        # apt's cache is kept, for the tests to use
+        # Keeps apt's cache for the tests.
         (root / "etc/apt/apt.conf.d/50keep").write_text('Binary::apt::APT::Keep-Downloaded-Packages "true";\n')
         packed = Path(name) / "root.tar"
         with tarfile.open(packed, "w") as archive:
@@ -109,7 +109,7 @@ def _trust(root: Path) -> None:
 
 
 def _change(client: docker.DockerClient, base: str, script: str, tag: str) -> None:
-    """Runs a script in the one image, and calls what comes of it the other."""
+    """Runs a script in one image, and tags the result."""
     container = client.containers.run(base, ["sh", "-ec", script], detach=True)
     try:
         code = container.wait(timeout=_CHANGE_SECONDS)["StatusCode"]

@@ -48,7 +48,7 @@ virtual_mailbox_limit = 0
 
 
 def sends(host: Host, network: str, next_hops: Sequence[str]) -> None:
-    """A client's server: what it gets from this network goes to the first of the next hops that takes it."""
+    """A client's server: mail from this network goes to the first of the next hops that accepts it."""
     _start(host, network, f"relayhost = {', '.join(f'[{one}]' for one in next_hops)}")
 
 
@@ -77,7 +77,7 @@ def waiting(host: Host) -> int:
 
 @contextlib.contextmanager
 def explained(sender: Host, ours: Host) -> Iterator[None]:
-    """Where mail isn't there in time, the failure tells who waited, and for what: the client's server, or ours."""
+    """If mail is late, the failure says where it waited, and why: at the client's server, or at ours."""
     try:
         yield
     except Failed as error:

@@ -34,7 +34,7 @@ class Site:
         inventory = self._folder / "hosts.json"
         common = {
             "ansible_connection": "namespaces",
-            "ansible_user": "root",  # whom Ansible needs no sudo for, which a bare host has not
+            "ansible_user": "root",  # Ansible then needs no sudo, which a bare host doesn't have
             "ansible_python_interpreter": "/usr/bin/python3",
         }
         inventory.write_text(
@@ -71,7 +71,7 @@ class Site:
         return read(done.returncode, done.stdout + done.stderr)
 
     def _inits(self) -> dict[str, int]:
-        """The number of each host's init, as it is since its last boot."""
+        """The process id of each host's init since its last boot."""
         client = docker.DockerClient(base_url=os.environ["DOCKER_HOST"])
         try:
             names = sorted({name for names in self._groups.values() for name in names})

@@ -1,4 +1,4 @@
-"""What ansible-playbook says at its end: exit code, what changed on which host, and why it failed."""
+"""The result of ansible-playbook: exit code, the changes per host, and the reason of a failure."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Ran:
 
     @property
     def failure(self) -> str:
-        """What it said of its failure."""
+        """The text of its failure."""
         return "\n".join(
             line
             for line in self.output.splitlines()
@@ -27,7 +27,7 @@ class Ran:
 
 
 def read(code: int, output: str) -> Ran:
-    """What ansible-playbook's exit code and output say."""
+    """Parses ansible-playbook's exit code and output."""
     return Ran(code, output, {row[0]: int(row[2]) for row in _RECAP.findall(output)}, _changed(output))
 
 

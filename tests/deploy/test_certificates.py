@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 NAME = "certified"
 FULL_NAME = f"{NAME}.host.example"
 OWN = {"mailweir_certificate_file": "/etc/ssl/own/chain.pem", "mailweir_certificate_key_file": "/etc/ssl/own/key.pem"}
-# the authority's own certificate is nobody's
+# The authority's own certificate isn't trusted by anybody.
 _ARGUMENTS = ["--standalone", "--server", "https://authority:14000/dir", "--no-verify-ssl"]
 
 
@@ -54,7 +54,7 @@ def site(host: Host, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> S
 
 
 def shown(host: Host, what: str) -> str:
-    """What Postfix's certificate says of itself, to who comes over TLS."""
+    """The data of Postfix's certificate, as a TLS client sees it."""
     return host.says(
         f"openssl s_client -starttls smtp -connect 127.0.0.1:587 </dev/null 2>/dev/null | openssl x509 -noout -{what}"
     ).strip()

@@ -1,4 +1,5 @@
-"""The jail: who guesses passwords is banned from the relay's ports, and an address of Google's never is, listed or not."""
+"""The jail: a client that guesses passwords is banned from the relay's ports, and an address of Google's never is, listed or
+not."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""The hosts of these tests themselves: a script is heard whole, and its end told, whatever the container engine answers."""
+"""The hosts of these tests themselves: a script's output is complete, and its exit code known, whatever the container engine
+answers."""
 
 import time
 from typing import Any
@@ -16,7 +17,7 @@ _MUCH = "seq 1 200000; exit 3"
 
 
 class SaysNothing:
-    """A container whose engine answers with nothing, whatever it is asked to do."""
+    """A container whose engine answers every request with nothing."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments, **options: (None, b"")

@@ -1,4 +1,4 @@
-"""One bare host: dry runs, the first run, the second, a changed variable, mail, and what is refused."""
+"""One bare host: dry runs, the first run, the second, a changed variable, mail, and refusals."""
 
 import json
 import re
@@ -262,7 +262,7 @@ def test_a_changed_variable_changes_just_that(site: Site, converged: Host) -> No
     assert 0 < ran.changed[converged.name] < 6, ran.tasks
     assert "workers = 2" in converged.says("cat /etc/mailweir/mailweir.toml")
     assert "postfix" not in " ".join(ran.tasks).lower()
-    assert began  # whether others are started anew is the role's to choose; mail is not interrupted
+    assert began  # the role may restart others; mail is not interrupted
     assert converged.doctor()["wrong"] == [one for one in converged.doctor()["wrong"] if one.startswith("DNS")]
     assert site.converge().changed[converged.name] > 0  # and back
     assert site.converge().changed == {converged.name: 0}
@@ -281,7 +281,7 @@ def test_a_postfix_of_the_hosts_own_is_respected(site: Site, make_host: MakeHost
     beside.converge(mailweir_take_over_postfix=True)
     assert other.says("cat /etc/postfix/main.cf.before-mailweir").encode() == own
     assert other.says("head -1 /etc/postfix/main.cf").startswith("# Mailweir's Postfix.")
-    # from then on it is the role's own
+    # From then on it belongs to the role.
     assert beside.converge().changed == {other.name: 0}
 
 

@@ -1,4 +1,4 @@
-"""The wheel and all its libraries install and run on Debian's own Python and on newer ones, where they are here."""
+"""The wheel and all its libraries install and run on Debian's own Python and on newer ones, if they are installed here."""
 
 import os
 import shutil

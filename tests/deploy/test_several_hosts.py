@@ -96,7 +96,7 @@ def recorded(host: Host) -> list[str]:
 
 
 def wrong_with(host: Host) -> list[str]:
-    """What its doctor finds wrong, but for the names of the example domains, which are nowhere in DNS."""
+    """Its doctor's findings, except for the names of the example domains, which don't exist in DNS."""
     return [one for one in host.doctor()["wrong"] if not one.startswith("DNS")]
 
 
@@ -181,7 +181,7 @@ def test_the_database_goes_away_and_comes_back(fronts: list[Host], client_mta: H
 def test_the_database_host_itself_goes_away_and_comes_back(
     fronts: list[Host], client_mta: Host, database: Host
 ) -> None:
-    """Nobody says that it is away: packets aren't answered."""
+    """Without any sign: packets aren't answered."""
     before = recorded(fronts[0])
     database.container.pause()
     try:
@@ -203,7 +203,7 @@ def test_the_databases_host_is_upgraded_with_its_cluster(
     assert old == ["15"]
     database.run(
         "apt-get purge -y -q postfix"
-    )  # of the image; a database's host has none, and one that nobody set up stops apt
+    )  # of the image; a database's host has none, and an unconfigured one stops apt
     debian.upgrade(database, suites[-1])
     assert database.says("pg_lsclusters -h | awk '{print $1, $4}'") == "15 online\n"
     sent = [f"cluster upgraded {number}" for number in range(3)]
@@ -213,6 +213,6 @@ def test_the_databases_host_is_upgraded_with_its_cluster(
     all_arrives(client_mta, fronts, [*before, *sent])
     for front in fronts:
         assert wrong_with(front) == []
-    # pg_dump reads no server that is newer than itself: a backup is made where the client is the newer one
+    # pg_dump can't read a server that is newer than itself: a backup is made where the client is the newer one.
     assert "pg_dump" in fronts[0].run("mailweir db backup /var/tmp/record.backup", code=1)[1]
     assert "record.backup" in fronts[1].says("mailweir db backup /var/tmp/record.backup")

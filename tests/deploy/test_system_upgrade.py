@@ -1,8 +1,8 @@
 """A host on Debian 12 with the last version that had Dovecot comes to this version, and then to Debian 13, under load.
 
-As docs/admin/upgrade.md has it: the new release on 12, the system, the playbook again. Mail comes in and somebody logs in all the
-time: each mail that was acknowledged is on the record, once; no right password is called wrong; Dovecot is gone before the
-system changes. A Dovecot that is the host's own stays.
+As in docs/admin/upgrade.md: the new release on 12, the system, the playbook again. Mail comes in and somebody logs in all the
+time: each acknowledged mail is on the record, once; no right password is rejected; Dovecot is removed before the system changes.
+A Dovecot of the host's own stays.
 """
 
 import os
@@ -124,7 +124,7 @@ def test_the_new_release_comes_and_dovecot_goes(sites: Sites, host: Host, client
 
 
 def test_a_dovecot_of_the_hosts_own_stays(sites: Sites, host: Host, login: Login) -> None:
-    """Its admin has put it to work, or has written settings for it."""
+    """Its admin uses it, or has written settings for it."""
     for his_own in ("systemctl enable dovecot.service", "echo 'protocols = lmtp' > /etc/dovecot/local.conf"):
         host.run(_AS_IF_DOVECOT_HAD_COME_WITH_US)
         host.run(his_own)

@@ -1,6 +1,6 @@
-"""An upgrade under load: an earlier version serves, mail comes in all the time, and all of it is there after.
+"""An upgrade under load: an earlier version serves, mail comes in all the time, and all of it is recorded afterwards.
 
-How releases change is the program's and the role's own, and no Debian's: this runs once. From the last version with Dovecot, on
+Changing releases depends on the program and the role, not on Debian: this runs once. From the last version with Dovecot, on
 Debian 12, to this one, and from there to Debian 13: test_system_upgrade.
 """
 
@@ -114,7 +114,7 @@ def test_the_way_back(site: Site, host: Host, client_mta: Host, wheel: Path, whe
 def test_no_mail_is_lost_where_the_database_changes_too(
     site: Site, host: Host, client_mta: Host, wheel: Path, wheel_later: Path
 ) -> None:
-    """The old programs stop before it, and nothing that is written by them meanwhile goes missing."""
+    """The old programs stop before it, and nothing that they write meanwhile is lost."""
     site.converge(mailweir_wheel=str(wheel))
     dry = site.run("--check", mailweir_wheel=str(wheel_later))
     assert dry.code == 0, dry.output[-4000:]

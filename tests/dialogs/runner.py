@@ -1,6 +1,6 @@
-"""Runs a dialog against a running stack, and compares what is on the record with what the dialog says.
+"""Runs a dialog against a running stack, and compares the record with the dialog's expectations.
 
-Never knows what a dialog is about. Called by tests/integration/test_dialogs.py, which owns the stack.
+Independent of the dialog's subject. Called by tests/integration/test_dialogs.py, which owns the stack.
 """
 
 import re
@@ -29,9 +29,8 @@ class DialogFailure(AssertionError):
 
 @dataclass(frozen=True)
 class Target:
-    """A running stack. cli runs `mailweir` and fails where it fails. outbox: what went out so far, in any order,
-    once all is delivered.
-    """
+    """A running stack. cli runs `mailweir` and fails if it fails. outbox: the mail sent so far, in any order, once all is
+    delivered."""
 
     port: int
     database_url: DatabaseUrl

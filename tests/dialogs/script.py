@@ -1,4 +1,4 @@
-"""Reads a dialog: a text file that says what a client sends, what the server must answer, and what must be on the record then.
+"""Parses a dialog: a text file with a client's input, the server's expected answers, and the expected record.
 
 README.md in this folder describes the format. Never opens a socket. Called by `runner`.
 """
@@ -29,7 +29,7 @@ class ScriptError(Exception):
 
 @dataclass(frozen=True)
 class Send:
-    """What the client sends at once."""
+    """The client's next input."""
 
     line: int
     raw: bytes
@@ -37,7 +37,7 @@ class Send:
 
 @dataclass(frozen=True)
 class Expect:
-    """The reply: how its first line begins, and what is found in it. start is `closed` where the server hangs up."""
+    """The expected reply: the beginning of its first line, and a pattern in it. start is `closed` if the server hangs up."""
 
     line: int
     start: str
@@ -65,7 +65,7 @@ class DecisionExpected:
 
 @dataclass
 class Outcome:
-    """What must be there afterwards. outbox: recipients of what went out, in any order."""
+    """The expected result. outbox: recipients of the mail that was sent, in any order."""
 
     decisions: list[DecisionExpected] = field(default_factory=list)
     activities: int | None = None

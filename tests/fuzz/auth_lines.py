@@ -1,6 +1,6 @@
 """Hostile lines of Dovecot's authentication protocol: a million to the conversation, and as many to a real `mailweir-auth`.
 
-Nothing raises but Malformed, nothing kept grows, and afterwards the process is the same, no larger, and proves a login.
+Nothing raises except Malformed, no stored data grows, and afterwards the process is the same, no larger, and accepts a login.
 `make fuzz` runs it; `test_auth_lines` runs a short form of it.
 """
 
@@ -19,7 +19,7 @@ from postfix.auth_protocol import Conversation, Question, Refusal
 from postfix.malformed import Malformed
 
 LINES_A_CONNECTION = 50
-MAX_GROWTH_BYTES = 4_000_000  # in the second half; the first one fills what the allocator keeps
+MAX_GROWTH_BYTES = 4_000_000  # in the second half; the first half fills the allocator's cache
 _PROGRESS_LINES = 200_000
 _COMMANDS = (b"AUTH", b"CONT", b"CANCEL", b"VERSION", b"CPID", b"auth", b"", b"OK", b"FAIL", b"\0", b"AUTH ")
 _IDS = (b"1", b"2", b"0", b"-1", b"4294967295", b"99999999999", b"", b"x", b"1\x0b", "１".encode())
@@ -53,7 +53,7 @@ def hostile_line(chance: random.Random) -> bytes:
 
 
 def converse(lines: int, chance: random.Random) -> dict[str, int]:
-    """So many lines to conversations, each until it is malformed; how often what came out. AssertionError at a finding."""
+    """Feeds this many lines to conversations, each until it is malformed; counts the results. AssertionError at a finding."""
     came: dict[str, int] = {}
     conversation = Conversation()
     tracemalloc.start()

@@ -1,9 +1,9 @@
-"""Whole messages again, changed by what the reader's code does with them: what reaches a new branch is changed further.
+"""Whole messages again, mutated by coverage of the reader's code: a mutant that reaches a new branch is mutated further.
 
     python -m tests.fuzz.guided [--seconds 600]
 
-For `make fuzz`. Atheris (libFuzzer) changes the mails and counts branches of `mailweir.reading`. It keeps what it finds in a
-temporary folder, as long as it runs; a finding stays, and its path is printed. Exit 1 then; 0 where there was none.
+For `make fuzz`. Atheris (libFuzzer) mutates the mails and counts branches of `mailweir.reading`. It keeps its corpus in a
+temporary folder while it runs; a finding is kept, and its path is printed. Exit 1 then; 0 if there was none.
 """
 
 import argparse
@@ -25,7 +25,7 @@ _WORDS = (
 
 
 def main() -> int:
-    """Runs the fuzzer in a process of its own, for it ends that process as it likes."""
+    """Runs the fuzzer in a process of its own, because it ends the process by itself."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--within", help=argparse.SUPPRESS)

@@ -1,8 +1,8 @@
-"""Whole messages, read and carried over, for `make fuzz`: mails that were changed, and lines of several put together.
+"""Whole messages, read and carried through the frame, for `make fuzz`: mutated mails, and lines of several mails combined.
 
     python -m tests.fuzz.messages [--seconds 600] [--seed N]
 
-Prints what it ran. At the first finding it writes the mail into the temporary folder, says where, and exits 1.
+Prints its progress. At the first finding it writes the mail into the temporary folder, prints the path, and exits 1.
 """
 
 import argparse
@@ -34,7 +34,7 @@ _KINDS = (
 
 
 def seeds() -> list[bytes]:
-    """Mails that are no longer than MAX_BYTES; the made ones alone where there is no shared folder."""
+    """Mails of at most MAX_BYTES; only the generated ones if there is no shared folder."""
     paths = sorted(path for path in (shared_folder() / "corpus").rglob("*") if path.suffix in (".eml", ".raw", ".txt"))
     return [*MADE, *(raw for raw in (path.read_bytes() for path in paths) if len(raw) <= MAX_BYTES)]
 
@@ -53,9 +53,10 @@ def changed(raws: Sequence[bytes], chance: random.Random) -> bytes:
 
 
 def check(raw: bytes, slowness: float = 1) -> None:
-    """Nothing raises, twice is the same, it comes out of its frame as it went in, and it takes no long time.
+    """Nothing raises, the result is reproducible, the frame preserves it, and it takes no long time.
 
-    slowness: how many times as long everything takes, where branches are counted."""
+    slowness: the factor by which everything is slower while branches are counted.
+    """
     begun = time.thread_time()
     found = message.read(raw)
     took = time.thread_time() - begun
@@ -66,7 +67,7 @@ def check(raw: bytes, slowness: float = 1) -> None:
 
 
 def main() -> int:
-    """0 where all held for the whole time, 1 at the first finding."""
+    """0 if all held for the whole time, 1 at the first finding."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=None, help="of the random numbers, to repeat a run")

@@ -1,6 +1,6 @@
-"""What must hold for any headers and addresses, and the inputs that are tried: seeds of the corpus, mutated, and hostile pieces.
+"""Properties that must hold for any headers and addresses, and the inputs: seeds of the corpus, mutants, and hostile pieces.
 
-Each property takes bytes and raises where it doesn't hold. Used by `test_fuzz` (seconds, in `make test`) and `run` (`make fuzz`).
+Each property takes bytes and raises if it doesn't hold. Used by `test_fuzz` (seconds, in `make test`) and `run` (`make fuzz`).
 """
 
 import io
@@ -28,7 +28,7 @@ from mailweir import (
 
 CORPUS = Path(__file__).with_name("corpus")
 MAX_BYTES = 64_000
-SECONDS_PER_KB = 0.02  # a hundred times what is usual: only work that isn't linear gets there
+SECONDS_PER_KB = 0.02  # a hundred times the usual: only non-linear work gets there
 MIN_SECONDS = 1.0
 NAMES = (b"From", b"To", b"Cc", b"Subject", b"Date", b"Message-ID", b"X-Other")
 PIECES = (
@@ -55,7 +55,7 @@ def parse(raw: bytes) -> list[headers.Header]:
 
 
 def check_headers(raw: bytes) -> None:
-    """Nothing raises; what is read is the same after writing and reading again; the assembly gives the bytes back."""
+    """Nothing raises; the reading is the same after writing and reading again; the assembly gives the bytes back."""
     lines = parse(raw)
     view = headers.look(lines)
     assert len(view.subject) <= headers.MAX_SUBJECT_CHARS
@@ -84,8 +84,8 @@ def check_headers(raw: bytes) -> None:
 
 
 def check_address(raw: bytes) -> None:
-    """Nothing raises; the normal form is a fixed point; an author stays the same in front of and behind folding white space,
-    and with the domain in capitals."""
+    """Nothing raises; the normal form is a fixed point; an author stays the same before and after folding white space, and with
+    the domain in capitals."""
     text = raw.decode("utf-8", "surrogateescape")
     for read in (address.normalise, address.normalise_path):
         found = read(text)
@@ -112,7 +112,7 @@ def _check_dressed(author: str) -> None:
 
 
 def check_charset(raw: bytes) -> None:
-    """Nothing raises, whatever the label; words never merge: a word in front of the value stays, and so does one behind it."""
+    """Nothing raises, with any label; words never merge: a word before the value stays, and so does a word after it."""
     label, _, data = raw.partition(b"?")
     assert len(charsets.decode(data, label.decode("utf-8", "replace"))) <= 2 * len(data)
     for name in ("gb2312", "big5", "euc-jp", "iso-2022-jp", "iso-8859-1", "us-ascii", "utf-7"):

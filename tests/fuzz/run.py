@@ -1,4 +1,4 @@
-"""`make fuzz`: mutants for FUZZ_SECONDS. Prints what it ran; on a finding prints the input and how to keep it, and exits 1."""
+"""`make fuzz`: mutants for FUZZ_SECONDS. Prints its progress; at a finding prints the input and how to keep it, and exits 1."""
 
 import argparse
 import hashlib
@@ -13,7 +13,7 @@ _PROGRESS_SECONDS = 30.0
 
 
 def main() -> int:
-    """0 where all held for the whole time, 1 at the first finding."""
+    """0 if all held for the whole time, 1 at the first finding."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--seed", type=int, default=None, help="of the random numbers, to repeat a run")

@@ -1,4 +1,4 @@
-"""The properties on the corpus, on what Hypothesis makes, and on a fixed number of mutants. The long run is `make fuzz`."""
+"""The properties on the corpus, on Hypothesis's inputs, and on a fixed number of mutants. The long run is `make fuzz`."""
 
 import random
 

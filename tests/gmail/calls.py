@@ -1,4 +1,4 @@
-"""What was asked of the server: kinds of calls, what each costs, and the log that tests count in."""
+"""Requests to the server: kinds of calls, the cost of each, and the log that tests count in."""
 
 import re
 import threading
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a request is about."""
+    """The kind of a request."""
 
     HISTORY = "history"
     LIST = "list"
@@ -28,13 +28,13 @@ class Kind(StrEnum):
 GETS = frozenset({Kind.GET_METADATA, Kind.GET_MINIMAL, Kind.GET_FULL, Kind.GET_RAW})
 API = frozenset(Kind) - {Kind.CONSENT, Kind.TOKEN, Kind.REVOKE}
 
-_ANY_COST = 10  # what the sync has no use for
+_ANY_COST = 10  # calls that the sync doesn't use
 _PATH = re.compile(r"(?:/upload)?/gmail/v1/users/(?P<user>[^/]+)/(?P<rest>.+)")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request's method, path and query say: its kind, the mailbox in its path ("me" as a rule), the message's id."""
+    """The content of a request's method, path and query: its kind, the mailbox in its path (usually "me"), the message's id."""
 
     kind: Kind
     mailbox: str | None = None
@@ -42,7 +42,7 @@ class Asked:
 
 
 def classify(method: str, path: str, message_format: str) -> Asked:
-    """The request's kind. message_format: the query's `format`, "full" where it has none."""
+    """The request's kind. message_format: the query's `format`, "full" if it has none."""
     fixed = {"/o/oauth2/v2/auth": Kind.CONSENT, "/oauth2/token": Kind.TOKEN, "/oauth2/revoke": Kind.REVOKE}
     if (kind := fixed.get(path)) is not None:
         return Asked(kind)
@@ -75,9 +75,9 @@ def default_costs() -> dict[Kind, int]:
 
 @dataclass(frozen=True)
 class Call:
-    """One request as it was answered. user: the address whose token it carried, None where there was none that is known.
+    """One answered request. user: the address of its token, None if there was no known one.
 
-    query: as it came, undecoded. status: 0 where the answer was cut. at: seconds of time.monotonic.
+    query: as received, undecoded. status: 0 if the answer was cut. at: seconds of time.monotonic.
     """
 
     at: float
@@ -101,7 +101,7 @@ class CallLog:
             self._calls.append(call)
 
     def clear(self) -> None:
-        """From here on only what follows is seen."""
+        """Forgets earlier requests."""
         with self._lock:
             self._calls.clear()
 

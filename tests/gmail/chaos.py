@@ -2,8 +2,8 @@
 
     python -m tests.gmail.chaos --kills 100 --messages 3000 --database both
 
-Each database with several workers, SQLite with one too. It ends with a table, and with exit code 1 on any violation, or where the
-run was of a kind that proves nothing (too little recorded while workers were killed).
+Each database with several workers, SQLite with one too. It ends with a table, and with exit code 1 on any violation, or if the
+run proves nothing (too little recorded while workers were killed).
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""One run of the chaos of the sync: workers that are killed and stopped while mail comes in, and what was seen of it.
+"""One run of the sync's chaos: workers are killed and stopped while mail comes in; returns the observations.
 
-Only a worker that was seen to write since its start is killed (its log says what it decided, after the commit); the mail comes
-in at the pace of the kills, so that most of it is recorded while they go on. Called by `chaos`.
+Only a worker that has written since its start is killed (its log shows its decisions, after the commit); the mail comes in at the
+pace of the kills, so that most of it is recorded during them. Called by `chaos`.
 """
 
 import random
@@ -25,11 +25,11 @@ from tests.gmail.processes import SyncProcess
 REPOSITORY = Path(__file__).parents[2]
 LEAST_SHARE = 0.6  # of the mail: recorded before the last kill, or the kills have proven little
 PAUSES = (1.0, 4.0)  # seconds between kills
-_MAILBOXES, _EXPIRING = 48, 5  # of which the history of some is forgotten: only there a list could mend what is lost
+_MAILBOXES, _EXPIRING = 48, 5  # some of them have their history expired: only there a list could repair a loss
 _MIX = Mix(contacts=200, contact_share=0.7, size=4_096)
 _DELAY_MS, _FAIL = 100.0, 0.01
 _SETTINGS = (
-    "sweep_seconds = 2.0\naudit_hours = 0\nthreads = 12\ntimeout_seconds = 5\n"  # no audit: it could mend what is lost
+    "sweep_seconds = 2.0\naudit_hours = 0\nthreads = 12\ntimeout_seconds = 5\n"  # no audit: it could repair a loss
     "user_units_per_minute = 10000000\nproject_units_per_minute = 1000000000\nproject_units_per_day = 100000000000\n"
 )
 _COMMAND = (*ENDS_WITH_US, sys.executable, "-m", "tests.gmail.chaos_worker")
@@ -64,7 +64,7 @@ class Figures:
 
 
 class Worker:
-    """One place of a worker, in which another process follows on each that is killed."""
+    """A worker's place; a new process replaces each killed one."""
 
     def __init__(self, site: LoadSite, log: Path) -> None:
         self.log = log
@@ -94,7 +94,7 @@ class Worker:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """It stands still, in the midst of what it does."""
+        """It is stopped in the middle of its work."""
         self._process.send(signal.SIGSTOP)
         try:
             yield
@@ -152,7 +152,7 @@ class Run:
             self._fed += self._add(self._chance.randint(1, _MOST_AT_ONCE))
 
     def _wait_for_the_record(self) -> None:
-        """Before what may be the last kill: where the machine is slow, so are the workers."""
+        """Before the possibly last kill: on a slow machine, the workers are slow, too."""
         end = time.monotonic() + _WRITES_SECONDS
         while chaos_verdict.decided(self.site) < LEAST_SHARE * self._put and time.monotonic() < end:
             self._wait(0.5)
@@ -184,7 +184,7 @@ class Run:
             if writing := [worker for worker in self.workers if worker.has_written]:
                 return writing
             self._wait(0.5)
-            self._add(1)  # who is to write must have something to write
+            self._add(1)  # a worker must have something to write
         raise AssertionError(f"no worker wrote anything within {_WRITES_SECONDS:.0f} s")
 
     def _stop_one(self) -> None:

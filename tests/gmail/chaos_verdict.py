@@ -1,4 +1,4 @@
-"""What the load server was given against what is on the record: every message with a contact once, with its bytes; nothing else.
+"""Compares the load server's mail with the record: every message with a contact once, with its bytes; nothing else.
 
 Called by `chaos_run`. Reads through the store's own connection, so it is the same for both databases.
 """
@@ -45,7 +45,7 @@ _RECORD = (
 
 
 def watch_cursors(site: LoadSite) -> None:
-    """Has the database note each cursor that goes backwards, which is what a sweep does that nobody fences off."""
+    """Makes the database record each cursor that goes backwards, as an unfenced sweep would cause."""
     with closing(site.open()) as database:
         for statement in _BACKWARDS_SQLITE if database.is_sqlite else _BACKWARDS:
             database.execute(statement)
@@ -67,7 +67,7 @@ _WAITING = "SELECT COUNT(*) FROM gmail_queue WHERE dead_at IS NULL"
 
 
 def judge(database: Database, server: LoadServer, logs: Sequence[str]) -> list[str]:
-    """What is wrong."""
+    """The violations."""
     wrong = [*_unread(database, server)]
     if waiting := _count(database, _WAITING):
         wrong.append(f"still waiting: {waiting} messages")

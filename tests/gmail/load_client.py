@@ -29,7 +29,7 @@ _TIMEOUT_SECONDS = 60.0
 
 
 class LoadServer:
-    """One that runs. mix: what its mail is like."""
+    """A running one. mix: the composition of its mail."""
 
     def __init__(self, endpoint: str, mix: Mix, pid: int) -> None:
         self.endpoint = endpoint
@@ -62,16 +62,16 @@ class LoadServer:
         self._control("set", **values)
 
     def counts(self) -> dict[str, Any]:
-        """calls by kind, units, bytes_out …: what was asked since the start, or since `forget`."""
+        """calls by kind, units, bytes_out …: requests since the start, or since `forget`."""
         found: dict[str, Any] = self._control("counts")
         return found
 
     def forget(self) -> None:
-        """Counts begin anew."""
+        """Resets the counts."""
         self._control("forget")
 
     def put(self) -> dict[int, int]:
-        """What was put in: the newest message's number of each mailbox that got any. The first of them is initial + 1."""
+        """The added mail: the newest message's number of each mailbox that got any. The first of them is initial + 1."""
         return {int(mailbox): last for mailbox, last in self._control("put")["newest"].items()}
 
     def put_counts(self) -> dict[int, int]:

@@ -1,6 +1,6 @@
-"""The mail of the load server: what message N of mailbox M is, to the byte, without anything being stored.
+"""The mail of the load server: the content of message N of mailbox M, to the byte, without storing anything.
 
-Server and tests make it alike, so that a test knows what must be on the record from the number of messages alone.
+Server and tests generate it alike, so a test knows the expected record from the number of messages alone.
 """
 
 import zlib
@@ -32,7 +32,8 @@ def contact(number: int) -> str:
 
 @dataclass(frozen=True)
 class Mix:
-    """What the mail is like. contacts: how many. contact_share: theirs of the mail, 0 to 1. size: bytes of a message."""
+    """The composition of the mail. contacts: their number. contact_share: their share of the mail, 0 to 1. size: bytes of a
+    message."""
 
     contacts: int = 1_000
     contact_share: float = 0.5
@@ -100,7 +101,7 @@ def message(mailbox: int, number: int, mix: Mix) -> Message:
 
 
 def parse_id(text: str) -> tuple[int, int] | None:
-    """Mailbox and number of Gmail's id; None where it is none."""
+    """Mailbox and number in Gmail's id; None if invalid."""
     try:
         return int(text[:6], 16), int(text[6:], 16)
     except ValueError:

@@ -1,6 +1,6 @@
-"""The load server's mailboxes and their answers: thousands, each a few numbers. Knows no socket.
+"""The load server's mailboxes and their answers: thousands, each a few numbers. Independent of sockets.
 
-A mailbox has `initial` messages from before, one an hour back in time, and a log of what came since: N is message N added, -N its
+A mailbox has `initial` messages from before, one an hour back in time, and a log of later events: N is message N added, -N its
 label IMPORTANT added. A historyId is a place in that log, counted from 2**63, which fits into no signed integer.
 """
 
@@ -36,7 +36,7 @@ class BadQuestion(ValueError):
 
 @dataclass
 class Mailbox:
-    """One. floor: a cursor below it is too old."""
+    """A mailbox. floor: a cursor below it is too old."""
 
     log: list[int] = field(default_factory=list)
     times_ms: list[int] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Mailboxes:
         self._all[mailbox].floor = len(self._all[mailbox].log)
 
     def new_mail(self) -> dict[int, int]:
-        """What was put in: the newest number of each mailbox that got any; they begin with initial + 1."""
+        """The added mail: the newest number of each mailbox that got any; they begin with initial + 1."""
         return {number: self.last(number) for number, box in enumerate(self._all) if box.times_ms}
 
     def profile(self, mailbox: int) -> bytes:

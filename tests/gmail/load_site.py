@@ -33,9 +33,9 @@ _MAILBOX = (
 
 
 class LoadSite:
-    """demo with a user for each of so many of the server's mailboxes, and so many contacts; all of them due now.
+    """demo with a user for each of this many of the server's mailboxes, and this many contacts; all of them due now.
 
-    gmail: lines for [gmail]. has_swept: the mailboxes have been read up to now; else all that they hold is still to be listed.
+    gmail: lines for [gmail]. has_swept: the mailboxes have been read up to now; else all of their content is still to be listed.
     decisions: each is logged.
     """
 

@@ -3,9 +3,9 @@
     python -m tests.gmail.loadserver --mailboxes 10000 --delay-ms 80 --rate 20
 
 It writes one line of JSON to standard output when it answers ({"endpoint": …}), ends at SIGTERM or after --lifetime-seconds, and
-serves history.list, getProfile, messages.list, messages.get (metadata, raw) and the token endpoint, each --delay-ms later.
-What message N of mailbox M is, `load_mail` says. Below /control/ a test adds mail, expires history and asks what was put in:
-`load_client` does.
+serves history.list, getProfile, messages.list, messages.get (metadata, raw) and the token endpoint, each --delay-ms later. What
+message N of mailbox M is, is defined in `load_mail`. Below /control/ a test adds mail, expires history and queries the added
+mail: `load_client` does.
 """
 
 import argparse
@@ -43,7 +43,7 @@ _CHANCE = (
     faults.cut(),
     faults.hang_up(),
 )
-# What isn't meant: the next try works. Rarer, for each makes a mailbox or a worker wait for half a minute.
+# Unintended errors: the next try works. Rarer, because each makes a mailbox or a worker wait for half a minute.
 _UNMEANT = (
     faults.precondition(),
     faults.mail_not_enabled(),
@@ -62,7 +62,7 @@ _UNMEANT_PART = 0.1
 
 
 class Books:
-    """What was asked: calls by kind, units, requests at a time, bytes."""
+    """The requests: calls by kind, units, concurrent requests, bytes."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
@@ -96,7 +96,7 @@ class Books:
         self._flying[mailbox] -= 1
 
     def totals(self) -> dict[str, object]:
-        """For /control/counts; units in any 60 seconds where it says most."""
+        """For /control/counts; units in the busiest 60 seconds."""
         return {
             "calls": dict(self.calls),
             "failed": self.failed,
@@ -178,7 +178,7 @@ class Service:
         return mailbox if mailbox < len(self.mailboxes) and not self.mailboxes[mailbox].revoked else None
 
     def control(self, name: str, query: dict[str, str]) -> object:
-        """What a test tells or asks. Raises KeyError, ValueError, IndexError where it can't be read."""
+        """A test's command or query. Raises KeyError, ValueError, IndexError if it can't be parsed."""
         boxes = self.mailboxes
         several = range(len(boxes)) if query.get("mailbox", "all") == "all" else [int(query["mailbox"])]
         if name == "add":

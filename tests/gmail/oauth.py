@@ -1,4 +1,4 @@
-"""Consent, tokens and revocation: what the proxy checks and adds before and after the emulator."""
+"""Consent, tokens and revocation: the proxy's checks and additions before and after the emulator."""
 
 import html
 import json
@@ -28,7 +28,7 @@ class OAuth:
         self.web_redirects: set[str] = set()
 
     def user_of(self, path: str, fields: Fields) -> str | None:
-        """Whose a request to these endpoints is, as far as is known."""
+        """The user of a request to these endpoints, if known."""
         grant = None
         if path == "/oauth2/token":
             grant = self._tokens.refreshable(fields.get("refresh_token", ""))
@@ -38,7 +38,7 @@ class OAuth:
 
     def page(self, fields: Fields) -> Answer:
         """The page on which a user consents; loopback redirects may have any port and path, as at Google. A client of type Web
-        takes those alone that it was registered with."""
+        may only use its registered ones."""
         redirect = fields.get("redirect_uri", "")
         split = urllib.parse.urlsplit(redirect)
         is_loopback = split.scheme == "http" and split.hostname in _LOOPBACK

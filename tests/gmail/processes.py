@@ -1,4 +1,4 @@
-"""`mailweir-gmail-sync` as it is run: a process with its settings file, which a test may kill."""
+"""`mailweir-gmail-sync` as in production: a process with its settings file, which a test may kill."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ COMMAND = Path(sys.executable).with_name("mailweir-gmail-sync")
 
 
 class SyncProcess:
-    """One process; `stop` or `kill` ends it. log: where it writes. command: another way to start it."""
+    """One process; `stop` or `kill` ends it. log: its log file. command: another way to start it."""
 
     def __init__(self, settings_file: Path, log: Path, command: Sequence[str] = (str(COMMAND),)) -> None:
         self._settings_file = settings_file
@@ -63,7 +63,7 @@ class SyncProcess:
             raise
 
     def text(self) -> str:
-        """What it wrote."""
+        """Its output."""
         return self._log.read_text()
 
 

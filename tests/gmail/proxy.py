@@ -1,7 +1,8 @@
 """The proxy in front of the emulator: HTTP/1.1 on a loopback port, a thread a connection.
 
-For each request: who asks, and for what; its cost is counted; a fault strikes or not; then the emulator is asked, and what it
-lacks is added. It answers 401 to a token that it didn't see being issued, checks scopes, and packs with gzip what may be packed.
+For each request it determines the user and the call; counts the cost; applies a fault if one is armed; then calls the emulator,
+and adds missing parts. It answers 401 to a token that it didn't see being issued, checks scopes, and compresses with gzip if
+allowed.
 """
 
 import base64
@@ -37,7 +38,7 @@ _FORBIDDEN_TO_METADATA = frozenset({Kind.GET_FULL, Kind.GET_RAW})
 
 @dataclass(frozen=True)
 class Request:
-    """One that was read whole. A POST that stands for a GET (X-HTTP-Method-Override) is that GET here."""
+    """A completely read request. A POST in place of a GET (X-HTTP-Method-Override) is that GET here."""
 
     method: str
     path: str
@@ -74,14 +75,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What goes back, and how much of it (Fault.keep, Fault.silent)."""
+    """The answer, and how much of it is sent (Fault.keep, Fault.silent)."""
 
     answer: Answer
     fault: Fault | None = None
 
 
 class Brain:
-    """What answers requests; knows no socket."""
+    """Answers requests; independent of sockets."""
 
     def __init__(self, upstream: Upstream, view: View, oauth: OAuth, tokens: Tokens) -> None:
         self.faults = Faults()
@@ -242,7 +243,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the call log has it."""
+        """Logs nothing: the call log has it."""
 
     def _serve(self) -> None:
         request = self._read()

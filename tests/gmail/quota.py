@@ -1,6 +1,6 @@
 """Google's quota as Google counts it: units of a user and of the project in any 60 seconds, requests of a user at a time.
 
-It is a witness: it refuses nothing unless told to (`enforce`), and the fixture fails a test in which a limit was passed.
+It only observes: it refuses nothing unless `enforce` is set, and the fixture fails a test that exceeded a limit.
 """
 
 import threading
@@ -22,7 +22,7 @@ class Window:
         self._sum = 0
 
     def at(self, now: float) -> int:
-        """What was spent in the minute before `now`."""
+        """The units in the minute before `now`."""
         while self._spent and self._spent[0][0] <= now - _MINUTE_SECONDS:
             self._sum -= self._spent.popleft()[1]
         return self._sum
@@ -34,7 +34,7 @@ class Window:
 
 
 class Quota:
-    """The limits, and what was used of them. All may be set at any time; units, units a minute, requests."""
+    """The limits, and their use. All may be set at any time; units, units a minute, requests."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.costs = default_costs()
@@ -52,7 +52,7 @@ class Quota:
         self._units: Counter[str] = Counter()
 
     def units(self, user: str | None = None) -> int:
-        """What a user spent (all of them together), ever."""
+        """A user's total units (all users' without one), ever."""
         with self._lock:
             return self._units[user] if user is not None else self._units.total()
 
@@ -85,7 +85,7 @@ class Quota:
 
     @contextmanager
     def flight(self, user: str) -> Iterator[bool]:
-        """A request that is under way; False where there are too many and `enforce` is set."""
+        """A request in progress; False if there are too many and `enforce` is set."""
         with self._lock:
             self._flying[user] += 1
             now = self._flying[user]

@@ -86,7 +86,7 @@ class _Reader:
         return self._tokens[self._next] if self._next < len(self._tokens) else None
 
     def all_of(self, end: str | None) -> Test:
-        """Groups side by side, each perhaps of several joined by OR: Gmail binds OR tighter than what stands side by side."""
+        """Groups side by side, each perhaps of several joined by OR: Gmail binds OR tighter than juxtaposition."""
         groups: list[list[Test]] = []
         joined = False
         while (token := self._peek()) != end:

@@ -1,4 +1,4 @@
-"""The same message as the filter gets it, and what is on the record of it. Called by the tests of the sync's record."""
+"""The same message as the filter gets it, and its record. Called by the tests of the sync's record."""
 
 import io
 import re
@@ -38,7 +38,7 @@ def postfix_lines(raw: bytes) -> tuple[list[Header], bytes]:
 
 
 def by_filter(world: World, raw: bytes, to: str, queue_id: str = "4Xy1", login: str | None = None) -> None:
-    """The same message as the filter gets it: with a Received of its own; and what it records. login: on the relay."""
+    """The same message as the filter gets it: with its own Received; returns the recorded rows. login: on the relay."""
     lines, body = postfix_lines(raw)
     lines = [
         (b"Received", b" from mx.client.example by mail.example.net;\r\n\tTue, 24 Nov 2026 03:12:56 +0000"),

@@ -2,9 +2,9 @@
 
     python -m tests.gmail.serve --folder /tmp/gmail
 
-It writes FOLDER/client.json (`gmail.oauth_client_file`) and FOLDER/account.json (`gmail.service_account_file`), says which
-`api_endpoint` the settings need, and serves until Ctrl-C. A message file moved into FOLDER/richard/inbox comes in for him, one
-moved into FOLDER/richard/sent was sent by him; it is gone from there once it is in. The page of consent works in a browser.
+It writes FOLDER/client.json (`gmail.oauth_client_file`) and FOLDER/account.json (`gmail.service_account_file`), prints the
+`api_endpoint` for the settings, and serves until Ctrl-C. A message file moved into FOLDER/richard/inbox is delivered to him, a
+file moved into FOLDER/richard/sent counts as sent by him; it is removed once it is in. The page of consent works in a browser.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Gmail for a test: the emulator, the proxy in front of it, and what a test says to both.
+"""Gmail for a test: the emulator, the proxy in front of it, and the interface for tests.
 
     richard = gmail.mailbox("richard")                 # richard@firm.example
     id = richard.insert(b"From: jane@client.example\\r\\n…", at=now)
@@ -6,7 +6,7 @@
     gmail.faults.add(faults.history_expired(), user=richard.address, times=1)
     gmail.calls.counts(richard.address)[Kind.GET_RAW]
 
-What a mailbox's owner does (insert, send, modify …) goes to the emulator past the proxy: it is neither counted nor disturbed.
+The owner's actions on a mailbox (insert, send, modify …) bypass the proxy: they are neither counted nor disturbed.
 """
 
 import html
@@ -42,7 +42,7 @@ def addresses() -> list[str]:
 
 
 class GmailServer:
-    """One, for one test, in a realm that nobody used before. port: on 127.0.0.1; 0: a free one. The caller stops it."""
+    """A server for one test, in an unused realm. port: on 127.0.0.1; 0: a free one. The caller stops it."""
 
     def __init__(self, emulator: Emulator, realm: int, port: int = 0) -> None:
         self._upstream = Upstream(emulator.port, mark(realm))
@@ -84,7 +84,7 @@ class GmailServer:
 
     @property
     def gzip(self) -> bool:
-        """Whether bodies are packed for those who take it; true as at Google."""
+        """Whether bodies are compressed for clients that accept it; true as at Google."""
         return self._brain.gzip
 
     @gzip.setter
@@ -148,7 +148,7 @@ class GmailServer:
 
 
 class Mailbox:
-    """What its owner and the world do to one mailbox."""
+    """The actions of a mailbox's owner, and of senders."""
 
     def __init__(self, server: GmailServer, upstream: Upstream, address: str) -> None:
         self.address = address
@@ -201,7 +201,7 @@ class Mailbox:
         return self._put("messages/import", raw, labels, at, None)
 
     def send(self, raw: bytes) -> str:
-        """The owner sends; the id of the copy with SENT. Nobody else's mailbox gets it."""
+        """The owner sends; returns the id of the copy with SENT. No other mailbox gets it."""
         return self._put("messages/send", raw, (), datetime.now(UTC), None)
 
     def _put(self, path: str, raw: bytes, labels: Sequence[str], at: datetime | None, thread: str | None) -> str:

@@ -31,7 +31,7 @@ class Denied(Exception):
 
 
 class ServiceAccount:
-    """One, and what its domain's admin let it do."""
+    """A service account, and its permissions by the domain's admin."""
 
     def __init__(self, delegated_scopes: frozenset[str]) -> None:
         self.delegated_scopes = delegated_scopes
@@ -58,7 +58,7 @@ class ServiceAccount:
         )
 
     def subject(self, assertion: str, token_uri: str) -> tuple[str, str]:
-        """Whom it asks for, and for which scopes. Raises Denied."""
+        """The requested user, and the scopes. Raises Denied."""
         claims = self._claims(assertion)
         if claims.get("iss") != _CLIENT_EMAIL or claims.get("aud") not in (token_uri, _GOOGLES_AUDIENCE):
             raise Denied("invalid_grant", "Invalid issuer or audience.")
@@ -89,7 +89,7 @@ class ServiceAccount:
 
 @functools.cache
 def _key() -> rsa.RSAPrivateKey:
-    """One for all of a run: making it takes a tenth of a second."""
+    """One for the whole run: making it takes a tenth of a second."""
     return rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
 
 

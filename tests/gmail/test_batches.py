@@ -1,4 +1,4 @@
-"""What was looked at is written a batch at a time: what is committed stays so, whatever happens to who is told of it."""
+"""Results are written a batch at a time: committed ones stay, whatever happens in the callbacks."""
 
 import pytest
 

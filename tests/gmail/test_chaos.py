@@ -1,6 +1,5 @@
-"""The short form of the chaos of the sync: a few kills, and one worker that stands still for longer than its lease, on each
-database. `make chaos-gmail` is the long form.
-"""
+"""The short form of the chaos of the sync: a few kills, and one worker that is stopped for longer than its lease, on each
+database. `make chaos-gmail` is the long form."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -37,7 +37,7 @@ def run(world: World, *arguments: str, code: int = 0) -> "subprocess.CompletedPr
 
 
 def shown(world: World, *arguments: str) -> Any:
-    """What it prints with --json."""
+    """Its --json output."""
     return json.loads(run(world, *arguments, "--json").stdout)
 
 

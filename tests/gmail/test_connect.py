@@ -1,4 +1,4 @@
-"""`mailweir gmail connect` and `disconnect` as processes, with a browser, against the server that nobody here wrote."""
+"""`mailweir gmail connect` and `disconnect` as processes, with a browser, against the server by another author."""
 
 import json
 import os
@@ -28,12 +28,12 @@ RUN = "import sys; from admin_cli.main import run; sys.exit(run())"
 
 @pytest.fixture
 def database_url(sqlite_url: DatabaseUrl) -> DatabaseUrl:
-    """What differs between the databases is tried elsewhere."""
+    """Other tests cover the differences between the databases."""
     return sqlite_url
 
 
 class Process:
-    """A command that waits for a consent. Without a screen, so that it opens no browser."""
+    """A command that waits for a consent. Without a display, so that it opens no browser."""
 
     def __init__(self, world: World, arguments: Sequence[str]) -> None:
         environment = {name: value for name, value in os.environ.items() if "DISPLAY" not in name and name != "BROWSER"}
@@ -153,7 +153,7 @@ def test_a_service_account(world: World, gmail: GmailServer) -> None:
 def test_without_first_days_what_comes_before_the_first_sweep_is_on_the_record(
     world: World, gmail: GmailServer
 ) -> None:
-    """The sync may not be running yet: what is promised from the connecting on begins there, not at the first sweep."""
+    """The sync may not be running yet: recording starts with the connection, not with the first sweep."""
     world.settings_file.write_text(world.settings_file.read_text() + "first_days = 0\n")
     box = gmail.mailbox("richard")
     box.insert(mail("before"), at=world.at)

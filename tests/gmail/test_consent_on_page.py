@@ -1,4 +1,4 @@
-"""A user connects Gmail on the page: from the button to Google and back, against the server that nobody here wrote."""
+"""A user connects Gmail on the page: from the button to Google and back, against the server by another author."""
 
 import urllib.parse
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ class Site:
         return str(answer.headers["Location"])
 
     def come_back(self, browser: Browser, location: str) -> Any:
-        """The answer of the page to what Google sends the browser to."""
+        """The page's answer to the browser's return from Google."""
         assert location.startswith(f"{BACK}?"), location
         return browser.get(location.removeprefix(URL))
 
@@ -63,7 +63,7 @@ class Site:
         return self.come_back(browser, self.gmail.approve(self.asked(browser, **boxes), address))
 
     def mailbox(self, name: str = "richard") -> GmailMailbox:
-        """As it is connected."""
+        """The connected mailbox."""
         return gmail_mailboxes.find(self.page.database, self.page.demo, name)
 
     def sealed(self, name: str = "richard") -> bytes:
@@ -92,7 +92,7 @@ class Site:
         return token
 
     def read_by_the_sync(self, name: str = "richard") -> str:
-        """Whose mailbox the sync finds with the token that is stored."""
+        """The mailbox that the sync finds with the stored token."""
         services = job_factory.services(self.settings, log.silent())
         leased = gmail_leases.lease_one(self.page.database, "test", self.page.clock(), self.mailbox(name).id)
         assert leased
@@ -103,7 +103,7 @@ class Site:
 
 
 def words(answer: Any) -> str:
-    """What a page says is wrong."""
+    """A page's error text."""
     text = answer.get_data(as_text=True)
     assert 'role="alert">' in text, text
     return str(text.partition('role="alert">')[2].partition("</p>")[0]).replace("&#39;", "'")
@@ -111,7 +111,7 @@ def words(answer: Any) -> str:
 
 @pytest.fixture
 def site(gmail: GmailServer, page_clock: Clock, sqlite_url: DatabaseUrl, tmp_path: Path) -> Iterator[Site]:
-    """On SQLite: what differs between the databases is tried elsewhere."""
+    """On SQLite: other tests cover the differences between the databases."""
     (tmp_path / "secrets").mkdir()
     config = Gmail(
         oauth_client_file=str(gmail.client_file(tmp_path / "secrets" / "client.json")),
@@ -224,7 +224,7 @@ def test_a_state_counts_once(site: Site) -> None:
 
 @pytest.mark.parametrize("who", ["richard", "anna"], ids=["another session", "another user"])
 def test_nobody_else_brings_it_back(site: Site, who: str) -> None:
-    """Else who sends a victim to Google's answer would have the own mailbox read as the victim's."""
+    """Otherwise an attacker who sends a victim to Google's answer would have the attacker's mailbox read as the victim's."""
     mine, theirs = site.page.browser("richard"), site.page.browser(who)
     location = site.gmail.approve(site.asked(mine), "richard@firm.example")
     answer = site.come_back(theirs, location)

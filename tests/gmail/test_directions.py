@@ -1,4 +1,4 @@
-"""What of a mailbox goes on the record, as what, and whose it is."""
+"""Which mail of a mailbox is recorded, how, and for whom."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from tests.gmail.world import JANE, JOE, STRANGER, World, mail
 
 @pytest.fixture
 def small(gmail: GmailServer, tmp_path: Path) -> "World":
-    """On SQLite alone: where the database makes no difference."""
+    """On SQLite alone: the database makes no difference."""
     return World(gmail, tmp_path)
 
 
@@ -49,7 +49,7 @@ def test_what_is_ticked_is_synced(
     world.settle()
     assert sorted((one.subject, one.direction, one.routes) for one in world.record()) == wanted
     assert {one.users for one in world.record()} == {("richard",)}
-    # strangers' mail, and what isn't ticked, is never downloaded
+    # Strangers' mail, and unselected directions, are never downloaded.
     assert gmail.calls.counts(box.address)[Kind.GET_RAW] == len(wanted)
     assert len(kept(world)) == len(wanted)
     assert len(decisions(world)) == 4
@@ -65,7 +65,7 @@ def test_what_is_ticked_is_synced(
 def test_what_was_sent_is_the_users_and_proven_where_the_address_is_known_to_be(
     small: World, author: str, verdict: str
 ) -> None:
-    """The last one is an alias that nobody told us of: an author is proven or marked (law 8)."""
+    """The last one is an alias that we don't know: an author is proven or marked (law 8)."""
     users.add_address(small.database, small.demo, "richard", "rick@firm.example")
     box = small.connect()
     small.settle()

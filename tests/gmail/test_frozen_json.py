@@ -1,4 +1,4 @@
-"""What the Gmail commands and `doctor` print as JSON keeps its keys. See tests/unit/test_frozen.py."""
+"""The JSON output of the Gmail commands and `doctor` keeps its keys. See tests/unit/test_frozen.py."""
 
 import json
 import os

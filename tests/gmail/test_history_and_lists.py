@@ -20,7 +20,7 @@ FIRST_PAUSE = 30.0
 
 @pytest.fixture
 def small(gmail: GmailServer, tmp_path: Path) -> Iterator[World]:
-    """On SQLite alone, and of little patience: Gmail has a second to answer."""
+    """On SQLite alone, with short time-outs: Gmail has a second to answer."""
     made = World(gmail, tmp_path, None, "timeout_seconds = 1\n")
     yield made
     made.close()
@@ -141,7 +141,7 @@ def test_history_ids_beyond_64_bits_are_kept_to_the_last_digit(world: World, gma
 
 
 def test_what_comes_while_history_is_paged_is_asked_for_again(small: World, gmail: GmailServer) -> None:
-    """A later page may name a newer historyId, and not have what led to it."""
+    """A later page may name a newer historyId, and not include the events before it."""
     box = small.connect()
     small.settle()
     ids = [box.insert(mail(f"m{number}"), at=small.at) for number in range(3)]
@@ -189,7 +189,7 @@ def test_an_address_that_gmail_refuses_to_search_for_holds_no_other_up(small: Wo
     small.settle()
     for number in range(3):
         contacts.add(small.database, small.demo, f"New {number}", [f"new{number}@late.example"], None, small.at)
-    # all three at once, and then the first one alone, are refused
+    # Requests for all three together, and then for the first one alone, are refused.
     refused = Fault("refused", api_error(400, "Invalid query", "invalidArgument"))
     gmail.faults.add(refused, user=box.address, kind=Kind.LIST, times=2)
     small.later(minutes=1)

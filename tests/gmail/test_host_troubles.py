@@ -1,4 +1,4 @@
-"""What goes wrong on our own side: the clock, the database, the disk, the key file, a stop in the middle."""
+"""Faults on our own side: the clock, the database, the disk, the key file, a stop in the middle."""
 
 import os
 import subprocess
@@ -64,7 +64,7 @@ class Clock:
 
 @contextmanager
 def scheduler_of(world: World, clock: Clock, name: str = "one") -> Iterator[Scheduler]:
-    """One that runs in a thread, as its process would, and goes by that clock."""
+    """A scheduler in a thread, as in its process, with that clock."""
     known = world.services
     services = Services(known.database_pool, known.directory, known.settings, known.log, clock)
     made = Scheduler(services, JobFactory(services), name)

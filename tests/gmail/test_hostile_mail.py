@@ -1,4 +1,4 @@
-"""Large and hostile mail in a mailbox: kept as it is, and decided as the filter decides."""
+"""Large and hostile mail in a mailbox: stored unchanged, and decided as in the filter."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.gmail.world import JANE, World, mail
 
 @pytest.fixture
 def small(gmail: GmailServer, tmp_path: Path) -> "World":
-    """On SQLite alone: where the database makes no difference."""
+    """On SQLite alone: the database makes no difference."""
     return World(gmail, tmp_path)
 
 
@@ -82,7 +82,7 @@ def test_hostile_headers_are_decided_as_the_filter_decides(world: World) -> None
     assert world.queued() == []
     found = {name: _decided(world, ids[name]) for name in raws}
     wanted = {name: _decided_by_the_filter(world, raw) for name, raw in raws.items()}
-    # ignored for what Gmail's metadata say of it: the raw message, in which Postfix drops the NUL, is never downloaded
+    # Ignored because of Gmail's metadata: the raw message, in which Postfix drops the NUL, is never downloaded.
     assert (found.pop("nul in from")[0], wanted.pop("nul in from")[0]) == ("ignored", "ignored")
     assert found == wanted
     assert {one[0] for one in wanted.values()} == {"captured", "ignored"}

@@ -16,13 +16,13 @@ from tests.gmail.server import GmailServer, Mailbox
 from tests.gmail.world import JANE, STRANGER, World, mail
 
 RICHARD = "richard@firm.example"
-ALIAS = "r.smith@firm.example"  # nobody told us of it
+ALIAS = "r.smith@firm.example"  # unknown to us
 STATES: dict[str, list[str]] = {"none": [], "DRAFT": ["DRAFT"], "SENT": ["SENT"]}
 
 
 @pytest.fixture
 def small(gmail: GmailServer, tmp_path: Path) -> Iterator[World]:
-    """On SQLite alone: where the database makes no difference."""
+    """On SQLite alone: the database makes no difference."""
     made = World(gmail, tmp_path)
     yield made
     made.close()
@@ -58,7 +58,7 @@ def test_mail_that_is_sent_a_moment_after_it_was_seen_is_on_the_record(
     assert (activity.direction, activity.routes, activity.author) == ("outgoing", ("gmail_out",), author)
     assert activity.sender_verdict == verdict
     assert decisions(world) == [("captured", "author is a user")]
-    # and that is that
+    # and nothing more happens
     asked = len(world.gmail.calls.of(box.address))
     for _ in range(3):
         world.later(minutes=1)
@@ -146,7 +146,7 @@ def _examined(world: World) -> None:
 
 
 def test_a_cancelled_mail_that_another_route_saw_stays(world: World) -> None:
-    """What the relay or a copy at the log address tells was sent."""
+    """The relay, or a copy at the log address, reported the sending."""
     box = world.connect()
     world.settle()
     raw = mail("really sent", RICHARD, JANE)
@@ -204,7 +204,7 @@ def test_a_contacts_mail_is_never_taken_off(small: World) -> None:
 
 
 def test_the_audit_compares_by_the_labels_of_today(small: World, gmail: GmailServer) -> None:
-    """While no history told: it expired, say."""
+    """If history didn't report it, for example because it expired."""
     box = small.connect(inbound=False)
     small.settle()
     one = box.insert(mail("copied", ALIAS, JANE), labels=[], at=small.at)
@@ -224,7 +224,7 @@ def test_an_audit_finds_what_was_decided_too_early(small: World) -> None:
     small.settle()
     box.insert(mail("copied", RICHARD, JANE), labels=["SENT"], at=small.at)
     small.settle()
-    # as if it had been decided before SENT was there, and no history had told of it
+    # as if it had been decided before SENT was set, without a report in history
     with small.database.transaction():
         small.database.execute("DELETE FROM sightings")
         small.database.execute("UPDATE decisions SET outcome = 'ignored', activity_id = NULL, labels = 0")

@@ -1,4 +1,4 @@
-"""The load server: it says what was put in, the client library can read it, and it is too fast to be what is measured."""
+"""The load server: it reports the added mail, the client library can read it, and it is too fast to affect the measurements."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ def shared() -> Iterator[LoadServer]:
 
 @pytest.fixture
 def server(shared: LoadServer) -> LoadServer:
-    """The same one for all tests here, its counts begun anew; each test uses mailboxes of its own."""
+    """The same server for all tests here, with its counts reset; each test uses mailboxes of its own."""
     shared.set(rate=0, fail=0, delay_ms=0)
     shared.forget()
     return shared

@@ -1,4 +1,4 @@
-"""Never-log rules in synced mailboxes: they count at the next message, and what a removed one hid is searched for."""
+"""Never-log rules in synced mailboxes: they count at the next message, and mail hidden by a removed rule is searched for."""
 
 import pytest
 

@@ -15,7 +15,7 @@ from tests.gmail.world import JANE, STRANGER, World, mail
 
 @pytest.fixture
 def small(gmail: GmailServer, tmp_path: Path) -> "World":
-    """On SQLite alone: where the database makes no difference."""
+    """On SQLite alone: the database makes no difference."""
     return World(gmail, tmp_path)
 
 
@@ -37,7 +37,7 @@ IN_TURN = pytest.mark.parametrize(
 
 
 def _by_sync(world: World, box: Mailbox, raw: bytes, labels: Sequence[str]) -> None:
-    """Gmail's own trace stands above, as in the mailbox."""
+    """With Gmail's own trace header on top, as in the mailbox."""
     box.insert(b"Delivered-To: richard@firm.example\r\n" + raw, labels=labels, at=world.at)
     world.settle()
 
@@ -54,7 +54,7 @@ def test_one_incoming_activity_whichever_routes_saw_it_and_in_whichever_order(
     (one,) = world.record()
     assert (one.routes, one.users) == (("forward", "gmail_in"), ("mary", "richard"))
     assert (one.direction, one.sender_verdict) == ("incoming", "pending")
-    assert len(kept(world)) == 1  # one version: its digest doesn't go by what is trace
+    assert len(kept(world)) == 1  # one version: its digest ignores trace headers
     listed = todos.select(world.database, world.demo, None, with_done=True)
     assert sorted(todo.user for todo in listed) == ["mary", "richard"]
 

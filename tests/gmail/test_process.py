@@ -1,5 +1,4 @@
-"""The scheduler process itself: sweeps by itself, ends when asked, loses nothing when it is killed, shares work with another
-one."""
+"""The scheduler process itself: sweeps by itself, ends on request, loses nothing when killed, shares work with another one."""
 
 import random
 import time
@@ -88,7 +87,7 @@ def test_4_a_kill_at_any_moment_loses_and_doubles_nothing(lively: World, tmp_pat
 
 
 def test_one_that_is_killed_again_and_again_is_followed_at_once(lively: World, tmp_path: Path) -> None:
-    """Each dead one counted as alive for a minute, and who joins others begins with a wait: a loop of deaths swept nothing."""
+    """Each dead process counted as alive for a minute, and a joining process begins with a wait: a crash loop swept nothing."""
     box = lively.connect()
     running = SyncProcess(lively.settings_file, tmp_path / "sync.log")
     try:

@@ -1,4 +1,4 @@
-"""The quota as the other side counts it: no minute sees more than the limit, and what there is is used. By a test's clock."""
+"""The quota as Google counts it: no minute exceeds the limit, and the available quota is used. With a test clock."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -35,7 +35,7 @@ class Process:
         self._scheduler = Scheduler(world.services, JobFactory(world.services, clock), name, clock)
 
     def turn(self) -> None:
-        """One lease of what is due, if anything is."""
+        """One lease of a due mailbox, if any."""
         world = self._world
         if world.at >= self._beaten_at + timedelta(seconds=BEAT_SECONDS):
             self._scheduler.beat()
@@ -48,7 +48,7 @@ class Process:
 
 @contextmanager
 def world_of(gmail: GmailServer, folder: Path, *, user: int, project: int) -> Iterator[World]:
-    """Limits as small as that, in units a minute, which the server's witness goes by as well, and by the world's clock."""
+    """Small limits, in units a minute, which the server's observer also uses, with the world's clock."""
     extra = f"user_units_per_minute = {user}\nproject_units_per_minute = {project}\n"
     made = World(gmail, folder, None, extra)
     gmail.quota.user_per_minute, gmail.quota.project_per_minute = user, project
@@ -64,7 +64,7 @@ def fill(box: Mailbox, world: World, count: int, author: str = "jane@client.exam
 
 
 def run(world: World, processes: list[Process], seconds: int) -> None:
-    """Time goes by, half a second at a time."""
+    """Advances time, half a second at a time."""
     for _ in range(2 * seconds):
         for process in processes:
             process.turn()
@@ -79,7 +79,7 @@ def test_a_users_limit_is_never_passed_and_well_used(gmail: GmailServer, tmp_pat
         run(world, [Process(world, "one")], 240)
         assert gmail.quota.passed == []
         assert 0 < world.state().waiting < 60
-        assert gmail.quota.units(box.address) > 0.5 * 4 * limit  # of a small limit, much is held
+        assert gmail.quota.units(box.address) > 0.5 * 4 * limit  # of a small limit, much is held back
         assert len(world.record()) > 0.8 * gmail.quota.units(box.address) / 42
 
 
@@ -102,7 +102,7 @@ def test_live_mail_goes_before_what_can_wait(gmail: GmailServer, tmp_path: Path)
 
 
 def test_the_projects_limit_is_shared_by_two_processes(gmail: GmailServer, tmp_path: Path) -> None:
-    """The second one begins when the first one has used a whole share for a while, and ends before it."""
+    """The second one begins after the first one has used a whole share for a while, and ends before it."""
     with world_of(gmail, tmp_path, user=1_000, project=600) as world:
         for name in BOXES:
             users.add(world.database, world.demo, name, f"{name}@firm.example", "", world.at)
@@ -144,7 +144,7 @@ def test_two_greedy_processes_never_pass_the_projects_limit() -> None:
 
 
 def test_one_that_dies_again_and_again_gets_its_share_and_no_more() -> None:
-    """As much as it is allowed, whenever it is killed. It begins with nothing, and not with a wait."""
+    """As much as allowed, whenever it is killed. It begins with an empty bucket, and not with a wait."""
     for lives_seconds in (1, 3, 8, 15):
         now = 0.0
         quota = Quota(lambda: now)  # noqa: B023  of this turn
@@ -187,7 +187,7 @@ def test_a_days_limit_stops_all_and_the_next_day_goes_on(gmail: GmailServer, tmp
 
 
 def test_a_list_that_needs_more_than_there_is_at_once_comes_to_its_end(gmail: GmailServer, tmp_path: Path) -> None:
-    """It was begun anew each time; so it was where one call in many failed."""
+    """It used to restart each time; also if one call in many failed."""
     gmail.view.page_limit = 2
     with world_of(gmail, tmp_path, user=100, project=100_000) as world:
         box = world.connect()

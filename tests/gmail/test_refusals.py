@@ -1,4 +1,5 @@
-"""Law 11: what Google refuses once may be its bad moment. What lasts is told, asks nobody without need, and ends by itself."""
+"""Law 11: a single refusal by Google may be temporary. A lasting one is reported, asks nobody without need, and ends by
+itself."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -36,14 +37,14 @@ PASSING: dict[str, tuple[Callable[[], Fault], str]] = {
 
 @pytest.fixture
 def small(gmail: GmailServer, tmp_path: Path) -> Iterator[World]:
-    """On SQLite alone: where the database makes no difference."""
+    """On SQLite alone: the database makes no difference."""
     made = World(gmail, tmp_path)
     yield made
     made.close()
 
 
 def run_for(world: World, hours: float, name: str = "richard") -> None:
-    """Sweeps a mailbox whenever it is due, for so long."""
+    """Sweeps a mailbox whenever it is due, for this long."""
     end = world.at + timedelta(hours=hours)
     while True:
         due = world.state(name).next_sweep_at
@@ -90,13 +91,13 @@ def test_what_lasts_is_said_and_ends_by_itself(small: World, gmail: GmailServer,
     assert (state.state, state.dead, cursor(small)) == (State.RECONNECT, 0, kept)
     assert words in (state.error or "")
 
-    # it is asked for once an hour or so, with one call
+    # it is probed about once an hour, with one call
     asked = sum(gmail.calls.counts(box.address).values())
     run_for(small, 24)
     probes = sum(gmail.calls.counts(box.address).values()) - asked
     assert 24 / 1.25 - 1 <= probes <= 24 / 0.75
     assert small.state().state is State.RECONNECT
-    # and goes on where it stood, by itself
+    # and continues from its position, by itself
     box.insert(mail("two"), at=small.at)
     gmail.faults.lift_all()
     run_for(small, 2)
@@ -146,7 +147,7 @@ def test_a_withdrawn_consent_counts_at_once_and_is_probed_daily(small: World, gm
     asked = dead.hits
     run_for(small, 24 * 7)
     assert 7 / 1.25 - 1 <= dead.hits - asked <= 7 / 0.75
-    # who asks by hand gets an answer at once
+    # a request by hand gets an answer at once
     with pytest.raises(NeedsReconnect, match="no longer valid"):
         small.sync_now().sweep()
     # connecting again goes on at once
@@ -252,7 +253,7 @@ def test_what_concerns_the_app_asks_nobody_for_a_consent(small: World, gmail: Gm
         small.settle(one)
         gmail.tokens.expire_access(box.address)
         box.insert(mail(f"to {one}", to=box.address), at=small.at)
-    small.later(hours=3)  # what worked long ago says nothing
+    small.later(hours=3)  # an old success proves nothing
     gmail.faults.add(fault, kind=kind)
     for _ in range(12):
         for one in boxes:
@@ -289,7 +290,7 @@ def test_while_the_app_is_refused_one_mailbox_asks_for_all(small: World, gmail: 
 
 
 def test_a_client_file_that_is_put_right_counts_without_a_restart(small: World, gmail: GmailServer) -> None:
-    """Also one that can't be read in between; and no mailbox asks Google with the wrong one for longer than the next sweep."""
+    """Also after an unreadable file in between; and no mailbox uses the wrong one for longer than the next sweep."""
     box = small.connect()
     small.settle()
     gmail.tokens.expire_access(box.address)
@@ -316,7 +317,7 @@ def test_a_client_file_that_is_put_right_counts_without_a_restart(small: World, 
 
 
 def test_where_others_are_read_it_is_not_the_app(small: World, gmail: GmailServer) -> None:
-    """A new client, with which some have consented anew: the others have to, too."""
+    """A new client, to which some users have consented: the others have to, too."""
     mary = small.connect("mary")
     small.connect("richard")
     small.settle("mary")

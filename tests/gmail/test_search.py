@@ -1,4 +1,4 @@
-"""Search by itself: what binds to what, and that hostile queries end with an error."""
+"""Search by itself: operator precedence, and hostile queries end with an error."""
 
 import contextlib
 

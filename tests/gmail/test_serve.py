@@ -1,4 +1,4 @@
-"""The server by hand: what it prints is what the settings need, and it takes mail in."""
+"""The server by hand: it prints values for the settings, and it accepts mail."""
 
 import json
 import subprocess

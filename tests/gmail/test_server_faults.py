@@ -1,4 +1,4 @@
-"""What the tests' Gmail server can be told to do wrong, and how it counts what it is asked."""
+"""The faults of the tests' Gmail server, and its counts of requests."""
 
 import contextlib
 import http.client
@@ -254,6 +254,6 @@ def test_a_limit_that_is_enforced_refuses(gmail: GmailServer, users: Users) -> N
 
 
 def test_two_servers_know_nothing_of_each_other(gmail: GmailServer) -> None:
-    """The test before this one used the same names: nothing of it is here."""
+    """The previous test used the same names: nothing of it is here."""
     assert gmail.mailbox("richard").ids() == set()
     assert gmail.calls.of() == []

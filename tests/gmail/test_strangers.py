@@ -1,4 +1,4 @@
-"""Mail of a company's people whom nobody knows, and of unknown addresses in known threads, in synced mailboxes."""
+"""Mail of unknown people at a company, and of unknown addresses in known threads, in synced mailboxes."""
 
 import pytest
 
@@ -83,7 +83,7 @@ def test_what_came_before_the_domain_was_switched_on_is_searched_for(world: Worl
     _switched_on(world)
     world.settle()
     _decide(world)
-    # the contact's own address is searched for, as that of one by hand: what wasn't proven comes with it
+    # The contact's address is searched for, as if an admin had added it: unproven mail is found with it.
     world.later(minutes=1)
     world.settle()
     assert sorted(world.subjects()) == ["early", "early too"]

@@ -1,4 +1,4 @@
-"""What Gmail and the token endpoint do wrong: the mailbox waits as it is told to, others go on, nothing is lost, and it ends."""
+"""Faults of Gmail and the token endpoint: the mailbox waits as requested, others continue, nothing is lost, and it ends."""
 
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ ASKED = 77.0
 
 @pytest.fixture
 def small(gmail: GmailServer, tmp_path: Path) -> Iterator[World]:
-    """On SQLite alone, and of little patience: Gmail has a second to answer."""
+    """On SQLite alone, with short time-outs: Gmail has a second to answer."""
     made = World(gmail, tmp_path, None, "timeout_seconds = 1\n")
     yield made
     made.close()
@@ -84,7 +84,7 @@ def _mailbox_waits(small: World, user: str, rest: Any, seconds: float) -> None:
 
 
 def _message_waits(small: World, user: str, rest: Any, seconds: float) -> None:
-    """It's one message that can't be had."""
+    """One message isn't available."""
     assert gmail_queue.has_due(small.database, small.state(user).id, small.at + timedelta(seconds=31))
 
 
@@ -101,7 +101,7 @@ def test_a_limit_makes_its_mailbox_wait_as_long_as_gmail_says(small: World, gmai
         rest = small.sweep(user := box.address.partition("@")[0])
         assert armed.hits == 1
         WAITS.get((name, kind), _mailbox_waits)(small, user, rest, seconds)
-        small.project = Project(10**9, 10**9, lambda: 0.0)  # what holds back all mailboxes is tried below
+        small.project = Project(10**9, 10**9, lambda: 0.0)  # tests below cover limits for all mailboxes
         mary.insert(mail(f"mary's beside {kind}", to=mary.address), at=small.at)
         small.settle("mary")
         small.later(seconds=seconds)
@@ -134,7 +134,7 @@ def test_a_limit_of_the_whole_project_holds_all_back_and_one_of_a_mailbox_only_t
     assert asked_of_mary(faults.too_many_requests("99")) == 1
     assert small.state("mary").error is None
     assert asked_of_mary(faults.daily_limit()) == 0
-    assert "daily limit" in (small.state("mary").error or "")  # why it waits is told for each
+    assert "daily limit" in (small.state("mary").error or "")  # each state shows the reason of its wait
     small.sweep("richard")
     assert "daily limit" in (small.state("richard").error or "")
     seconds[0] += 61
@@ -163,7 +163,7 @@ OUTCOMES = dict.fromkeys(GETS, _goes_on)
 def test_an_answer_that_is_none_is_asked_for_again(small: World, gmail: GmailServer, name: str) -> None:
     for kind in KINDS:
         box = connected_for(small, kind)
-        # on a kept connection a question that nobody answers is asked once more, on a new one
+        # An unanswered request on a kept connection is repeated once, on a new one.
         times = {"hang up": 2, "slow": 2}.get(name, 1)
         armed = gmail.faults.add(NO_ANSWERS[name](), user=box.address, kind=kind, times=times)
         rest = small.sweep(user := box.address.partition("@")[0])
@@ -208,7 +208,7 @@ def test_pauses_grow_to_an_hour_and_end(small: World, gmail: GmailServer) -> Non
 def test_a_token_that_gmail_does_not_take_asks_nobody_for_a_new_consent(
     small: World, gmail: GmailServer, kinds: Collection[Kind]
 ) -> None:
-    """Google's sign-in has had such hours, for all at once; a consent that has ended is invalid_grant."""
+    """Google's sign-in has had such hours, for all at once; an expired consent is invalid_grant."""
     box = small.connect()
     small.settle()
     box.insert(mail("meanwhile"), at=small.at)
@@ -226,7 +226,7 @@ def test_a_token_that_gmail_does_not_take_asks_nobody_for_a_new_consent(
 
 @pytest.mark.parametrize("kinds", [API, GETS, frozenset({Kind.TOKEN})])
 def test_an_outage_of_hours_buries_nothing(small: World, gmail: GmailServer, kinds: frozenset[Kind]) -> None:
-    """Neither where nothing can be had, nor where everything can but messages, nor where no token can."""
+    """Whether nothing is available, or everything except messages, or no token."""
     box = small.connect()
     small.settle()
     names = [f"m{number}" for number in range(7)]
@@ -282,7 +282,7 @@ def test_a_message_that_gmail_refuses_is_given_up_without_doubt(small: World, gm
 
 
 def test_a_bad_message_does_not_stay_in_front_where_the_quota_is_low(tmp_path: Path, gmail: GmailServer) -> None:
-    """To find out whether it is the message's fault costs more than there is at once."""
+    """Determining whether it is the message's fault costs more than the bucket holds at once."""
     world = World(gmail, tmp_path, None, "user_units_per_minute = 100\nmax_attempts = 2\n")
     box = world.connect()
     box.insert(mail("a stranger's", STRANGER), at=world.at)
@@ -303,7 +303,7 @@ def test_a_bad_message_does_not_stay_in_front_where_the_quota_is_low(tmp_path: P
 
 
 def test_a_refusal_of_all_messages_buries_none(small: World, gmail: GmailServer) -> None:
-    """Such as a policy with a reason that nobody here knows yet, while history is still told."""
+    """Such as a policy with an unknown reason, while history is still available."""
     box = small.connect()
     small.settle()
     names = [f"m{number}" for number in range(3)]
@@ -355,7 +355,7 @@ GOES_ON: dict[str, tuple[TakeAway, str | None]] = {
 
 @pytest.fixture
 def sweep_with(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[TakeAway], None]:
-    """Has a mailbox of five messages taken away once two of them are looked at; nothing more of it is written."""
+    """Removes a mailbox of five messages after two of them are examined; nothing more of it is written."""
     monkeypatch.setattr(batch_writer, "MAX_HELD", 1)  # so that there is something between two transactions
     box = world.connect()
     world.settle()
@@ -377,7 +377,7 @@ def sweep_with(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[TakeA
 
 
 def _owner(world: World) -> tuple[str | None, bool]:
-    """Who has leased the mailbox, and has it a token?"""
+    """The holder of the mailbox's lease, and whether it has a token."""
     row = world.database.execute("SELECT lease_owner, token_sealed IS NOT NULL FROM gmail_mailboxes").fetchone()
     return row[0], bool(row[1])
 
@@ -411,7 +411,7 @@ def test_a_mailbox_that_is_connected_anew_amid_a_sweep_is_swept_to_its_end(
 
 
 def test_answers_about_somebody_else_are_refused(small: World, gmail: GmailServer) -> None:
-    """An answer with another message's id is none: nothing of it is taken for what was asked."""
+    """An answer with another message's id is invalid: nothing of it is used."""
     box = small.connect()
     small.settle()
     message_id = box.insert(mail("right"), at=small.at)

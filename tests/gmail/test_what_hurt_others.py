@@ -150,7 +150,7 @@ def test_5_what_is_rescued_from_spam_is_stored(world: World) -> None:
 
 
 def test_5_what_is_rescued_while_history_expires_is_stored(world: World, gmail: GmailServer) -> None:
-    """Neither the history nor a list of what came since the last sweep tells of it."""
+    """Neither history nor a list since the last sweep reports it."""
     box = world.connect()
     world.settle()
     spam = box.insert(mail("rescued"), at=world.at, labels=["SPAM"])
@@ -165,7 +165,7 @@ def test_5_what_is_rescued_while_history_expires_is_stored(world: World, gmail: 
     before = gmail.calls.counts(box.address)[Kind.GET_METADATA]
     world.settle()
     assert sorted(world.subjects()) == ["meanwhile", "rescued"]
-    assert gmail.calls.counts(box.address)[Kind.GET_METADATA] == before + 2  # what has its decision isn't asked for
+    assert gmail.calls.counts(box.address)[Kind.GET_METADATA] == before + 2  # messages with a decision aren't requested
 
 
 def test_6_mail_that_a_filter_archives_is_stored(world: World) -> None:

@@ -21,7 +21,7 @@ SUBMITTED = f"From: {RICHARD}\r\nTo: {JANE}\r\nSubject: bare\r\n\r\nhello\r\n".e
 
 
 def submit(world: World, queue_id: str) -> bytes:
-    """A login's mail that lacks both; what goes out."""
+    """A login's mail that lacks both; returns the mail as sent."""
     lines, body = postfix_lines(SUBMITTED)
     envelope = Envelope(
         sender=RICHARD, recipients=(read_recipient(f"<{JANE}>"),), login=LOGIN, client="192.0.2.1", received_at=world.at

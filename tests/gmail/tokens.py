@@ -1,4 +1,4 @@
-"""What the proxy knows of consents and tokens: whose each is, for which scopes, and whether it still holds."""
+"""The proxy's consents and tokens: the user of each, its scopes, and whether it is still valid."""
 
 import threading
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class Consent:
 @dataclass
 class Grant:
     """One consent and all tokens made from it. refresh_token: None for a service account's and for an online consent. client_id:
-    of the client that it was given to; "" for a service account's."""
+    of its client; "" for a service account's."""
 
     address: str
     scope: str
@@ -75,7 +75,7 @@ class Tokens:
             return self._access.get(access_token)
 
     def revoke(self, token: str) -> Grant | None:
-        """Ends the grant that a token of either kind belongs to, with all its tokens, as Google does; None if unknown."""
+        """Ends the grant of a token of either kind, with all its tokens, as Google does; None if unknown."""
         with self._lock:
             grant = self._refresh.get(token) or self._access.get(token)
             if grant is None:
@@ -84,7 +84,7 @@ class Tokens:
             return grant
 
     def revoke_all(self, address: str) -> list[Grant]:
-        """Ends all grants of a user, as when he removes the app from his account; they are returned."""
+        """Ends all grants of a user, as when he removes the app from his account; returns them."""
         with self._lock:
             ended = [grant for grant in self._refresh.values() if grant.address == address]
             for grant in ended:

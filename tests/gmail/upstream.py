@@ -20,7 +20,7 @@ _BACK = ("content-type", "location")
 
 @dataclass(frozen=True)
 class Granted:
-    """What a consent gave."""
+    """The result of a consent."""
 
     refresh_token: str
     access_token: str
@@ -40,7 +40,7 @@ class Upstream:
         self._ours: dict[str, tuple[str, int]] = {}
 
     def own_token(self, address: str) -> str:
-        """An access token for a mailbox that the user's consents have nothing to do with."""
+        """An access token for a mailbox, independent of the user's consents."""
         with self._lock:
             token, uses = self._ours.get(address, ("", _USES_OF_A_TOKEN))
         if uses >= _USES_OF_A_TOKEN:
@@ -50,7 +50,7 @@ class Upstream:
         return token
 
     def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
-        """One request as it is. target: path and query."""
+        """One unchanged request. target: path and query."""
         for last in (False, True):
             fresh = getattr(self._kept, "connection", None) is None
             try:
@@ -89,9 +89,9 @@ class Upstream:
         body: Mapping[str, object] | None = None,
         method: str | None = None,
     ) -> Any:
-        """A call below users/me/, as that user, that must succeed; its JSON, None where it has none. With `body`: POST.
+        """A call below users/me/, as that user, that must succeed; its JSON, None if it has none. With `body`: POST.
 
-        Raises LookupError where it isn't found.
+        Raises LookupError if it isn't found.
         """
         headers = {"Authorization": f"Bearer {self.own_token(address)}"}
         encoded = b""

@@ -1,4 +1,4 @@
-"""A mailbox as Gmail shows it, made of what the emulator answers: profile, history, search, headers as they stand."""
+"""A mailbox as Gmail shows it, built from the emulator's answers: profile, history, search, headers unchanged."""
 
 import json
 import re
@@ -22,7 +22,7 @@ Query = dict[str, list[str]]
 
 @dataclass
 class _Index:
-    """What search knows of one mailbox, as of a historyId."""
+    """The search index of one mailbox, as of a historyId."""
 
     as_of: str = "0"
     messages: dict[str, search.Found] = field(default_factory=dict)
@@ -127,7 +127,7 @@ class View:
     def _headers_of(self, address: str, message_id: str, changes: bool) -> list[tuple[str, str]]:
         with self._lock:
             known = self._headers.get(message_id)
-        if known is None or changes:  # a draft is written anew under its id
+        if known is None or changes:  # a draft is rewritten under its id
             got = self._upstream.json(address, f"messages/{urllib.parse.quote(message_id)}", {"format": "raw"})
             known = headers_of(raw_bytes(got["raw"]))
             with self._lock:
@@ -247,7 +247,7 @@ def _only(query: Query | dict[str, str | list[str]], name: str) -> str:
 
 
 def _page_token(query: Query, offset: int) -> str:
-    """Holds for the same question only: Google answers another one with an error or, worse, with the wrong page."""
+    """Valid for the same query only: Google answers another one with an error or, worse, with the wrong page."""
     rest = sorted((name, value) for name, value in query.items() if name not in ("pageToken", "maxResults"))
     return f"{offset}-{zlib.crc32(repr(rest).encode()):08x}"
 

@@ -108,7 +108,7 @@ class World:
         raise AssertionError(f"not settled after {sweeps} sweeps")
 
     def later(self, **passed: float) -> None:
-        """Time goes by: keywords of timedelta."""
+        """Advances time: keywords of timedelta."""
         self.at += timedelta(**passed)
 
     def sync_now(self, name: str = "richard", notice: Callable[[str], None] = lambda text: None) -> SyncNow:
@@ -122,13 +122,13 @@ class World:
         )
 
     def record(self) -> list[Activity]:
-        """What is on the record, the oldest first; what was recorded at one moment, by subject."""
+        """The activities, the oldest first; those of one moment, by subject."""
         return sorted(
             activities.select(self.database, self.demo, Filter()), key=lambda one: (one.recorded_at, one.subject)
         )
 
     def subjects(self) -> list[str]:
-        """Of what is on the record."""
+        """The subjects on the record."""
         return [one.subject for one in self.record()]
 
     def queued(self) -> list[str]:
@@ -159,5 +159,5 @@ def seconds_until(rest: Rest | None, world: World) -> float:
 
 
 def cursor(world: World) -> str:
-    """Where richard's mailbox stands."""
+    """The cursor of richard's mailbox."""
     return str(world.database.execute("SELECT cursor FROM gmail_mailboxes").fetchone()[0])

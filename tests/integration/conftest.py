@@ -1,6 +1,6 @@
 """Fixtures of the tests with real daemons: a running stack, an SMTP sink, waiting with a bound.
 
-All need root and Postfix: they skip with that reason where it is absent, and fail where CI=true.
+All need root and Postfix: they skip with that reason if it is absent, and fail if CI=true.
 """
 
 import atexit
@@ -66,7 +66,7 @@ def _warm_command() -> WarmCommand:
 
 @pytest.fixture(name="wait_until", scope="session")
 def _wait_until() -> Callable[..., Any]:
-    """wait_until(condition, "what is waited for", seconds=20)."""
+    """wait_until(condition, "description", seconds=20)."""
     return wait_until
 
 
@@ -88,7 +88,7 @@ class Stack:
         }
         smtp = {**ports, **overrides.pop("smtp", {})}
         values = {"data_dir": str(self.data_dir), "hostname": "mx.host.example", "admin_mailbox": "admin@host.example"}
-        web = {"port": 0, **overrides.pop("web", {})}  # the page is for those tests that ask for it
+        web = {"port": 0, **overrides.pop("web", {})}  # only tests that request the page get it
         self.config.write_text(settings_files.to_toml({**values, **overrides, "smtp": smtp, "web": web}))
         self.process: subprocess.Popen[bytes] | None = None
         self._said_before = 0
@@ -137,7 +137,7 @@ class Stack:
         return self._output.read_text().splitlines() if self._output.exists() else []
 
     def stop(self) -> int | None:
-        """Ends it by SIGTERM; its exit code. Nothing where it doesn't run."""
+        """Ends it by SIGTERM; its exit code. Does nothing if it isn't running."""
         if self.process is None:
             return None
         self.process.terminate()
@@ -216,7 +216,7 @@ class Stack:
         return [file.read_bytes() for file in sorted((self.data_dir / "outbox" / "new").glob("*"))]
 
     def log(self, name: str = "postfix") -> str:
-        """What a process wrote to its log."""
+        """The content of a process's log."""
         file = self.data_dir / "log" / f"{name}.log"
         return file.read_text(errors="replace") if file.exists() else ""
 
@@ -232,7 +232,7 @@ class Stack:
         )
 
     def drain(self) -> None:
-        """Waits until Postfix's queue is empty: what was accepted is delivered, or gone for good."""
+        """Waits until Postfix's queue is empty: accepted mail is delivered, or given up."""
         queue = self.data_dir / "postfix" / "spool"
         folders = [queue / name for name in ("maildrop", "incoming", "active", "deferred")]
         wait_until(
@@ -293,7 +293,7 @@ def make_module_stack() -> Iterator[MakeStack]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """One stack for all tests that leave it as it was: make deployments of your own in it, with domains of your own."""
+    """One stack for all tests that leave it unchanged: make deployments of your own in it, with domains of your own."""
     with stack_maker() as make:
         yield make()
 

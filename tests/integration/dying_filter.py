@@ -1,7 +1,7 @@
 """`mailweir-milter` with a fault: killed with -9 once, between its commit and its answer to a redirected confirmation.
 
-Started by `mailweir up` in the filter's place (test_confirmation.py puts it there). The file `victim`, in the folder that the
-filter works in, arms it and says who is killed: `worker` or `parent`.
+Started by `mailweir up` in the filter's place (test_confirmation.py puts it there). The file `victim`, in the filter's working
+folder, arms it and names the process to kill: `worker` or `parent`.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A firm on the real stack (Postfix, filter, digest), its own and its client's key in DNS: for tests of what a proof decides."""
+"""A firm on the real stack (Postfix, filter, digest), its own and its client's key in DNS: for tests of decisions by proof."""
 
 import contextlib
 import json
@@ -34,7 +34,7 @@ class Firm:
     wait_until: Wait
 
     def signed(self, raw: bytes, domain: str = "firm.example", *, headers: Sequence[str] | None = None) -> bytes:
-        """As the domain's own server sends it. headers: what its signature is over, where that isn't the usual."""
+        """As sent by the domain's own server. headers: covered by its signature, if not the usual ones."""
         return signing.sign(raw, self.key, selector=SELECTOR, domain=domain, headers=headers)
 
     def log(self, raw: bytes) -> None:
@@ -57,7 +57,7 @@ class Firm:
         return found
 
     def shown(self, message_id: str) -> dict[str, Any]:
-        """What `activity show` says of what became of a mail."""
+        """The `activity show` output for a mail."""
         ((activity_id,),) = self.rows(f"SELECT activity_id FROM decisions WHERE message_id = '{message_id}'")
         done = self.stack.cli("activity", "show", str(activity_id), "--json", check=True)
         found: dict[str, Any] = json.loads(done.stdout)

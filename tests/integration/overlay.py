@@ -39,7 +39,7 @@ class NoOverlay(Exception):
 
 
 class Overlay:
-    """One that is there. root: its files, as this process sees them."""
+    """A mounted overlay. root: its files, as this process sees them."""
 
     def __init__(self, holder: int, root: str) -> None:
         self._holder, self._root = holder, root
@@ -62,7 +62,7 @@ class Overlay:
         )
 
     def remove(self, *names: str) -> None:
-        """Removes files and folders, by their absolute names, where they are there."""
+        """Removes files and folders, by their absolute names, if they exist."""
         for name in names:
             path = self.root / name.lstrip("/")
             if path.is_dir():

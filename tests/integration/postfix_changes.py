@@ -1,8 +1,8 @@
-"""What Postfix changes in a message before the filter gets it, as named rules; docs/admin/known-issues.md lists each of them.
+"""Postfix's changes to a message before the filter gets it, as named rules; docs/admin/known-issues.md lists each of them.
 
-A rule takes a message as it was sent (lines end in CRLF) and gives what the next rule gets; together they give what is on the
-record. The order is Postfix's: smtpd's, cleanup's, the milter protocol's. Measured on Postfix 3.7.11 and 3.10.13:
-where they differ, a rule says since or until when it holds.
+A rule takes a message as sent (lines end in CRLF) and returns the next rule's input; together they give the recorded message. The
+order is Postfix's: smtpd's, cleanup's, the milter protocol's. Measured on Postfix 3.7.11 and 3.10.13: where they differ, a rule
+says since or until when it holds.
 """
 
 import re
@@ -38,7 +38,7 @@ def from_lines_in_front(raw: bytes) -> bytes:
     while match := _FROM_LINE.match(raw):
         done += b"X-Mailbox-Line: " + match[0]
         raw = raw[match.end() :]
-        if len(match[0]) > _MAX_LINE_BYTES + 2:  # what comes after its first piece is no such line, and ends them
+        if len(match[0]) > _MAX_LINE_BYTES + 2:  # the text after its first piece is no such line, and ends them
             break
     return done + raw
 
@@ -55,12 +55,13 @@ def from_line_in_front(raw: bytes) -> bytes:
 
 
 def white_space_in_front(raw: bytes) -> bytes:
-    """smtpd: a first line that begins with white space would continue Postfix's own Received, so it is body."""
+    """smtpd: a first line that begins with white space would continue Postfix's own Received, so it becomes body."""
     return b"\r\n" + raw if raw.startswith((b" ", b"\t")) else raw
 
 
 def line_that_is_no_header(raw: bytes) -> bytes:
-    """cleanup: a line among the headers that is none ends them; an empty line is put before it, and all from there on is body."""
+    """cleanup: an invalid line among the headers ends them; an empty line is put before it, and everything from there on is
+    body."""
     position = 0
     while position < len(raw):
         end = raw.index(b"\r\n", position) + 2
@@ -145,7 +146,7 @@ def fields(head: bytes) -> list[bytes]:
 
 
 def recorded(lined: bytes, version: Version) -> tuple[bytes, set[str]]:
-    """What is on the record of a message as sent to this Postfix, and the names of the rules that changed it."""
+    """The recorded form of a message sent to this Postfix, and the names of the rules that changed it."""
     used = set()
     for rule in rules(version):
         after = rule(lined)

@@ -126,7 +126,7 @@ class Site:
         return submit(self.stack, self.richard, sender, to, lined, *options)
 
     def delivered(self, lined: bytes, to: list[str], *options: str, sender: str = RICHARD) -> "Received":
-        """By richard's login, to be taken; what came at the sink."""
+        """Sends with richard's login, must be accepted; returns the mail at the sink."""
         self.stack.drain()
         before = len(self.sink.received)
         code, text = self.submit(lined, to, *options, sender=sender)
@@ -143,7 +143,7 @@ class Site:
         return text
 
     def activity(self, name: str) -> Any:
-        """What the command line shows of a message, or None."""
+        """The command line's output for a message, or None."""
         listed = json.loads(self.stack.cli("activity", "list", "--deployment", "demo", "--json", check=True).stdout)
         return next((one for one in listed if one["message_id"] == f"<{name}@firm.example>"), None)
 
@@ -169,7 +169,7 @@ def site_on(make: "MakeStack", sink: "Sink") -> Iterator[Site]:
 
 
 def without_ours(raw: bytes) -> bytes:
-    """What came, but for the one Received on top."""
+    """The received mail without our one Received on top."""
     match = re.match(rb"Received: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", raw)
     assert match, raw[:600]
     assert b"richard@demo" not in match[0]
@@ -177,14 +177,14 @@ def without_ours(raw: bytes) -> bytes:
 
 
 def without_signature(raw: bytes) -> bytes:
-    """What came, but for our DKIM-Signature on top."""
+    """The received mail without our DKIM-Signature on top."""
     match = re.match(rb"DKIM-Signature: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", raw)
     assert match, raw[:600]
     return raw[match.end() :]
 
 
 def attachment(size_bytes: int) -> bytes:
-    """A body of so many bytes and some more, in base64: what was compressed already, as large attachments are."""
+    """A body of about this many bytes, in base64: of incompressible data, like large attachments."""
     return base64.encodebytes(Random(1).randbytes(3 * size_bytes // 4)).replace(b"\n", b"\r\n")
 
 

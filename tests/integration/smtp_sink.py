@@ -1,4 +1,4 @@
-"""An SMTP server on loopback that keeps what it gets, and refuses what a test says."""
+"""An SMTP server on loopback that stores its mail, and refuses on a test's request."""
 
 import contextlib
 import socketserver
@@ -21,10 +21,10 @@ class Received:
 
 @dataclass
 class Sink:
-    """An SMTP server on loopback that keeps what it gets.
+    """An SMTP server on loopback that stores its mail.
 
-    eight_bit: offers 8BITMIME. utf8: offers SMTPUTF8. refuse: the reply to every RCPT, instead of 250. replies: likewise to those
-    of an address.
+    eight_bit: offers 8BITMIME. utf8: offers SMTPUTF8. refuse: the reply to every RCPT, instead of 250. replies: the same for
+    single addresses.
     """
 
     eight_bit: bool = True

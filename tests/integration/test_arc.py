@@ -1,4 +1,4 @@
-"""The verdict on whom a group or list passed on: by the From that it noted, or by the seal of somebody whose word counts."""
+"""The verdict on an author whose mail a group or list passed on: by the From that it noted, or by a trusted sealer's seal."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -55,7 +55,7 @@ def prover(zone: MoodyZoneServer) -> DkimProver:
 
 
 def seal(key: SigningKey, raw: bytes, results: bytes, domain: str = "google.com", chain: str = "none") -> bytes:
-    """As a sealer does it that saw these results. chain: what it says of the seals before its own."""
+    """As by a sealer that saw these results. chain: its statement about the earlier seals."""
     results = results if chain == "none" else results + b"; arc=" + chain.encode()
     message = dkim.ARC(b"Authentication-Results: mx.example; " + results + b"\r\n" + raw)
     lines = message.sign(SELECTOR.encode(), domain.encode(), key.private_pem, b"mx.example")
@@ -102,7 +102,7 @@ def test_a_signature_over_the_groups_from_proves_nothing(prover: DkimProver, key
         (b"dkim=fail header.i=@client.example", JANE, Verdict.NONE),
         (b"dmarc=fail header.from=client.example", JANE, Verdict.NONE),
         (b"spf=pass smtp.mailfrom=jane@client.example", JANE, Verdict.NONE),
-        # signed there, with another From than the one that is now named as the original
+        # Signed there, with a From that differs from the one now named as the original.
         (b"dkim=pass header.i=@client.example; dmarc=pass header.from=firm.example", JANE, Verdict.NONE),
         (b"dkim=pass header.i=@client.example; dmarc=none header.from=evil.example", JANE, Verdict.NONE),
         # everybody may have an address there, and write any From
@@ -121,7 +121,7 @@ def test_anybody_can_seal(prover: DkimProver, key: SigningKey) -> None:
     raw = seal(key, VIA + REST, DMARC, domain="evil.example")
     assert verdict(prover, raw) is Verdict.NONE
     assert verdict(prover, seal(SigningKey.generate(), VIA + REST, DMARC)) is Verdict.NONE
-    # a stranger's report counts no more for a trusted seal above it, and none counts below a stranger's
+    # A trusted seal above a stranger's report doesn't make it count, and no report counts below a stranger's.
     assert verdict(prover, seal(key, raw, NOTHING, chain="pass")) is Verdict.NONE
     trusted = seal(key, VIA + REST, DMARC)
     assert verdict(prover, seal(key, trusted, NOTHING, chain="pass")) is Verdict.PASS

@@ -1,4 +1,4 @@
-"""`company set --auto-contacts` and `deployment set --known-threads`: what they take, say and refuse."""
+"""`company set --auto-contacts` and `deployment set --known-threads`: their arguments, output and refusals."""
 
 from typing import Any
 

@@ -121,7 +121,7 @@ def test_a_backup_that_can_not_be_written_is_one_line(with_one_mail: Mailweir, f
 def test_others_commit_while_a_backup_is_made_and_it_shows_one_moment(
     with_one_mail: Mailweir, database: Database, file: Path, now: Any
 ) -> None:
-    """Between all of its steps somebody commits, who would rather fail than wait."""
+    """Between all of its steps another process commits, which would rather fail than wait."""
     with closing(sqlite3.connect(database.path, timeout=0, isolation_level=None)) as other:
         filled = "INSERT INTO companies (deployment_id, name, created_at) VALUES (1, ?, '2026-11-24T03:12:55.123456Z')"
         for number in range(50):

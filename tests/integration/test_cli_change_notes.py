@@ -1,4 +1,4 @@
-"""What commands change stands in the log of changes: each command is marked, and each that changes something is run."""
+"""Commands' changes are in the log of changes: each command is classified, and each that changes something is run."""
 
 import os
 import pwd
@@ -21,7 +21,7 @@ from tests.conftest import Record
 
 Mailweir = Any
 JANE = "jane@client.example"
-# what is run for each command that changes something: its line, what is noted, of which subject, with which details
+# For each command that changes something: its line, the noted key, subject and details.
 LINES: dict[str, tuple[str, str, str, str]] = {
     "deployment add": (
         "deployment add two --domain two.example.net",

@@ -1,4 +1,4 @@
-"""Conversations, and what lists say of readings: by the command line, with the digest that read the mail."""
+"""Conversations, and the lists' data from readings: by the command line, with the digest that read the mail."""
 
 import hashlib
 import importlib
@@ -114,7 +114,7 @@ def test_lists_have_what_was_read(demo: Mailweir, three: list[int]) -> None:
 
 
 def test_the_digest_deletes_no_todo(demo: Mailweir, record: Put, work_off: Callable[[], int]) -> None:
-    """Whether automatic mail is one is decided as it is recorded."""
+    """Whether automatic mail makes one is decided at recording."""
     one = record("demo", "richard", JANE, raw=_mail(1, None, "Away.", "Auto-Submitted: auto-replied"))
     work_off()
     assert _listed(demo)[one]["labels"] == ["automatic"]
@@ -205,7 +205,8 @@ def _many(database: Database, activity_id: int, count: int = 3_000) -> None:
 def test_laws_4_and_13_copies_that_others_have_hide_none(
     demo: Mailweir, three: list[int], record: Put, database: Database, work_off: Callable[[], int]
 ) -> None:
-    """Else whoever sends a file a thousand times, in another deployment or where mary may not look, could tell what she sees."""
+    """Otherwise, by sending a file a thousand times, in another deployment or where mary may not look, one could find out what
+    she sees."""
     foreign = record("other", "olga", JANE, number=9, raw=_mail(9), queue_id="4Xy9")
     work_off()
     demo("activity", "set", str(three[2]), "--visibility", "participants")

@@ -143,7 +143,7 @@ def test_missing_settings_are_one_line(mailweir: Mailweir, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the lock that it waits for
 def test_ctrl_c_is_exit_130_without_a_traceback(mailweir: Mailweir, database: Database) -> None:
-    # else the machine stood still for the five seconds that a command waits
+    # otherwise the machine stood still for the five seconds that a command waits
     tries = (_interrupt_a_waiting_command(database) for _ in range(3))
     code, errors = next(one for one in tries if b"database is locked" not in one[1])
     assert code == 130, errors

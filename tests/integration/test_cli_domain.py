@@ -1,4 +1,4 @@
-"""`mailweir domain`, on both databases: what is printed, what is kept, and what is looked up before a key is activated."""
+"""`mailweir domain`, on both databases: its output, the stored rows, and the look-up before a key is activated."""
 
 import pwd
 import re
@@ -164,7 +164,7 @@ def test_a_key_that_dns_does_not_have_is_not_activated(
 
 
 def _activated_with(mailweir: "Mailweir", folder: Path, tag: str) -> tuple[dict[str, str], "Ran", str]:
-    """With this tag in the next key's record: the keys' states, what activating it said, and what `domain check` shows."""
+    """With this tag in the next key's record: the keys' states, the output of activating it, and of `domain check`."""
     with MoodyZoneServer() as zone:
         config = folder / "mailweir.toml"
         config.write_text(config.read_text() + f'[dns]\nnameserver = "127.0.0.1"\nport = {zone.port}\n')

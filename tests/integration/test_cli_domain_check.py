@@ -18,7 +18,7 @@ DMARC = ("_dmarc.client.example.com", "TXT")
 
 @pytest.fixture
 def database(sqlite_database: Database) -> Database:
-    """On SQLite only: what differs between the databases is none of DNS's business."""
+    """On SQLite only: DNS doesn't depend on the database."""
     return sqlite_database
 
 
@@ -128,7 +128,7 @@ def test_every_address_of_the_relay_has_to_pass(check: Callable[..., Any]) -> No
         ("spf", "check", "nodots", "--ip", IP),
         ("spf", "check", "a..b", "--ip", IP),
         ("spf", "check", "\udcff.example", "--ip", IP),
-        ("spf", "check", DOMAIN),  # nobody is known to send
+        ("spf", "check", DOMAIN),  # no known sender
         ("spf", "check", DOMAIN, "--ip", IP, "--nameserver", "dns.example"),
         ("spf", "check", DOMAIN, "--ip", IP, "--port", "0"),
         ("spf", "check", DOMAIN, "--ip", IP, "--mail-from", "nobody"),
@@ -241,7 +241,7 @@ def test_what_is_nearly_a_dmarc_record_is_broken_and_no_other_one_is_asked_for(
     assert "nearly one" in ran.out
     assert "add no second one beside it" in ran.out
     assert "require one" not in ran.out
-    # the organisation's counts then; what is nearly one stays told
+    # The organisation's record counts then; a near-record is still reported.
     zone.records["_dmarc.example.com", "TXT"] = ['"v=DMARC1; p=quarantine"']
     ran = check("domain", DOMAIN)
     assert "DMARC  BROKEN  p=quarantine (example.com)" in ran.out

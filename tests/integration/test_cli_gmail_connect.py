@@ -41,7 +41,7 @@ def database_url(request: pytest.FixtureRequest) -> "DatabaseUrl":
 
 
 class Google:
-    """Whoever's account is used, and what Google was asked."""
+    """The used account, and the requests to Google."""
 
     def __init__(self, server: Server) -> None:
         self.server = server

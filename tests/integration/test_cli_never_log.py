@@ -1,4 +1,4 @@
-"""The command line for never-log rules, and what they hide and erase of a real record."""
+"""The command line for never-log rules, and their effect on a real record: hiding and erasing."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What the command line shows of readings, and doing them anew."""
+"""The command line's output of readings, and redoing them."""
 
 import hashlib
 import os

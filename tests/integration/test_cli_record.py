@@ -181,7 +181,7 @@ def test_what_mail_says_never_reaches_the_terminal_raw(demo: Mailweir, record: P
     ) as process:
         os.close(terminal)
         written = b""
-        with contextlib.suppress(OSError):  # a terminal that is closed answers with an error
+        with contextlib.suppress(OSError):  # a closed terminal gives an error
             while part := os.read(reader, 65536):
                 written += part
     os.close(reader)

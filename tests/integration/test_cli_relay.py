@@ -1,4 +1,4 @@
-"""`mailweir relay` on both databases: what it prints and what it refuses."""
+"""`mailweir relay` on both databases: its output and refusals."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Who may read what: settled as mail is recorded, set by hand, and asked by readers; by the command line on a real database."""
+"""Visibility: decided at recording, set by hand, and applied to readers; by the command line on a real database."""
 
 from collections.abc import Callable
 from typing import Any

@@ -40,7 +40,7 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Type:
 
 
 def _spent(database: Database, url: str) -> accounts.Account:
-    """As whom a link signs in."""
+    """The account that a link signs in."""
     now = datetime.now(UTC)
     token = links.spend(database, url.strip().removeprefix(PAGE), "", now)
     assert token is not None

@@ -53,7 +53,7 @@ class Weir:
         assert code == 250, text
 
     def went_out(self) -> "list[Received]":
-        """What arrived at the sink since this was last asked, once the queue is empty."""
+        """New mail at the sink, once the queue is empty."""
         self.stack.drain()
         received = self.sink.received[self._seen :]
         self._seen += len(received)
@@ -186,7 +186,7 @@ def weir(shared: Weir) -> Iterator[Weir]:
 
 
 def check_untouched(received: "Received", sent: bytes, key: SigningKey) -> None:
-    """Body and headers are as they came, what we add stands above, and the signature holds."""
+    """Body and headers are unchanged, our additions are on top, and the signature is valid."""
     assert received.raw.endswith(sent)
     added = BytesHeaderParser().parsebytes(received.raw.removesuffix(sent) + b"\r\n")
     assert added.keys() == ["X-Mailweir-Loop", "Received"]
@@ -225,7 +225,7 @@ def test_other_mail_that_google_signs_is_not_redirected(weir: Weir) -> None:
 
 Forger = Callable[[bytes, SigningKey], bytes]
 
-# The Message-ID by which one is known, where it isn't the form's
+# The identifying Message-ID, if it isn't the form's.
 SEEN_AS = {"a second Message-ID on top": "<another@google.com>"}
 FORGERIES: dict[str, Forger] = {
     "unsigned": lambda raw, key: raw,
@@ -357,7 +357,7 @@ def test_two_owners_in_one_envelope(weir: Weir) -> None:
 
 
 def test_two_deployments_in_one_envelope_show_nothing_of_each_other(weir: Weir) -> None:
-    """Law 4. What the message itself says of them is what Google wrote."""
+    """Law 4. The message's own statements about them are Google's text."""
     message_id = next_message_id()
     sent = signed(PLAIN.compose(message_id, f"{RICHARD}, {OLGA}"), weir.key)
     weir.confirm([RICHARD, OLGA], sent)
@@ -377,7 +377,7 @@ def test_two_deployments_in_one_envelope_show_nothing_of_each_other(weir: Weir) 
 
 @pytest.mark.parametrize("to", ["victim@client.example", MARY, OLGA, "log@demo.example.net", "undisclosed:;"])
 def test_a_genuine_one_for_another_address_is_not_for_him(weir: Weir, to: str) -> None:
-    """Anybody can have Google write to an address of his own, and send that on to one of our users."""
+    """Anybody can make Google write to an address of their own, and send that on to one of our users."""
     message_id = next_message_id()
     raw = PLAIN.compose(message_id, to).replace(b"Subject:", f"Cc: {RICHARD}\r\nSubject:".encode(), 1)
     weir.confirm([RICHARD], signed(raw, weir.key))
@@ -388,7 +388,7 @@ def test_a_genuine_one_for_another_address_is_not_for_him(weir: Weir, to: str) -
 
 @pytest.mark.parametrize("name", ["to", "message-id", "subject"])
 def test_what_it_is_told_by_has_to_be_signed(weir: Weir, name: str) -> None:
-    """Else the genuine one for somebody else, with another To, would be his; with new Message-IDs, time and again."""
+    """Otherwise a genuine one for somebody else, with another To, would be redirected; with new Message-IDs, time and again."""
     message_id = next_message_id()
     covered = [one for one in signing.SIGNED_HEADERS if one != name]
     weir.confirm([RICHARD], signed(PLAIN.compose(message_id), weir.key, headers=covered))
@@ -481,7 +481,7 @@ def test_a_mailbox_that_refuses_the_redirected_copy_is_noted(
     add_people(weir.stack)
     message_id = next_message_id()
     weir.confirm([RICHARD], signed(PLAIN.compose(message_id), weir.key))
-    # no notice may go out, to nobody: neither for this one nor for a sender who only looks like ours
+    # No notice may go out, to anybody: neither for this one nor for a sender that only looks like ours.
     assert (
         weir.stack.transact("bounce+0abc@elsewhere.example", ["postmaster@demo.example.net"], BOUNCE % b"<y@z>")[0]
         == 250

@@ -1,8 +1,8 @@
-"""Every mail of the corpus, over real SMTP from a known contact: taken, and recorded as sent but for Postfix's changes.
+"""Every mail of the corpus, over real SMTP from a known contact: accepted, and recorded as sent except for Postfix's changes.
 
-A sample whose From doesn't read one way is sent as it is, which has to leave a decision that says so, and once more with a
-known contact's From in front and its own taken out, so that its other bytes are compared too. Lines are sent as SMTP wants them
-(CRLF, the last one too: `wire.lines_of`), bare CRs and NULs as they are.
+A sample with an ambiguous From is sent as it is, which must leave a decision that says so, and once more with a known contact's
+From in front and without its own, so that its other bytes are compared too. Lines are sent in SMTP's form (CRLF, the last one
+too: `wire.lines_of`), bare CRs and NULs unchanged.
 """
 
 import io
@@ -33,8 +33,8 @@ _CONNECTIONS = 4
 _REST = b"X: a\r\n\r\nhi\r\n"
 _FRONT = b"From: known@client.example\r\nMessage-ID: <%d@rules.example>\r\n"
 
-# Each kind of change that Postfix makes: name of the rule, bytes sent before `_FRONT` and behind it. None: nothing is changed.
-# Where this Postfix hasn't the rule, what it makes of the bytes is known all the same.
+# Each kind of change that Postfix makes: name of the rule, bytes sent before `_FRONT` and after it. None: nothing is changed. If
+# this Postfix doesn't have the rule, its result is known all the same.
 CASES = [
     (None, b"", b"Bcc: x@y.example\r\nReturn-Path: <a@b.example>\r\nContent-Length: 4\r\nReceived: from x\r\n\tby y\r\n"
            b"X-None:\r\nX-Ends:  a \t\r\n \r\n\t b\r\nSubject: \xe9\r\n\r\n.\r\n..x\r\n\xff" + b"x" * 5_000 + b"\r\n\r\n"),
@@ -121,7 +121,7 @@ def known(make_module_stack: "MakeStack") -> "Stack":
 
 @pytest.fixture(scope="module")
 def version(known: "Stack") -> Version:
-    """Of the Postfix that is installed: what it changes depends on it."""
+    """Of the installed Postfix: its changes depend on it."""
     return postfix_changes.version_of(known.postfix("postconf", "-d", "-h", "mail_version").stdout.strip())
 
 

@@ -1,4 +1,4 @@
-"""`mailweir demo` as a newcomer runs it: what it prints, what it leaves behind, and how it stops."""
+"""`mailweir demo` as a newcomer runs it: its output, its remains, and its end."""
 
 import os
 import pwd
@@ -24,7 +24,7 @@ DEMO_SECONDS = 60  # it takes about five; the machine may be busy with other thi
 
 @pytest.fixture
 def temp_dir(make_stack: object) -> Iterator[Path]:
-    """The demo's TMPDIR. make_stack says what is missing, if anything is."""
+    """The demo's TMPDIR. make_stack reports missing requirements."""
     path = Path(tempfile.mkdtemp(prefix="mailweir-test-", dir=scratch.open_folder()))
     path.chmod(0o711)
     yield path
@@ -46,7 +46,8 @@ def run(temp_dir: Path, *flags: str, **options: Any) -> "subprocess.CompletedPro
 
 
 def run_on(temp_dir: Path) -> str:
-    """Runs it with --keep until it has said all, opens the link that it prints, and ends it as Ctrl-C does; what it printed."""
+    """Runs it with --keep until its output is complete, opens the printed link, and ends it as Ctrl-C does; returns its
+    output."""
     process = subprocess.Popen(
         [SCRIPT, "demo", "--keep"],
         env={"PATH": os.environ["PATH"], "TMPDIR": str(temp_dir)},
@@ -78,7 +79,7 @@ def section(printed: str, heading: str) -> str:
 
 
 def processes_in(folder: Path) -> list[str]:
-    """Whose command line or working folder names this one."""
+    """Processes with this folder in their command line or as their working folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,6 +1,6 @@
-"""`make dist`: what is in the wheel and the sdist, and that the wheel runs by itself, without the checkout.
+"""`make dist`: the content of the wheel and the sdist, and that the wheel runs by itself, without the checkout.
 
-The libraries it needs are those of the tests' own environment; that they can be installed on each Python is `make test-deploy`'s.
+Its libraries are those of the tests' own environment; `make test-deploy` tests that they can be installed on each Python.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files_of_packages() -> set[str]:
-    """What has to be in the wheel, by its name there."""
+    """The required files of the wheel, by their names there."""
     return {
         f"{name}/{file.relative_to(REPOSITORY / folder)}"
         for name, folder in PACKAGES.items()
@@ -136,7 +136,7 @@ def test_the_wheel_runs_without_the_checkout(built: Path, tmp_path: Path) -> Non
     (wheel,) = built.glob("*.whl")
     python = venv / "bin" / "python"
     run(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index", wheel)
-    # the libraries: this environment's, without the project that is in it
+    # The libraries: this environment's, without the project itself.
     (libraries,) = (Path(sys.prefix) / "lib").glob("python3.*/site-packages")
     (own,) = (venv / "lib").glob("python3.*/site-packages")
     (own / "libraries.pth").write_text(f"{libraries}\n")

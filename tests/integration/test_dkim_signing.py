@@ -1,4 +1,5 @@
-"""What the relay sends is signed and else untouched (law 7): seen at a real SMTP sink, verified by dkimpy and by opendkim.
+"""Mail that the relay sends is signed and otherwise unchanged (law 7): seen at a real SMTP sink, verified by dkimpy and by
+opendkim.
 
 The DNS server on loopback serves exactly the record that `domain add` printed. A login comes by XCLIENT, which tells the filter
 the same as AUTH; the restrictions on recipients are lifted for it.
@@ -51,13 +52,13 @@ class Relay:
     sent: int = field(default=0)
 
     def publish(self, *objects: Any) -> None:
-        """Puts what a command printed as JSON into DNS: the strings as they are, and nothing else."""
+        """Puts a command's JSON output into DNS: the strings unchanged, and nothing else."""
         for key in objects:
             for record in key["records"]:
                 self.zone.records[record["name"], record["type"]] = [" ".join(f'"{s}"' for s in record["strings"])]
 
     def send(self, lined: bytes, *, login: str | None = LOGIN, to: str = JANE) -> bytes:
-        """Submits these bytes, which have to be taken; what came at the sink."""
+        """Submits these bytes, which must be accepted; returns the mail at the sink."""
         before = len(self.sink.received)
         with contextlib.closing(Connection(self.stack.smtp_port)) as client:
             if login is not None:
@@ -156,7 +157,7 @@ def relay(
 
 
 def _without_ours(raw: bytes) -> bytes:
-    """What came, but for the one DKIM-Signature and the one Received that are on top."""
+    """The received mail, without our one DKIM-Signature and one Received on top."""
     match = re.match(
         rb"DKIM-Signature: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*Received: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", raw
     )
@@ -207,7 +208,7 @@ def test_law_7_what_is_relayed_is_signed_and_else_untouched(relay: Relay, name: 
     came = relay.send(sent, to=to)
     assert _without_ours(came) == sent
     assert came.count(b"\r\nReceived: ") == sent.count(b"Received: ") + 1
-    # what was signed before stands for itself: only ours is on top
+    # An earlier signature stays valid: only ours is on top.
     unsigned = sent.replace(b"DKIM-Signature: v=1; a=rsa-sha256; d=x.example;", b"X-DKIM-Signature: v=1;")
     assert relay.dkimpy(came)
     assert unsigned != sent or relay.opendkim(came)

@@ -1,4 +1,4 @@
-"""`mailweir doctor`: nothing is wrong with a stack that is well, and each fault is said, with exit code 1."""
+"""`mailweir doctor`: no findings on a healthy stack, and each fault is reported, with exit code 1."""
 
 import json
 import os
@@ -26,7 +26,7 @@ Finding = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def stack(make_module_stack: "MakeStack") -> "Stack":
-    """One that is well; its mail goes to a port where nobody listens."""
+    """A healthy stack; its mail goes to a port where nobody listens."""
     made = make_module_stack(outbound="relayhost 127.0.0.1:9", web={"port": free_port()})
     made.cli("deployment", "add", "demo", "--domain", "demo.example.net", check=True)
     made.cli("user", "add", "richard", "--email", "richard@firm.example", check=True)
@@ -47,7 +47,7 @@ def examine(stack: "Stack", *arguments: str) -> tuple[int, list[Finding]]:
 
 
 def faults(stack: "Stack") -> list[Finding]:
-    """What is wrong; then the exit code has to be 1, and each fault says what to do."""
+    """The faults; then the exit code must be 1, and each fault must name a remedy."""
     code, found = examine(stack)
     wrong = [one for one in found if one["level"] == "wrong"]
     assert code == (1 if wrong else 0)
@@ -266,7 +266,7 @@ def test_a_log_that_can_not_be_read_is_one_line_beside_the_decisions(stack: "Sta
     finally:
         log.with_name("away").rename(log)
     assert done.returncode == 0
-    # what was refused is on the record too, once the supervisor's chore has read the log
+    # Refused mail is on the record too, once the supervisor's chore has read the log.
     assert [one["outcome"] for one in json.loads(done.stdout) if one["outcome"] != "refused"] == ["captured"]
     assert done.stderr.count("\n") == 1
     assert "there is no log of Postfix at" in done.stderr

@@ -1,4 +1,4 @@
-"""What doctor says of the page: does it answer, is TLS before it, can it use the files that the settings name."""
+"""doctor's findings on the page: does it answer, is TLS in front of it, can it use the files that the settings name?"""
 
 import http.server
 import json

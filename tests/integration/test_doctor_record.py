@@ -1,4 +1,4 @@
-"""What doctor says of the record, the certificate, and of checks that fail or hang. On both databases where one is asked."""
+"""doctor's findings on the record, the certificate, and on checks that fail or hang. On both databases if requested."""
 
 import datetime
 import time
@@ -41,7 +41,7 @@ def demo(mailweir: Mailweir) -> Mailweir:
 
 
 def forwarding(database: Database, now: datetime.datetime) -> dict[str, Finding]:
-    """Username -> what is said of him."""
+    """Username -> the finding on that user."""
     found = list(record.check_forwarding(database, deployments.find(database, "demo"), now, english.text))
     return {one.sentence.partition(":")[0]: one for one in found}
 
@@ -152,7 +152,7 @@ def test_addresses_that_two_contacts_hold_are_a_note(demo: Mailweir, database: D
     assert list(record.check_addresses(database, deployment)) == []
     for name, company in (("Joan", "A"), ("Jean", "B")):
         assert demo("company", "add", company).code == 0
-        # the command refuses an address that is taken; an import may not
+        # the command refuses a taken address; an import may not
         assert demo("contact", "add", name, JANE, "--company", company).code == 1
         database.execute(
             "INSERT INTO contacts (deployment_id, company_id, name, created_at) VALUES"
@@ -174,7 +174,7 @@ def test_addresses_that_two_contacts_hold_are_a_note(demo: Mailweir, database: D
 
 
 def pair(folder: Path, now: datetime.datetime, days: int, *, other_key: bool = False) -> Settings:
-    """Settings with a certificate that is valid for so many days more."""
+    """Settings with a certificate that is valid for this many more days."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mx.host.example")])
     made = (

@@ -1,7 +1,8 @@
-"""What becomes of an envelope on real Postfix: ours is taken off, mail for roles goes to the admin unchanged, the rest ends here.
+"""The handling of an envelope on real Postfix: our recipients are removed, mail for roles goes to the admin unchanged, the rest
+ends here.
 
-DISCARD, which saves Postfix its queue, comes only where all recipients are ours. Whatever the mix: nothing addressed to a capture
-domain ever leaves.
+DISCARD, which avoids Postfix's queue, is used only if all recipients are ours. In any mix, nothing addressed to a capture domain
+ever leaves.
 """
 
 import itertools
@@ -34,7 +35,7 @@ class Scene:
     _seen: int = 0
 
     def went_out(self) -> "list[Received]":
-        """What arrived at the sink since this was last asked, once the queue is empty."""
+        """New mail at the sink, once the queue is empty."""
         self.stack.drain()
         received = self.sink.received[self._seen :]
         self._seen += len(received)
@@ -79,7 +80,7 @@ def scene(shared: Scene) -> Iterator[Scene]:
 
 
 def message(author: str) -> tuple[str, bytes]:
-    """A message, with what Postfix might want to change: 8-bit bytes, long lines, leading dots, odd headers; its Message-ID."""
+    """A message with parts that Postfix might change: 8-bit bytes, long lines, leading dots, odd headers; its Message-ID."""
     message_id = f"<{next(_numbers)}@envelope.example>"
     raw = (
         b"X-Odd:  two spaces\r\n\tand a tab \r\n"
@@ -136,7 +137,7 @@ def test_where_all_recipients_are_ours_it_ends_here(
 
 
 def check_admins_copy(received: "list[Received]", raw: bytes) -> None:
-    """One copy, to the admin alone, from the sender that it had, with nothing added but a trace."""
+    """One copy, to the admin alone, from its original sender, with only a trace header added."""
     (one,) = received
     assert (one.sender, one.recipients) == (SENDER, (ADMIN,))
     assert one.raw.endswith(raw)
@@ -159,7 +160,7 @@ def test_with_a_role_the_admin_gets_it_and_nobody_else(
 
 @pytest.mark.parametrize("typed", SPELLINGS)
 def test_however_a_recipient_is_typed_it_is_decided_on(scene: Scene, typed: str) -> None:
-    """Postfix reads more into an address than RFC 5321 allows. What it takes must be on the record (law 1)."""
+    """Postfix accepts more address forms than RFC 5321 allows. Each accepted one must be on the record (law 1)."""
     message_id, raw = message(CONTACT[0])
     assert scene.stack.transact(SENDER, [typed], raw)[0] == 250
     assert scene.went_out() == []

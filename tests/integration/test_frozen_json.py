@@ -1,6 +1,6 @@
-"""What the commands print as JSON: keys, and the kinds of their values, as programs rely on them. See tests/unit/test_frozen.py.
+"""The commands' JSON output: keys, and the types of their values, as programs rely on them. See tests/unit/test_frozen.py.
 
-Values are other tests' matter. What takes Google, Postfix or DNS is frozen where those are: `NOT_HERE`.
+Other tests check values. Output that needs Google, Postfix or DNS is frozen in their tests: `NOT_HERE`.
 """
 
 from collections.abc import Iterator
@@ -102,7 +102,7 @@ def database_url(request: pytest.FixtureRequest) -> Any:
 
 
 def _shape(mailweir: Any, line: str) -> list[str]:
-    """Of what one command prints."""
+    """The shape of one command's output."""
     arguments = line.split()
     ran = mailweir(*arguments, "--json")
     assert ran.code == ("--partial" in arguments), line + ran.err
@@ -151,7 +151,7 @@ a,b\r
 
 
 def _read(database: Database, raw: bytes, now: datetime) -> None:
-    """As the digest does; of what was recorded last."""
+    """As the digest does; for the last recorded mail."""
     (raw_id,) = database.execute("SELECT MAX(id) FROM raw_messages").fetchone()
     sql = "SELECT a.id, a.deployment_id, a.author FROM activities a WHERE a.leading_raw_id = ?"
     activity_id, tenant, author = database.execute(sql, (raw_id,)).fetchone()

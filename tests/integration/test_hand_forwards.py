@@ -140,7 +140,7 @@ def test_laws_1_and_2_through_kill_9_of_the_digest(firm: Firm) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     database = contextlib.closing(Database(firm.stack.settings.database_url))
-    with database as opened, opened.transaction():  # what DNS was silent for waits half a minute
+    with database as opened, opened.transaction():  # mail without an answer from DNS waits half a minute
         opened.execute("UPDATE held_messages SET next_try_at = '' WHERE state = 'waits'")
     for number in range(len(subjects)):
         assert firm.decided(f"<killed-{number}@firm.example>")[0] == "captured"

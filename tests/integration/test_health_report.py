@@ -1,4 +1,4 @@
-"""`mailweir health report` on a stack that runs: this host's reports, and what Postfix refused, on the record."""
+"""`mailweir health report` on a running stack: this host's reports, and Postfix's refusals, on the record."""
 
 import contextlib
 import json
@@ -109,7 +109,7 @@ def test_what_postfix_refused_is_on_the_record_once(stack: "Stack", wait_until: 
 
 
 def test_one_recipient_is_refused_and_the_other_gets_the_message(stack: "Stack", wait_until: Any) -> None:
-    """Under one queue id: what is refused doesn't stand in the way of what was decided of the message."""
+    """Under one queue id: a refusal doesn't prevent the message's decision."""
     raw = b"From: both@client.example\r\nMessage-ID: <both@client.example>\r\nSubject: x\r\n\r\nhi\r\n"
     with stack.connect() as client:
         assert client.docmd("MAIL FROM:<both@client.example>")[0] == 250
@@ -189,7 +189,7 @@ def test_the_capabilities_of_its_unit_are_enough(stack: "Stack", wait_until: Any
 
 
 def test_others_than_root_report_nothing(stack: "Stack") -> None:
-    """They would put what they can't see in the place of what root saw."""
+    """They would replace root's observations with what they can't see."""
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     environment = {**os.environ, "MAILWEIR_CONFIG": str(stack.config)}
     done = subprocess.run(

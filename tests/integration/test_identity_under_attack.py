@@ -1,4 +1,4 @@
-"""Identity under attack (laws 2, 4 and 8): who sends a forged copy, reuses a Message-ID or logs in elsewhere gains nothing.
+"""Identity under attack (laws 2, 4 and 8): forging a copy, reusing a Message-ID or logging in elsewhere gains nothing.
 
 A DNS server on loopback publishes the client's key; the digest of the running stack proves authors with it.
 """
@@ -51,7 +51,7 @@ class Weir:
         return signing.sign(raw, self.key, selector=SELECTOR, domain="client.example")
 
     def examined(self) -> None:
-        """Waits until nobody waits for a verdict."""
+        """Waits until no mail waits for a verdict."""
         sql = "SELECT COUNT(*) FROM raw_messages WHERE verdict = 'pending'"
         self.wait_until(lambda: self.stack.rows(sql) == [(0,)], "all bodies are examined", 60)
 
@@ -100,7 +100,7 @@ def weir(make_module_stack: "MakeStack", wait_until: Wait) -> Iterator[Weir]:
 def mail(
     message_id: str, body: str, *, author: str = JANE, to: str = "richard@firm.example", date: str = DATE
 ) -> bytes:
-    """A message with CRLF; without a Message-ID where it is empty."""
+    """mail with CRLF; without a Message-ID if it is empty."""
     named = f"Message-ID: {message_id}\r\n" if message_id else ""
     return f"From: {author}\r\nTo: {to}\r\nSubject: An offer\r\n{named}Date: {date}\r\n\r\n{body}\r\n".encode()
 
@@ -262,7 +262,7 @@ def test_laws_4_and_8_a_login_of_one_deployment_is_an_outsider_at_another_ones_l
     def send(raw: bytes) -> int:
         return submit(weir.stack, login, "richard@firm.example", [LOG_OF_B], raw)[0]
 
-    # in the own name: nobody that B knows
+    # in the own name: unknown to B
     assert (
         send(mail("<own-name@firm.example>", "x", author="richard@firm.example", to="nobody@elsewhere.example")) == 250
     )
@@ -271,7 +271,7 @@ def test_laws_4_and_8_a_login_of_one_deployment_is_an_outsider_at_another_ones_l
     # in the name of B's staff: not by a login of somebody else's
     assert send(mail("<in-bs-name@second.example>", "x", author=STAFF_OF_B, to=JANE)) == 550
     assert "captured" not in [outcome for _, outcome, _ in weir.reasons("<in-bs-name@second.example>")]
-    # from outside it is on B's record, marked, and nobody's to-do
+    # from outside it is on B's record, marked, and no to-do
     weir.send(mail("<from-outside@second.example>", "x", author=STAFF_OF_B, to=JANE), LOG_OF_B, STAFF_OF_B)
     assert weir.reasons("<from-outside@second.example>") == [("b", "captured", "author is a user")]
     weir.examined()

@@ -1,6 +1,7 @@
-"""scripts/in-debian.sh (`make test-debian12`, `make test-debian13`): what a command finds there, and that nothing stays behind.
+"""scripts/in-debian.sh (`make test-debian12`, `make test-debian13`): a command's environment there, and that nothing is left
+behind.
 
-The Debian is a toy here, a shell and what the script calls: a real one takes debootstrap, a mirror and minutes.
+The Debian is a toy here, a shell and the script's tools: a real one takes debootstrap, a mirror and minutes.
 """
 
 import os
@@ -64,7 +65,7 @@ def start(debians: Path, tmp_path: Path) -> Callable[..., "subprocess.Popen[str]
 
     def run(*command: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            # whoever runs the tests under nohup has SIGHUP ignored, and so would what they start
+            # Under nohup, SIGHUP is ignored, and started programs would inherit that.
             ["env", "--default-signal=HUP", "sh", SCRIPT, SUITE, *command],
             env=os.environ | {"MAILWEIR_DEBIANS": str(debians), "MAILWEIR_SHARED": str(tmp_path / "shared")},
             stdin=subprocess.DEVNULL,

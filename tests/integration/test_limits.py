@@ -1,4 +1,4 @@
-"""Limits: what is large, many or deep is taken or gets an honest 5xx; the worker stays small, the next mail is captured."""
+"""Limits: large, numerous or deep input is accepted or gets an honest 5xx; the worker stays small, the next mail is captured."""
 
 import io
 import itertools

@@ -1,4 +1,4 @@
-"""What a client of port 25 is told about a recipient, by a real Postfix that asks the real look-ups."""
+"""The replies to a client of port 25 about a recipient, by a real Postfix that uses the real look-ups."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def session(demo: "Stack") -> Iterator[smtplib.SMTP]:
 
 
 def reply(session: smtplib.SMTP, recipient: str) -> tuple[int, str]:
-    """Code and enhanced code (RFC 3463) of the answer to RCPT, or just the code where there is no other."""
+    """Code and enhanced code (RFC 3463) of the answer to RCPT, or just the code if there is no other."""
     code, text = session.rcpt(recipient)
     return code, text.split()[0].decode()
 

@@ -1,4 +1,4 @@
-"""The log and the metrics of a running stack agree with the decisions that it made; and nothing listens unless it is asked to."""
+"""The log and the metrics of a running stack agree with its decisions; and nothing listens unless configured."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 def scrape(port: int) -> Samples:
-    """Every sample by name and labels; empty where nobody answers."""
+    """Every sample by name and labels; empty if nothing answers."""
     with contextlib.suppress(urllib.error.URLError, OSError):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as reply:
             text = reply.read().decode()

@@ -67,7 +67,7 @@ def counts(database_url: Postgresql) -> dict[str, int]:
 
 
 def test_two_hosts_share_a_record(hosts: list["Stack"], postgresql_url: Postgresql) -> None:
-    """The same 40 messages come to both at once, for one user here and another there: one activity for each, two to-dos."""
+    """The same 40 messages come to both at once, for different users: one activity for each, two to-dos."""
     codes: list[int] = []
 
     def send(stack: "Stack", recipient: str) -> None:
@@ -105,7 +105,7 @@ def test_a_server_that_is_gone_means_451_and_loses_nothing(
         assert [deliver(host, f"<{n}@late.example>") for n, host in enumerate(hosts)] == [451, 451]
     finally:
         cluster.start()
-    # the first message after it finds a new connection: nothing has to be started anew
+    # The first message after it finds a new connection: nothing has to be restarted.
     assert [deliver(host, f"<{n}@late.example>") for n, host in enumerate(hosts)] == [250, 250]
     assert counts(postgresql_url)["activities"] == 4
 

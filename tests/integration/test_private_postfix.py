@@ -1,4 +1,4 @@
-"""The private Postfix as its templates make it: what stays, what goes out, what is refused. The probes are those of an abuser."""
+"""The private Postfix from its templates: unchanged mail, outgoing mail, refusals. The probes are those of an abuser."""
 
 import contextlib
 import json
@@ -31,7 +31,7 @@ def demo(stack: "Stack") -> "Stack":
 
 
 def open_back_door(stack: "Stack", port: int) -> None:
-    """Adds a service that has no filter and takes all recipients: what comes in by it is what a fault would let through."""
+    """Adds a service without a filter that accepts all recipients: its mail represents the result of a fault."""
     service = f"{port}/inet={port} inet n - n - - smtpd"
     stack.postfix("postconf", "-Me", service)
     for override in ("smtpd_milters=", "smtpd_relay_restrictions=permit_mynetworks,reject"):
@@ -155,7 +155,7 @@ def test_nothing_bounces_in_the_outbox(demo: "Stack", back_door: int, wait_until
 
 
 def test_no_answer_is_ever_sent(make_stack: "MakeStack", make_sink: "MakeSink", wait_until: Wait) -> None:
-    """Law 6: where a hop refuses what we pass on, its sender hears nothing of it."""
+    """Law 6: if a hop refuses mail that we pass on, its sender gets no notice."""
     sink = make_sink(refuse="550 5.1.1 nobody here")
     stack = make_stack(outbound=f"relayhost 127.0.0.1:{sink.port}")
     stack.cli("deployment", "add", "demo", "--domain", "demo.example.net", check=True)
@@ -293,6 +293,6 @@ def test_a_queue_file_that_a_killed_cleanup_left_half_made_is_no_hindrance(make_
     left.touch(mode=0o600)
     shutil.chown(left, "postfix")
     stack.start()
-    # it is still there, and met at each check: since 3.8 postsuper says so to who calls it, before that in the log
+    # It is still there, and found at each check: since 3.8 postsuper reports it to its caller, before that in the log.
     said = stack.postfix("postfix", "check").stderr + stack.log()
     assert "bogus file name: incoming/390053.7144" in said

@@ -1,4 +1,4 @@
-"""AUTH on the real stack while something is killed, stands still or is away: 235 or 454 to a right password, and never 535.
+"""AUTH on the real stack while a part is killed, stopped or unavailable: 235 or 454 to a right password, and never 535.
 
 535 would make Gmail ask its user for the password; 454 makes it try again.
 """
@@ -92,7 +92,7 @@ def _code(stack: "Stack", login: Login) -> int:
 
 
 def test_kills_of_anything_amid_auth_call_no_password_wrong(known: "Stack", login: Login, wait_until: Wait) -> None:
-    """Four clients with a session for each AUTH, while what takes part in it is killed."""
+    """Four clients with a session for each AUTH, while the involved processes are killed."""
     seen: list[int] = []
     stop = threading.Event()
 
@@ -111,7 +111,7 @@ def test_kills_of_anything_amid_auth_call_no_password_wrong(known: "Stack", logi
             for name in victims:
                 wait_until(lambda: len(known.pids(AUTH)) == 2, "the guardian and its child run")
                 time.sleep(chance.uniform(0.0, 0.4))
-                for pid in known.pids(name)[-1:]:  # of the two the child, but where it had a smaller number
+                for pid in known.pids(name)[-1:]:  # of the two the child, except if it had a smaller number
                     os.kill(pid, signal.SIGKILL)
             wait_until(lambda: len(known.pids(AUTH)) == 2, "the guardian and its child run")
             before = seen.count(235)
@@ -128,7 +128,7 @@ def test_kills_of_anything_amid_auth_call_no_password_wrong(known: "Stack", logi
 def test_a_kill_of_either_while_a_password_waits_is_454(
     known: "Stack", login: Login, guardian_and_child: tuple[int, int], which: int, wait_until: Wait
 ) -> None:
-    """The question is there, and nobody gets to it before the kill."""
+    """The request has arrived, and isn't processed before the kill."""
     with _asking(known) as client, ThreadPoolExecutor(1) as pool, standing_still([guardian_and_child[1]]):
         waiting = pool.submit(client.auth, *login)
         time.sleep(0.5)
@@ -141,7 +141,7 @@ def test_a_kill_of_either_while_a_password_waits_is_454(
 def test_a_kill_amid_an_exchange_is_454_and_the_next_try_works(
     known: "Stack", login: Login, guardian_and_child: tuple[int, int], which: int, wait_until: Wait
 ) -> None:
-    """LOGIN has asked for the username, and whoever asked is gone."""
+    """LOGIN has asked for the username, and the process that asked is gone."""
     with _asking(known) as client:
         assert client.smtp.docmd("AUTH", "LOGIN")[0] == 334
         _kill(known, guardian_and_child, which, wait_until)

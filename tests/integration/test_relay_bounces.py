@@ -1,4 +1,5 @@
-"""Mail of the relay that can't be delivered: its sender is told, once and why, and nobody else ever is. On the real stack."""
+"""Undeliverable mail of the relay: its sender is notified, once and with the reason, and nobody else ever is. On the real
+stack."""
 
 import contextlib
 import email
@@ -39,15 +40,15 @@ class Site:
         return wire.queue_id(text)
 
     def notices(self) -> "list[Received]":
-        """What the sink got from the null sender."""
+        """Mail from the null sender at the sink."""
         return [one for one in self.sink.received if not one.sender]
 
     def told(self, recipient: str) -> int:
-        """How often the sink was asked to take something for an address."""
+        """How often the sink got an address as recipient."""
         return self.sink.commands.count(f"RCPT TO:<{recipient}>")
 
     def again(self) -> None:
-        """What waits in the queue is tried now."""
+        """Retries the mail in the queue now."""
         # it also asks for pickup, which isn't there, and says so
         with contextlib.suppress(ProgramFailed):
             self.stack.postfix("postqueue", "-f")
@@ -121,7 +122,7 @@ def test_an_alias_is_told_at_the_alias_while_it_is_one(site: Site, wait_until: W
     ids=["disconnected", "removed"],
 )
 def test_who_is_gone_before_it_bounces(site: Site, wait_until: Wait, command: str, notices: int) -> None:
-    """Who is disconnected has sent it, and is told; a removed user's address isn't one of ours any more."""
+    """A disconnected user has sent it, and gets the notice; a removed user's address isn't ours any more."""
     site.sink.replies[JANE] = LATER
     waits(site, wait_until, site.submit("gone", JANE))
     site.stack.cli(*command.split(), check=True)
@@ -198,7 +199,7 @@ def test_there_is_no_notice_of_a_notice(site: Site) -> None:
 
 
 def test_there_is_no_notice_of_a_read_receipt(site: Site) -> None:
-    """It has no envelope sender, so that nobody can be told."""
+    """It has no envelope sender, so nobody can be notified."""
     report = "Content-Type: multipart/report; report-type=disposition-notification; boundary=b"
     site.sink.replies[JANE] = NO_SUCH_USER
     code, text = submit(site.stack, site.richard, "", [JANE], mail("receipt", report))
@@ -227,7 +228,7 @@ def forged_notice(queue_id: str, *more: str) -> bytes:
 )
 @pytest.mark.parametrize("others", [[], ["richard@demo.example.net"]], ids=["postmaster", "both"])
 def test_law_6_nobody_else_is_told(site: Site, wait_until: Wait, sender: str, said: str, others: list[str]) -> None:
-    """What came by port 25 and can't go on to the admin, whatever it looks like and whoever it says that it is from."""
+    """Mail from port 25 that can't go on to the admin, in any form and from any stated sender."""
     relayed = site.submit("relayed", JANE)
     site.stack.drain()
     site.sink.replies[ADMIN] = NO_SUCH_USER
@@ -245,7 +246,7 @@ def test_port_25_does_not_pass_for_a_notice(site: Site) -> None:
     site.stack.drain()
     code, text = site.stack.transact("", [RICHARD], forged_notice(relayed))
     assert code == 554, text
-    # control: it is no notice to the filter, so that it goes on to the admin as all mail to the role does
+    # Control: the filter doesn't take it for a notice, so it goes on to the admin like all mail to the role.
     code, text = site.stack.transact("", ["postmaster@demo.example.net"], forged_notice(relayed))
     assert code == 250, text
     site.stack.drain()

@@ -1,5 +1,5 @@
-"""What the relay takes out of the headers of a submission and what it adds, on the real stack: that alone changes; it is recorded
-and signed."""
+"""Headers that the relay removes from a submission and adds to it, on the real stack: nothing else changes; it is recorded and
+signed."""
 
 import json
 import re
@@ -42,7 +42,7 @@ class SigningSite:
         self._records = {record["name"]: "".join(record["strings"]).encode() for record in made["records"]}
 
     def delivered(self, lined: bytes, to: list[str], *options: str) -> bytes:
-        """What came at the sink, but for our signature, which has to be good, and our Received."""
+        """The mail at the sink, without our signature, which must be valid, and our Received."""
         came = self.site.delivered(lined, to, *options).raw
         assert self.verifies(came)
         return without_ours(without_signature(came))
@@ -84,7 +84,7 @@ BCC = {
 }
 
 
-# What stands among them and stays
+# Other headers among them, which stay.
 BESIDE_BCC = {"several": b"X-A: b\r\n"}
 
 
@@ -130,7 +130,7 @@ def lacking(subject: str, *names: bytes, of: Callable[..., bytes] = mail) -> byt
 
 
 def added(came: bytes, sent: bytes) -> bytes:
-    """What stands between the message's own headers and its body, and wasn't sent."""
+    """The headers between the message's own headers and its body that weren't sent."""
     head, body = sent.split(b"\r\n\r\n", 1)
     assert came.startswith(head + b"\r\n")
     assert came.endswith(b"\r\n\r\n" + body)
@@ -294,7 +294,7 @@ def test_law_2_a_retry_has_the_same_message_id_and_is_no_second_activity(signing
 
 
 def test_two_logins_have_two_message_ids_for_the_same_bytes(signing: SigningSite) -> None:
-    """Law 4: what one deployment sends tells nothing of another's."""
+    """Law 4: one deployment's mail reveals nothing about another's."""
     stack, sent = signing.site.stack, lacking("two-logins")
     stack.cli("user", "alias", "rick", RICHARD, "--deployment", "b", check=True)
     try:

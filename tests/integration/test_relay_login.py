@@ -1,4 +1,5 @@
-"""Logins on the real stack: rotated and disconnected ones are refused at the next AUTH, and AUTH is where it belongs only."""
+"""Logins on the real stack: rotated and disconnected ones are refused at the next AUTH, and AUTH is available only where it
+belongs."""
 
 import json
 import smtplib

@@ -64,7 +64,7 @@ def test_a_login_has_one_limit_on_both_hosts(hosts: list[tuple["Stack", "Sink"]]
     code, text = submit(first, olga, OLGA, [JANE, JOE], mail("two", sender=OLGA))
     assert (code, f"{RECIPIENTS} recipients within an hour" in text) == (451, True)
     assert submit(first, olga, OLGA, [JANE], mail("one", sender=OLGA))[0] == 250
-    # refusals count together too: the third one, wherever it is, suspends everywhere
+    # Refusals count together too: the third one, on any host, suspends everywhere.
     assert submit(first, richard, RICHARD, [JANE], mail("over-2"))[0] == 451
     assert submit(second, richard, RICHARD, [JANE], mail("over-3"))[0] == 451
     for host in (first, second):
@@ -110,6 +110,6 @@ def test_a_key_that_one_host_made_signs_on_the_other_and_a_mail_of_30_mb_takes_l
     assert large_came.endswith(large)
     assert dkim.verify(large_came, dnsfunc=lambda *_, **__: value)
     assert peak_bytes(second) < MAX_WORKER_BYTES
-    # what was put off isn't counted twice
+    # deferred mail isn't counted twice
     listed = json.loads(second.cli("activity", "list", "--json", check=True).stdout)
     assert [one["author"] for one in listed if one["message_id"] == "<signed@firm.example>"] == [OLGA]

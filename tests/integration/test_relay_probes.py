@@ -1,4 +1,4 @@
-"""What an abuser tries on the relay's ports: nothing comes of it. One stack with the defences off shows that the probes bite."""
+"""An abuser's tries on the relay's ports: none succeeds. One stack with the defences off shows that the probes work."""
 
 import base64
 import contextlib
@@ -40,7 +40,7 @@ LINE = b"0123456789abcdef" * 4 + b"\r\n"
 
 @pytest.fixture(scope="module")
 def site(make_module_stack: "MakeStack", make_module_sink: "MakeSink") -> Iterator[Site]:
-    """As it is."""
+    """The unchanged stack."""
     with site_on(make_module_stack, make_module_sink()) as made:
         yield made
 
@@ -87,7 +87,8 @@ def defenceless(make_module_stack: "MakeStack", make_module_sink: "MakeSink", wa
 
 @pytest.fixture(scope="module")
 def half_open(make_module_stack: "MakeStack", make_module_sink: "MakeSink", wait_until: Wait) -> Iterator[Site]:
-    """With all that Postfix itself has against who isn't logged in switched off on the submission port: the filter is left."""
+    """With all of Postfix's own defences against clients without a login switched off on the submission port: only the filter is
+    left."""
     with site_on(make_module_stack, make_module_sink()) as made:
         port = f"127.0.0.1:{made.stack.submission_port}/inet"
         relay = (
@@ -133,7 +134,7 @@ def test_nobody_relays_without_a_login(site: Site, form: str) -> None:
 
 
 def test_with_the_defences_off_anybody_relays(defenceless: Site) -> None:
-    """The control: what is refused above would have gone to a stranger."""
+    """The control: the mail refused above would have gone to a stranger."""
     ports = (defenceless.stack.smtp_port, defenceless.stack.submission_port)
     for number, port in enumerate(ports):
         before = len(defenceless.sink.received)
@@ -142,7 +143,7 @@ def test_with_the_defences_off_anybody_relays(defenceless: Site) -> None:
         assert defenceless.sink.wait(before + 1)[-1].recipients == (STRANGER,)
 
 
-# RFC 5321 4.5.1: Postfix lets the bare postmaster, however it is written, past all that is asked at RCPT
+# RFC 5321 4.5.1: Postfix lets the bare postmaster, in any spelling, pass all checks at RCPT.
 BARE = (
     "Postmaster",
     "POSTMASTER",
@@ -211,7 +212,7 @@ def test_with_the_defences_off_bdat_is_taken(defenceless: Site) -> None:
 
 @pytest.mark.parametrize("to", ["Postmaster", STRANGER, "richard@demo.example.net"])
 def test_the_filter_alone_takes_nothing_from_who_isnt_logged_in(half_open: Site, to: str) -> None:
-    """Should Postfix let it past. In a second message, too; and what came before by the login is no login of the next client."""
+    """If Postfix lets it pass. In a second message, too; and an earlier client's login isn't the next client's."""
     half_open.stack.drain()
     before = len(half_open.sink.received)
     decisions = half_open.stack.rows("SELECT COUNT(*) FROM decisions WHERE source_id NOT LIKE '%:%'")
@@ -234,7 +235,7 @@ def test_the_filter_takes_what_a_login_sends_and_what_comes_by_port_25(half_open
 
 
 def test_a_login_reaches_the_admin_by_the_bare_postmaster_as_itself_only(site: Site) -> None:
-    """RFC 5321 4.5.1 holds for users, too. smtpd asks nobody about the sender then; the filter does."""
+    """RFC 5321 4.5.1 holds for users, too. smtpd doesn't check the sender then; the filter does."""
     came = site.delivered(mail("to-postmaster", to="postmaster@firm.example"), ["Postmaster"])
     assert (came.sender, came.recipients) == (RICHARD, ("admin@host.example",))
     assert site.decision("to-postmaster")[0] == "ignored"
@@ -259,7 +260,7 @@ COMMANDS = (
 def test_no_other_command_does_anything_without_a_login(site: Site, command: str) -> None:
     with Client(site.stack) as client:
         assert client.smtp.docmd(command)[0] >= 500
-    with Client(site.stack) as client:  # what hangs up after that does so for itself alone
+    with Client(site.stack) as client:  # hanging up later affects this client only
         assert client.smtp.docmd("NOOP")[0] == 250
 
 
@@ -366,7 +367,7 @@ ENDINGS = (b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b
 
 
 def _smuggled(site: Site, ending: bytes) -> int:
-    """How many messages come of one that holds this ending and then a second dialogue."""
+    """The number of messages from one that contains this ending and then a second dialogue."""
     second = b"MAIL FROM:<richard@firm.example>\r\nRCPT TO:<x@stranger.example>\r\nDATA\r\n" + mail("smuggled")
     site.stack.drain()
     before = len(site.sink.received)
@@ -379,7 +380,7 @@ def _smuggled(site: Site, ending: bytes) -> int:
         client.smtp.getreply()
         with contextlib.suppress(OSError, smtplib.SMTPException):
             client.smtp.putcmd("QUIT")
-            while client.smtp.getreply()[0] != 221:  # what is before it is of the dialogue that is smuggled in
+            while client.smtp.getreply()[0] != 221:  # earlier replies belong to the smuggled dialogue
                 pass
     site.stack.drain()
     return len(site.sink.received) - before

@@ -1,4 +1,4 @@
-"""What a login may send and as whom, what goes on the record, and that what goes on is untouched, on the real stack."""
+"""What a login may send and under which name, the record, and that passed mail is unchanged, on the real stack."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -225,7 +225,7 @@ NO_RECEIPTS = {
 
 
 def receipt(name: str, line: str, *, sender: str = RICHARD) -> bytes:
-    """What a mail program sends when a mail was read."""
+    """A mail program's receipt for a read mail."""
     part = b"--b\r\nContent-Type: message/disposition-notification\r\n\r\nFinal-Recipient: rfc822; richard@firm.example\r\n"
     return mail(name, line, sender=sender).replace(b"hello\r\n", part + b"--b--\r\n")
 
@@ -326,7 +326,7 @@ def test_law_7_without_smtputf8_at_the_next_hop(make_stack: "MakeStack", make_si
         # asked for, and not needed
         plain = mail("plain-utf8")
         assert without_ours(site.delivered(plain, [JANE], "SMTPUTF8", "BODY=8BITMIME").raw) == plain
-        # what can't be told to that hop is altered by nobody
+        # mail that hop can't accept is never altered
         assert site.submit(UTF8, [JOERG], "SMTPUTF8", "BODY=8BITMIME")[0] == 250
         site.stack.drain()
         assert len(sink.received) == 1

@@ -23,7 +23,7 @@ from tests.integration.test_dist import REPOSITORY, build, copy_of_the_source
 
 NAME = "mx.host.example"
 OWN_MAIN_CF = "# by hand\ncompatibility_level = 3.6\n"
-# what a bare host hasn't, and this machine may have
+# packages that a bare host doesn't have, and this machine may have
 _REMOVED = (
     "/etc/mailweir",
     "/etc/postfix/main.cf",
@@ -94,7 +94,7 @@ class Machine:
         return read(done.returncode, done.stdout)
 
     def says(self, *command: str) -> str:
-        """What a program prints; it has to end well."""
+        """A program's output; it has to succeed."""
         done = self.within.run(*command, environment={"PYTHONPATH": _libraries()})
         assert done.returncode == 0, done.stdout
         return done.stdout

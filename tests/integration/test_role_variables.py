@@ -1,4 +1,4 @@
-"""What the role makes of its variables before it touches a host: what is refused, the settings, and where the page runs."""
+"""The role's handling of its variables before it changes a host: refusals, the settings, and where the page runs."""
 
 import json
 import os
@@ -29,7 +29,7 @@ Made = dict[str, dict[str, Any]]
 
 @pytest.fixture
 def made(tmp_path: Path) -> Callable[..., Made]:
-    """made(groups, variable=value): of each host what is refused, whether the page is wanted, and its settings."""
+    """made(groups, variable=value): for each host the refusal, whether the page is wanted, and its settings."""
 
     def run(groups: dict[str, list[str]], **variables: Any) -> Made:
         found = {

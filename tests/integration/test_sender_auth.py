@@ -1,4 +1,4 @@
-"""DKIM of a likely confirmation, asked of a DNS server of the test's own: what is proven, what isn't, and when it isn't known."""
+"""DKIM of a likely confirmation, with a DNS server of the test's own: proven, not proven, and unknown."""
 
 import base64
 import contextlib
@@ -38,8 +38,8 @@ HEADERS = (
 )
 BODY = b"x@gmail.com  has requested\t to forward mail.\r\n\r\nhttps://mail-settings.google.com/mail/vf-x \r\n"
 RAW = HEADERS + b"\r\n" + BODY
-TIMEOUT_SECONDS = 0.4  # where no answer comes
-PATIENT_SECONDS = 20.0  # where one does: a busy machine isn't to be taken for silence
+TIMEOUT_SECONDS = 0.4  # if no answer comes
+PATIENT_SECONDS = 20.0  # if one does: a busy machine must not count as silence
 
 
 @pytest.fixture(scope="module")
@@ -293,7 +293,7 @@ def test_mail_that_is_examined_late_or_by_a_wrong_clock_is_not_called_forged(
     assert prover.verdict(raw, f"somebody@{DOMAIN}").value is Verdict.PASS
     monkeypatch.setattr(time, "time", lambda: now + days * 86_400)
     assert prover.verdict(raw, f"somebody@{DOMAIN}").value is Verdict.NONE
-    # what counts is when it came, where that is known
+    # Its arrival time counts, if known.
     assert prover.verdict(raw, f"somebody@{DOMAIN}", seen_at=datetime.fromtimestamp(now, UTC)).value is Verdict.PASS
 
 
@@ -407,7 +407,7 @@ def test_few_at_once_and_nobody_waits_longer_than_the_deadline(
 
 
 def _proves_soon(impatient: DkimProver, raw: bytes) -> bool:
-    """At one of a few tries: on a busy machine an answer may come too late for it."""
+    """In one of a few tries: on a busy machine an answer may come too late."""
     for _ in range(10):
         with contextlib.suppress(DnsUnavailable):
             return impatient.proves(raw, DOMAIN)

@@ -1,4 +1,4 @@
-"""The verdict on an author: by whose signature, and what of altered mail, missing keys and silent DNS."""
+"""The verdict on an author: by whose signature, with altered mail, missing keys and silent DNS."""
 
 import ipaddress
 import time
@@ -72,12 +72,12 @@ def sign(
         ("mail.client.example", "jane@client.example", Verdict.PASS),
         ("evil.example", AUTHOR, Verdict.NONE),
         ("client.example", "jane@notclient.example", Verdict.NONE),
-        # github.io is a public suffix: its owner vouches for nobody below it, and neighbours not for each other
+        # github.io is a public suffix: its owner doesn't vouch for anybody below it, and neighbours don't for each other
         ("github.io", "jane@a.github.io", Verdict.NONE),
         ("a.github.io", "jane@b.github.io", Verdict.NONE),
         ("a.github.io", "jane@a.github.io", Verdict.PASS),
         ("github.io", "jane@github.io", Verdict.PASS),
-        # likewise what isn't in the list: Microsoft signs for each customer who has no key of his own
+        # the same for domains that aren't in the list: Microsoft signs for each customer without an own key
         ("a.onmicrosoft.com", "jane@a.onmicrosoft.com", Verdict.PASS),
         ("b.onmicrosoft.com", "jane@a.onmicrosoft.com", Verdict.NONE),
         ("onmicrosoft.com", "jane@a.onmicrosoft.com", Verdict.NONE),
@@ -115,7 +115,7 @@ def test_one_good_signature_is_enough_and_a_strangers_changes_nothing(prover: Dk
 
 def test_a_signature_that_proves_nothing_is_not_a_bad_one(prover: DkimProver, key: SigningKey) -> None:
     assert verdict_of(prover, sign(key, "client.example", with_length=True), AUTHOR) is Verdict.NONE
-    # a key that was withdrawn: nobody can tell any more
+    # A withdrawn key: nobody can verify any more.
     assert verdict_of(prover, sign(key, "client.example", selector="gone"), AUTHOR) is Verdict.NONE
 
 
@@ -296,7 +296,7 @@ def test_mail_that_a_trusted_mailbox_sent_on_is_proven_by_its_seal(prover: DkimP
     assert reasons(prover.verdict(with_footer, AUTHOR, SEALERS)) == ("body_changed", "client.example")
     sealed = seal(key, with_footer, DMARC)
     assert prover.verdict(sealed, AUTHOR, SEALERS) == SEALED
-    assert reasons(prover.verdict(sealed, AUTHOR)) == ("body_changed", "client.example")  # nobody is trusted
+    assert reasons(prover.verdict(sealed, AUTHOR)) == ("body_changed", "client.example")  # no sealer is trusted
     assert prover.verdict(seal(key, RAW, DMARC), AUTHOR, SEALERS) == SEALED
     assert not prover.verdict(seal(key, RAW, DMARC), "jane@client.example", SEALERS).is_pass
 
@@ -365,9 +365,9 @@ def test_a_hostile_body_under_many_signatures_and_seals_takes_few_seconds(
     ("sent_by", "result"), [("192.0.2.7", "pass"), ("2001:db8::7", "pass"), ("198.51.100.9", "fail")]
 )
 def test_spf_of_our_peer_proves_no_author(prover: DkimProver, zone: MoodyZoneServer, sent_by: str, result: str) -> None:
-    """Why the verdict doesn't ask for it (decision 0032): client.example's mail is hosted where richard's is. Whoever writes to
-    richard with Jane's address as envelope sender has his mail come from the host's own servers, which pass it on to the capture
-    address as it is, and these are the ones that Jane's domain names."""
+    """Why the verdict doesn't use it (decision 0032): client.example's mail is hosted at the same provider as richard's. If an
+    attacker writes to richard with Jane's address as envelope sender, the mail comes from the provider's own servers, which pass
+    it on to the capture address unchanged, and Jane's domain names these servers."""
     zone.records |= {
         ("client.example", "TXT"): ['"v=spf1 include:spf.host.example -all"'],
         ("spf.host.example", "TXT"): ['"v=spf1 ip4:192.0.2.0/28 ip6:2001:db8::/64 -all"'],

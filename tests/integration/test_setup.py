@@ -1,6 +1,6 @@
-"""scripts/setup.sh and its virtual environment: made, left alone, and made anew where another Python made it.
+"""scripts/setup.sh and its virtual environment: created, left unchanged, and recreated if another Python made it.
 
-The project that it installs is a small one, for which nothing is fetched. The tests share one checkout.
+It installs a small project that needs no downloads. The tests share one checkout.
 """
 
 import os
@@ -14,7 +14,7 @@ from tests.integration.conftest import require_root_and_postfix
 
 REPOSITORY = Path(__file__).parents[2]
 PYTHON = "/usr/bin/python3"
-# builds what pip asks for without fetching anything
+# Builds the project for pip without downloads.
 _BACKEND = """\
 import zipfile
 
@@ -53,7 +53,7 @@ class Checkout:
         (top / "setup.cfg").write_text("")
 
     def set_up(self, python: str = PYTHON, code: int = 0) -> str:
-        """What the script says; it has to end with this code."""
+        """The script's output; it has to end with this code."""
         done = subprocess.run(
             ["sh", self.top / "scripts/setup.sh"],
             env=os.environ | {"PYTHON": python, "VENV": str(self.venv), "EXTRAS": "none"},
@@ -68,7 +68,7 @@ class Checkout:
         return done.stdout
 
     def works(self) -> bool:
-        """Is the project there, for the Python of the virtual environment?"""
+        """Is the project installed for the Python of the virtual environment?"""
         python = self.venv / "bin/python"
         asked = [str(python), "-c", "import small, pip"]
         return python.exists() and subprocess.run(asked, stderr=subprocess.DEVNULL, check=False).returncode == 0
@@ -85,7 +85,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 def _another_python() -> str:
-    """One of another version than Debian's own, wherever it is."""
+    """A Python of another version than Debian's own."""
     asked = subprocess.run([PYTHON, "-c", "import sys; print(sys.version_info[1])"], capture_output=True, check=True)
     folders = [*map(str, Path.home().glob(".pyenv/versions/*/bin")), os.environ["PATH"]]
     for minor in {11, 12, 13, 14} - {int(asked.stdout)}:
@@ -106,7 +106,7 @@ def test_one_that_is_well_is_left_alone(checkout: Checkout) -> None:
 
 
 def test_one_from_before_an_upgrade_of_the_system_is_made_anew(checkout: Checkout) -> None:
-    """Its link leads to the new version, what was installed lies in the folder of the old one; the stamp is old, too."""
+    """Its link leads to the new version, the packages are in the old version's folder; the stamp is old, too."""
     (folder,) = (checkout.venv / "lib").glob("python3.*")
     folder.rename(folder.with_name("python3.2"))
     for stamp in checkout.venv.glob(".mailweir-installed.*"):

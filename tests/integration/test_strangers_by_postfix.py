@@ -102,7 +102,7 @@ def test_whom_a_proven_user_writes_to_becomes_a_contact(firm: Firm, signer: str,
 
 
 def test_an_answer_of_an_unknown_address_in_a_known_thread_is_marked(firm: Firm) -> None:
-    """No proof is asked for it, and it makes neither a contact nor a to-do."""
+    """No proof is required for it, and it makes neither a contact nor a to-do."""
     firm.stack.deliver(JANE, [TO_RICHARD], firm.signed(_mail("t1", JANE), "client.example"))
     assert firm.decided("<t1@mail.example>")[0] == "captured"
     thread = firm.wait_until(lambda: firm.shown("<t1@mail.example>")["thread"], "its thread", seconds=60)
@@ -136,7 +136,7 @@ def test_what_is_no_answer_or_pretends_to_be_the_firm_is_not_recorded(
 
 
 def test_law_8_a_signed_mail_sent_again_with_other_ids_brings_no_two_threads_together(firm: Firm) -> None:
-    """Its signature is over what it said, and not over the header that somebody added."""
+    """Its signature covers its original headers, and not the header that somebody added."""
     for name in ("m1", "m2"):
         firm.stack.deliver(JANE, [TO_RICHARD], firm.signed(_mail(name, JANE), "client.example"))
         assert firm.decided(f"<{name}@mail.example>")[0] == "captured"

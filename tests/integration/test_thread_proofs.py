@@ -1,6 +1,6 @@
-"""Who may merge two conversations: by real signatures and keys in DNS, through the digest, on both databases.
+"""Which mail may merge two conversations: with real signatures and keys in DNS, through the digest, on both databases.
 
-Anybody who has a signed mail can send it again, with headers added that its signature isn't over.
+Anybody who has a signed mail can send it again, with additional headers that its signature doesn't cover.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,8 @@ from tests.sealing import seal
 
 Put = Callable[..., int]
 JANE, SELECTOR, DOMAIN = "jane@client.example", "sel", "client.example"
-PLAIN = ("from", "to", "subject", "date", "message-id")  # what Outlook and iCloud sign, of what matters here
+# the headers that Outlook and iCloud sign, among those that matter here
+PLAIN = ("from", "to", "subject", "date", "message-id")
 WHOLE = (*PLAIN, "in-reply-to", "references")
 BOTH = "<one@client.example> <two@client.example>"
 LIMITS = Limits(data_bytes=600_000_000, cpu_seconds=20.0, wall_seconds=60.0, answer_bytes=children.MAX_READING_BYTES)
@@ -103,12 +104,12 @@ def _on_top(key: SigningKey) -> bytes:
 
 
 def _other_id(key: SigningKey) -> bytes:
-    """Its Message-ID is the one that another conversation names, and isn't signed."""
+    """Its Message-ID is named by another conversation, and isn't signed."""
     return _sign(key, _mail("three", _answers()), ("from", "to", "subject", "in-reply-to", "references"))
 
 
 def _sealed(key: SigningKey) -> bytes:
-    """A trusted sealer vouches for the author and for what stood there when it came to him."""
+    """A trusted sealer vouches for the author and for the headers at that time."""
     return seal(key, _mail("three", _answers()), b"dmarc=pass header.from=client.example", covers=":".join(WHOLE))
 
 
@@ -127,7 +128,7 @@ def _covered(key: SigningKey) -> bytes:
 def test_law_8_only_ids_that_a_good_signature_is_over_merge_conversations(
     digest: Digest, database: Database, record: Put, key: SigningKey, made: Callable[[SigningKey], bytes], merges: bool
 ) -> None:
-    """What isn't proven to name both joins the first, whoever wrote it."""
+    """Mail without a proof for both names joins the first, with any author."""
     first = record("demo", "richard", JANE, number=1, raw=_sign(key, _mail("one"), PLAIN))
     second = record("demo", "richard", JANE, number=2, raw=_sign(key, _mail("two"), PLAIN))
     digest.work_off()

@@ -1,4 +1,4 @@
-"""`mailweir up`: what it checks, starts, restarts, stops, and takes over."""
+"""`mailweir up`: its checks, starts, restarts, stops, and takeovers."""
 
 import contextlib
 import json
@@ -34,7 +34,7 @@ NAMES = ["postfix", "mailweir-lookups", "mailweir-auth", "mailweir-milter", "mai
 
 
 def processes_in(data_dir: Path) -> dict[int, tuple[str, int]]:
-    """What works in this folder: pid -> name and uid."""
+    """Processes that work in this folder: pid -> name and uid."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -44,14 +44,14 @@ def processes_in(data_dir: Path) -> dict[int, tuple[str, int]]:
 
 
 def _uid(process: Path) -> int:
-    """Its real one: the folder of one that can't be looked into is root's."""
+    """Its real uid: the /proc folder of an uninspectable process belongs to root."""
     match = re.search(r"^Uid:\s+(\d+)", (process / "status").read_text(), re.MULTILINE)
     assert match
     return int(match[1])
 
 
 def zombies_of_postfix() -> set[int]:
-    """Dead Postfix processes that nobody has buried."""
+    """Dead Postfix processes that nobody has reaped."""
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -68,7 +68,7 @@ def sockets_in(data_dir: Path) -> list[Path]:
 
 
 def takes_mail(stack: "Stack") -> bool:
-    """Does the whole path work? The probe's recipient is nobody's, so nothing is delivered."""
+    """Does the whole path work? The probe's recipient is unknown, so nothing is delivered."""
     with contextlib.suppress(OSError), stack.connect() as client:
         return client.mail("a@elsewhere.example")[0] == 250 and client.rcpt("a@elsewhere.example")[0] == 554
     return False
@@ -122,7 +122,7 @@ def test_a_new_folder(make_stack: "MakeStack") -> None:
         made = json.loads(stack.cli("relay", verb, "richard", "--json", check=True).stdout)
         return made["submission_port"], made["submissions_port"]
 
-    # what Gmail's form is told is where somebody listens
+    # the address for Gmail's form has a listener
     assert told("connect") == (stack.submission_port, stack.submissions_port)
     stack.stop()
     assert told("rotate") == (2587, 2465)
@@ -260,7 +260,7 @@ def test_the_pause_grows_for_what_dies_again_and_again(make_stack: "MakeStack", 
 
 
 def test_it_ends_with_who_started_it(make_stack: "MakeStack", wait_until: Wait) -> None:
-    """The demo and the tests start it so that nothing is left where they are killed."""
+    """The demo and the tests start it so that nothing is left if they are killed."""
     stack = make_stack(start=False)
     code = (
         "import sys; from pathlib import Path; from admin_cli import processes\n"
@@ -490,7 +490,7 @@ def test_a_database_of_a_later_version(make_stack: "MakeStack") -> None:
 
 
 def test_a_lock_that_root_did_not_make(make_stack: "MakeStack") -> None:
-    """The folder is the unprivileged user's; what he writes there must not make root end anybody's process."""
+    """The folder belongs to the unprivileged user; a file there must not make root end anybody's process."""
     stack = make_stack()
     stack.stop()
     lock = stack.data_dir / "run" / "up.lock"
@@ -501,7 +501,7 @@ def test_a_lock_that_root_did_not_make(make_stack: "MakeStack") -> None:
 
 
 def test_a_process_of_the_same_number_is_left_alone(make_stack: "MakeStack") -> None:
-    """What is remembered may be a number that somebody else's process has by now."""
+    """The stored number may be somebody else's process by now."""
     stack = make_stack()
     stack.stop()
     other = subprocess.Popen(["sleep", "60"], cwd="/", start_new_session=True)

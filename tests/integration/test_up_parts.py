@@ -1,4 +1,4 @@
-"""`mailweir up` on a data folder in which somebody laid something else: one line, nobody's files touched, no wait."""
+"""`mailweir up` on a data folder with foreign objects in it: one line, nobody's files touched, no wait."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def used(make_module_stack: "MakeStack") -> "Stack":
 
 @pytest.fixture
 def victim(tmp_path: Path) -> Iterator[Path]:
-    """A folder of root's, closed to others; it is as it was afterwards."""
+    """A folder of root's, closed to others; it must be unchanged afterwards."""
     folder = tmp_path / "victim"
     folder.mkdir(mode=0o700)
     (folder / "file").write_text("untouched")

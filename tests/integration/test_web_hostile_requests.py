@@ -1,4 +1,4 @@
-"""Requests that no browser sends, at a real `mailweir-web`: each is answered or hung up on, none is a fault of ours."""
+"""Requests that no browser sends, at a real `mailweir-web`: each is answered or hung up on, and none is a fault of ours."""
 
 import socket
 from collections.abc import Iterator
@@ -91,7 +91,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, _sqlite_template: Path) -> 
 
 
 def _status(port: int, request: bytes) -> int:
-    """The status of what it says; 0 where it hangs up without a word."""
+    """The status of its answer; 0 if it hangs up without one."""
     with closing(socket.create_connection(("127.0.0.1", port), timeout=60)) as client:
         try:
             client.sendall(request)

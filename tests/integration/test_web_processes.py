@@ -68,7 +68,7 @@ def test_wrong_passwords_are_counted_over_both_and_lock_nobody(live: LiveSite, t
 
 
 def test_a_sign_in_by_openid_is_begun_at_one_and_answered_at_the_other(live: LiveSite, tmp_path: Path) -> None:
-    live.link("richard")  # makes his account
+    live.link("richard")  # creates his account
     with openid_provider.running(time.time) as provider:
         settings = provider.settings(tmp_path)
         section = (
@@ -258,7 +258,7 @@ def test_many_slow_clients_keep_nobody_out_and_are_hung_up_on(sqlite_live: LiveS
 
 
 def _drips(client: socket.socket) -> bool:
-    """Sends one byte more; False where it was hung up on."""
+    """Sends one more byte; False if the server hung up."""
     try:
         client.sendall(b"x")
         client.setblocking(False)

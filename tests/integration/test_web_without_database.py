@@ -17,7 +17,7 @@ from tests.postgresql import Cluster
 from webapp.access import Access
 
 _THERE = every_route(bare_application())
-# Each page, as an admin who is a user may open it; what has no row in it is asked for by numbers that aren't there
+# Each page, for an admin who is a user; rows are requested by numbers that don't exist.
 PATHS = sorted(
     one.path({})
     for one in _THERE
@@ -38,7 +38,7 @@ def served(cluster: Cluster, postgresql_url: Postgresql, tmp_path: Path) -> Iter
 
 @pytest.fixture(params=["standing_still", "cut_off"])
 def away(request: pytest.FixtureRequest, cluster: Cluster) -> Away:
-    """In what ways a server is away."""
+    """The ways in which a server is unavailable."""
     chosen: Away = getattr(cluster, request.param)
     return chosen
 

@@ -1,4 +1,4 @@
-"""`mailweir-web` does long work beside its pages, and gives it back when it is stopped."""
+"""`mailweir-web` does long work beside its pages, and gives it back when stopped."""
 
 import os
 import signal

@@ -65,7 +65,7 @@ def _why(stack: "Stack", text: str, *options: str) -> list[dict[str, Any]]:
 
 
 def _told(stack: "Stack", name: str, wait_until: Any, *, recipient: str = RICHARD) -> dict[str, Any]:
-    """The one answer for a message, by its Message-ID, its queue id, its sender and its recipient alike."""
+    """The one answer for a message, the same by its Message-ID, its queue id, its sender and its recipient."""
     one: dict[str, Any]
     (one,) = wait_until(lambda: _why(stack, f"{name}@client.example"), f"a word on {name}")
     assert (one["author"], one["recipients"], one["deployment"]) == (JANE, [recipient], "demo")
@@ -171,7 +171,7 @@ def test_each_recipient_is_told_in_its_deployment_alone(stack: "Stack", wait_unt
 
 
 def test_look_ups_that_cleanup_cant_ask(stack: "Stack", wait_until: Any) -> None:
-    """Mail to postmaster@ asks once more whose it is, when cleanup takes it."""
+    """Mail to postmaster@ needs another query for its owner, when cleanup accepts it."""
     role, asked = "postmaster@demo.example.net", stack.postfix("postconf", "-h", "virtual_alias_maps").stdout.strip()
     stack.postfix("postconf", "-e", f"virtual_alias_maps = socketmap:unix:{stack.data_dir}/none:alias")
     stack.postfix("postfix", "reload")

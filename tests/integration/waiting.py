@@ -1,4 +1,4 @@
-"""Waiting with a bound, for what real daemons do in their own time."""
+"""Waiting with a time limit for actions of real daemons."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ _POLL_SECONDS = 0.02
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
-    """The condition's value once it is true; fails with `what` where it doesn't become so."""
+    """The condition's value once it is true; fails with `what` if it doesn't become true."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:

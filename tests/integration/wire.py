@@ -1,6 +1,6 @@
-"""An SMTP client that sends a message's bytes as they are: no line end is repaired, no byte is left out.
+"""An SMTP client that sends a message's bytes unchanged: no line end is repaired, no byte is left out.
 
-smtplib normalises line ends by itself, which would hide what Postfix does with them. Used by the tests of corpus and limits.
+smtplib normalises line ends by itself, which would hide Postfix's treatment of them. Used by the tests of corpus and limits.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The Message-ID and Date that the relay adds: what they are made of, how they are known again, and the key of such mail."""
+"""The Message-ID and Date that the relay adds: their content, their recognition, and the key of such mail."""
 
 import itertools
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ def test_trace_headers_do_not_count() -> None:
 
 @given(st.lists(st.tuples(st.binary(max_size=4), st.binary(max_size=4)), max_size=3), st.binary(max_size=8))
 def test_no_two_messages_make_one_text(lines: list[Header], body: bytes) -> None:
-    """What moves over an edge, from a header to the next one or to the body, makes another message."""
+    """Text that moves across a boundary, from a header to the next one or to the body, makes another message."""
     *before, (name, value) = lines or [(b"", b"")]
     shifted = [*before, (name, value + body[:1])]
     assert not body[:1] or _id(lines=shifted, pieces=[body[1:]]) != _id(lines=lines, pieces=[body])

@@ -135,7 +135,7 @@ def test_a_domain_that_passes_for_another_is_none(text: str) -> None:
 
 
 def test_every_character_has_one_form() -> None:
-    # all of the scripts in use; the rest are ideographs, of which each stands for itself
+    # all scripts in use; the rest are ideographs, each of which maps to itself
     for point in (*range(0x80, 0x3400), *range(0xA000, 0xAC00), *range(0xF900, 0x10000), *range(0x1E900, 0x1E960)):
         for text in (f"{chr(point)}@x.example", f'"{chr(point)} "@x.example', f"a@{chr(point)}b.example"):
             normal = address.normalise(text)

@@ -1,4 +1,4 @@
-"""A trusted sealer's word for the author in From: what it proves, and what a stranger gains by seals of his own."""
+"""A trusted sealer's word for the author in From: its proof, and a stranger's gain by seals of their own."""
 
 import time
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def key() -> SigningKey:
 
 @pytest.fixture
 def vouched(key: SigningKey) -> Callable[..., SenderVerdict | None]:
-    """The verdict on a mail's author in From, by its seals. Keys are there for all but gone.example."""
+    """The verdict on a mail's author in From, by its seals. All domains except gone.example have keys."""
 
     def look(raw: bytes, author_domain: str = DOMAIN) -> SenderVerdict | None:
         message = dkim_message.read(raw)
@@ -116,7 +116,7 @@ def test_a_broken_signature_of_the_author_does_not_matter(vouched: Look, key: Si
         (b"spf=pass smtp.helo=client.example", NOT_PROVEN),
         (b"", NOT_PROVEN),
         (b"none", NOT_PROVEN),
-        # what a sender chose
+        # text that a sender chose
         (b'spf=none smtp.mailfrom="; dmarc=pass header.from=client.example; x="@evil.example', NOT_PROVEN),
         (b'spf=none smtp.mailfrom=""; dmarc=pass header.from=client.example; x=""@evil.example', NOT_PROVEN),
         (b'spf=none smtp.mailfrom=x"; dmarc=pass header.from=client.example; x="@evil.example', NOT_PROVEN),
@@ -186,7 +186,7 @@ def test_a_trusted_sealers_customer_is_a_stranger(vouched: Look, key: SigningKey
     found = vouched(seal(key, RAW, DMARC, domain))
     assert found is not None
     assert found.reason in (VerdictReason.SEAL_NOT_TRUSTED, VerdictReason.SEAL_BROKEN)
-    # and so is one who makes but one half of the set
+    # and so is a sealer of only one half of the set
     for tags in ({"signature_tags": {"d": domain}}, {"seal_tags": {"d": domain}}):
         half = vouched(seal(key, RAW, DMARC, **tags))  # type: ignore[arg-type]
         assert half is not None

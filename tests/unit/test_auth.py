@@ -1,4 +1,5 @@
-"""mailweir-auth: who is right, as much work for whoever isn't there, one at a time for each address; and its core is closed."""
+"""mailweir-auth: right passwords, the same work for unknown logins, one at a time for each address; and its memory is
+protected."""
 
 import asyncio
 import contextlib
@@ -68,7 +69,7 @@ def test_a_login_that_isnt_there_costs_as_much_work(prover: Prover, monkeypatch:
 
 @pytest.mark.usefixtures("prover")
 def test_the_decoys_own_password_lets_nobody_in(database: Database) -> None:
-    """Not even by chance: nobody is behind it."""
+    """Not even by chance: it belongs to nobody."""
     known = passwords.digest("known")
     guessed = Prover(database.url, known, log.silent())
     assert guessed.prove("nobody@demo.example.net", b"known") == Verdict(None, is_right=False)

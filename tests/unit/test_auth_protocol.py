@@ -1,4 +1,4 @@
-"""Dovecot's authentication protocol: what each line of smtpd's leads to, and that none of a hostile client's breaks it."""
+"""Dovecot's authentication protocol: the result of each line of smtpd's, and that no line of a hostile client breaks it."""
 
 import base64
 
@@ -48,7 +48,8 @@ def test_plain_in_one_go_and_in_two() -> None:
     question = Question(b"1", "192.0.2.7", LOGIN, PASSWORD)
     assert greeted().receive(auth(plain(LOGIN.encode(), PASSWORD))) == question
     conversation = greeted()
-    assert conversation.receive(auth()) == b"CONT\t1\t\n"  # the tab stays, or Postfix takes it for a broken reply
+    # the tab stays, otherwise Postfix takes it for a broken reply
+    assert conversation.receive(auth()) == b"CONT\t1\t\n"
     assert conversation.receive(b"CONT\t1\t" + plain(LOGIN.encode(), PASSWORD)) == question
 
 
@@ -100,7 +101,7 @@ def test_no_other_mechanism_and_none_without_tls(given: bytes, wanted: bytes) ->
 
 
 def test_an_auth_that_was_called_off_leaves_its_place_to_the_next() -> None:
-    """smtpd tells nothing of a client's "*"."""
+    """smtpd doesn't report a client's "*"."""
     conversation = greeted()
     conversation.receive(auth(mechanism=b"LOGIN"))
     assert conversation.receive(auth().replace(b"AUTH\t1", b"AUTH\t2")) == b"CONT\t2\t\n"
@@ -160,7 +161,7 @@ def test_nothing_that_is_said_of_a_question_holds_its_password() -> None:
 
 
 def _end(first: bytes, second: bytes, mechanism: bytes) -> object:
-    """What comes of these responses: the second is for who asks on."""
+    """The result of these responses: the second is for a question after the first."""
     conversation = greeted()
     found = conversation.receive(auth(first, mechanism=mechanism))
     return conversation.receive(b"CONT\t1\t" + second) if isinstance(found, bytes) else found

@@ -1,4 +1,4 @@
-"""Contacts that mail makes of a company's domain: what an admin may switch on, and whom it makes. On both databases."""
+"""Contacts that mail makes of a company's domain: an admin's switches, and the contacts. On both databases."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -131,7 +131,7 @@ def test_a_removed_contact_is_not_made_again(database: Database, demo: Deploymen
     assert _make(database, spelling) == Made(None, Reason.COMPANY_REMOVED)
     with database.reading():
         assert SqlDirectory(database).removed_among(demo.id, [JANE, "joe@client.example"]) == {JANE}
-    # by hand it is, and then it counts
+    # by hand it is possible, and then it counts
     by_hand = contacts.add(database, demo, "Jane", [JANE], None, AT)
     assert _make(database, spelling) == Made(by_hand.id)
 

@@ -1,4 +1,4 @@
-"""Automatic answers, by what programs write; and mail of people that looks a little like them."""
+"""Automatic answers, by programs' marks; and people's mail that looks similar."""
 
 from typing import TYPE_CHECKING
 

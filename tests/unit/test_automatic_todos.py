@@ -1,4 +1,5 @@
-"""Whether automatic mail makes to-dos: all by which matching is told of a deployment say so, and of no other one."""
+"""Whether automatic mail makes to-dos: every source of a deployment's settings for matching includes it, and only for that
+one."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What readers could show of a From, To or Cc value."""
+"""The addresses that readers could show of a From, To or Cc value."""
 
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ def _from(text: str) -> headers.HeaderView:
         "Jane <jane@client.example>, Client Ltd.",
         '"jane"@client.example',
         "Jane Doe via Shop \x07 <jane@client.example>",
-        # inside quotes or an encoded word, anything may stand: it is shown, and never an address
+        # inside quotes or an encoded word, anything may stand: it is shown, and is never an address
         '"eve@evil.example" <jane@client.example>',
         '"eve@evil.example, eve" <jane@client.example>',
         '"<eve@evil.example>" <jane@client.example>',
@@ -295,7 +295,7 @@ def test_a_list_gives_its_addresses_in_order_and_each_once(items: list[tuple[str
         ("Jane (sales <jane@client.example>, bob@client.example", f"{JANE} bob@client.example"),
         ("broken@@x.example, <joe@client.example>", "joe@client.example"),
         ('"carol@client.example" <joe@client.example>, "x', "joe@client.example"),
-        # what stands nowhere else
+        # found nowhere else
         ('"jane@client.example"', JANE),
         ("=?utf-8?q?jane=40client.example?=", JANE),
     ],

@@ -1,4 +1,4 @@
-"""A deployment's capture domain: which can be none, and what DNS has to say."""
+"""A deployment's capture domain: the invalid ones, and the DNS record."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Charsets by their labels: what those who use a label send."""
+"""Charsets by their labels: the real meaning of a label in mail."""
 
 import encodings
 import pkgutil
@@ -149,7 +149,7 @@ def test_what_python_has_no_codec_for_is_read_as_utf_8(label: str) -> None:
         ("unicode", b"\xfe\xff\x00a", "a"),
         ("utf-7", b"+AOQ-", "ä"),
         ("no-such", b"\xc3\xa4\xff", "ä\ufffd"),
-        # what can't be read takes nothing with it
+        # unreadable bytes don't affect the next ones
         ("iso-2022-jp", b'\x1b$B$"$\x1b(Bb', "あ\ufffdb"),
         ("iso-2022-jp", b"\x1b$B\x28\x7e", "\ufffd"),
         ("iso-2022-jp", b"\xb1", "\ufffd"),
@@ -166,7 +166,7 @@ def test_labels_lie_as_everybody_lies(label: str, data: bytes, expected: str) ->
 def test_codecs_that_are_no_charsets_are_not_known() -> None:
     assert len(KNOWN) > 250
     for label in KNOWN:
-        assert isinstance(b"ab".decode(label, "ignore"), str), label  # LookupError for what makes no text
+        assert isinstance(b"ab".decode(label, "ignore"), str), label  # LookupError for codecs that don't give text
 
 
 def test_labels_leave_nothing_behind() -> None:

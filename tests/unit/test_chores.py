@@ -1,4 +1,4 @@
-"""A chore of the supervisor: when it runs, that it is never waited for, and that its failure is one line."""
+"""A chore of the supervisor: when it runs, that nothing waits for it, and that its failure is one line."""
 
 import sys
 import time

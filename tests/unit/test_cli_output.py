@@ -1,4 +1,4 @@
-"""What is printed can't speak to the terminal, whatever came by mail."""
+"""Output can't control the terminal, with any content of mail."""
 
 import contextlib
 import io
@@ -72,7 +72,8 @@ def test_what_cant_be_seen_is_shown_where_it_doesnt_belong(char: str) -> None:
 
 
 def test_of_all_characters_the_unseen_are_shown_and_no_others() -> None:
-    """By the categories of Unicode, beside what is ignorable by default; Arabic's number signs are format characters one sees."""
+    """By Unicode's categories, plus the characters that are ignorable by default; Arabic's number signs are visible format
+    characters."""
     seen = {0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x600, 0x606)}
     ignorable = {
         0x34F,
@@ -87,7 +88,7 @@ def test_of_all_characters_the_unseen_are_shown_and_no_others() -> None:
         *range(0xFE00, 0xFE10),
     }
     ignorable |= {*range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000)}
-    # what has no category yet may get one by a later version of Unicode
+    # unassigned characters may be assigned in a later version of Unicode
     decided = [code for code in range(0x110000) if unicodedata.category(chr(code)) != "Cn" or code in ignorable]
     for code in decided:
         unseen = unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs", "Zl", "Zp") and code not in seen

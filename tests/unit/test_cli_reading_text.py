@@ -1,4 +1,4 @@
-"""How a reading is shown on a terminal: when an invitation is, what is folded, and no more than that."""
+"""A reading on a terminal: an invitation's time, folded text, and no more than that."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a submission lacks, in the filter's hands: when something is added, and that the record is of what goes out."""
+"""Missing headers of a submission, in the filter: when they are added, and that the record contains the mail as sent."""
 
 import io
 import tempfile

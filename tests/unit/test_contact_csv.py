@@ -1,4 +1,4 @@
-"""CSV of contacts: encodings, delimiters, headers of other programs, odd files; what is written reads as the same."""
+"""CSV of contacts: encodings, delimiters, headers of other programs, odd files; written files are read back unchanged."""
 
 import csv
 import io
@@ -61,7 +61,7 @@ def test_the_delimiter_that_excel_names_is_taken() -> None:
 def test_an_addresses_semicolon_is_no_delimiter() -> None:
     assert _read("Jane,jane@client.example;j@x.example,Client Ltd\n") == [JANE._replace(line=1)]
     assert _read("Jane,jane@client.example;j@x.example\n") == [JANE._replace(line=1, company="")]
-    # here it is one, and unquoted the second address would be the company
+    # here it is ambiguous, and unquoted the second address would be the company
     for text in ("name;address;company\nJane;jane@client.example;j@x.example\n", "\nJane;a@x.example;b@x.example\n"):
         (bad,) = _read(text)
         assert isinstance(bad, BadRow)

@@ -1,4 +1,4 @@
-"""What lies in the data folder: what a part may be, and the sentence where it is something else."""
+"""The content of the data folder: the allowed kind of each part, and the error for another kind."""
 
 import os
 from pathlib import Path
@@ -28,7 +28,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def _put(path: Path, kind: str, elsewhere: Path) -> None:
-    """Puts something of this kind into the place of what is there."""
+    """Puts an object of this kind in place of the existing one."""
     path.rename(elsewhere)
     if "link" in kind:
         path.symlink_to(elsewhere if kind == "a symbolic link" else elsewhere.with_name("nothing"))
@@ -45,7 +45,7 @@ def test_a_folder_that_is_new_or_in_order_has_no_faults(settings: Settings, tmp_
     assert list(data_folder.faults(Settings(data_dir=tmp_path / "new"))) == []
 
 
-# What a part may be, and what an admin may put in the place of some
+# The allowed kinds of a part, and an admin's allowed replacements for some.
 _ALLOWED = {
     **dict.fromkeys(FOLDERS, frozenset({"a folder"})),
     **dict.fromkeys(FILES, frozenset({"a file"})),

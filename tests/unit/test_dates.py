@@ -129,7 +129,7 @@ def test_other_moments(raw: bytes, expected: str) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        # no zone, or one that isn't certain: hours off as UTC
+        # no zone, or an uncertain one: hours off as UTC
         b"Tue, 24 Nov 2026 03:12:55",
         b"Tue Nov 24 03:12:55 2026",
         b"2026-11-24T03:12:55",
@@ -181,7 +181,7 @@ def test_other_moments(raw: bytes, expected: str) -> None:
         b"\xff\xfe\x00",
         b"(",
         b":",
-        # what is behind the limit could be the zone
+        # the text after the limit could be the zone
         b"Tue, 24 Nov 2026" + b" " * dates.MAX_DATE_BYTES + b"03:12:55 +0000",
     ],
 )

@@ -1,4 +1,4 @@
-"""Decisions by page: the newest first, a deployment's own, and of what was captured only what the reader may know of."""
+"""Decisions by page: the newest first, a deployment's own, and of captured mail only what the reader may see."""
 
 from datetime import datetime, timedelta
 

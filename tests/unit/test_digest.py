@@ -1,4 +1,4 @@
-"""The digest: which bodies wait, which one leads, what silent DNS and hostile mail bring about. On both databases."""
+"""The digest: waiting bodies, leading bodies, the effects of silent DNS and of hostile mail. On both databases."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ from mailweir.store.record.verdicts import Examined
 
 Put = Callable[..., int]
 JANE = "jane@client.example"
-# What a child says in place of these words of a body
+# A child's answer for these words of a body.
 VERDICTS = {
     "pass": "pass dkim client.example",
     "fail": "fail body_changed client.example",
@@ -50,7 +50,7 @@ def demo(mailweir: Any, database: Database) -> Database:
 
 
 def word(about: Facts, content_zstd: bytes) -> bytes:
-    """Stands in for the examiner: does what the body says."""
+    """In place of the examiner: does what the body says."""
     try:
         raw = raw_messages.decompress(content_zstd, about["size"], about["activity"])
     except MailweirError:
@@ -81,14 +81,14 @@ def _limits(**changes: float) -> Limits:
 
 
 def _pools(verdict: workers.Work = word, **changes: float) -> server.Pools:
-    """Of the stage `verdict` alone."""
+    """With the stage `verdict` alone."""
     lanes = {Lane.NEW: 2, Lane.LATER: 1}
     return {(Stage.VERDICT, lane): Pool(count, verdict, _limits(**changes)) for lane, count in lanes.items()}
 
 
 @pytest.fixture
 def work_off(demo: Database, now: datetime) -> Iterator[Callable[..., int]]:
-    """All that is due at a time of the test's choice."""
+    """Does all work due at a time of the test's choice."""
     times = [now]
     digest = Digest(demo, _pools(), structlog.get_logger(), lambda: times[-1])
 
@@ -185,7 +185,7 @@ def test_a_digest_whose_children_have_all_they_take_waits_for_them(demo: Databas
     digest = Digest(demo, _pools(wall_seconds=wall_seconds), structlog.get_logger(), lambda: now + timedelta(hours=1))
     began = time.process_time()
     try:
-        # what is behind a slow one goes to the other child; then a child is out of time, or both are
+        # Mails behind a slow one go to the other child; then a child is out of time, or both are.
         assert digest.turn(30.0) + digest.turn(30.0) >= 1
     finally:
         digest.stop()
@@ -209,7 +209,7 @@ def test_two_hostile_mails_at_once_hardly_delay_others(demo: Database, record: P
 
 
 def test_what_came_through_a_group_is_examined_as_such(demo: Database, record: Put, now: datetime) -> None:
-    """Its own From says nothing of the author: his organisation's signature over it would be no proof."""
+    """Its own From says nothing about the author: his organisation's signature over it would be no proof."""
     record("demo", "richard", JANE, raw=_body("x"), queue_id="4Xy0")
     record("demo", "richard", JANE, raw=_body("y"), queue_id="4Xy1")
     demo.execute(

@@ -1,4 +1,4 @@
-"""The digest leaves the database to others that write, and to nobody else."""
+"""The digest leaves the database to other writers, and to nobody else."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -12,7 +12,7 @@ from mailweir.store.database.connection import Database
 
 
 class Clock:
-    """Monotonic seconds. slept: what was waited."""
+    """Monotonic seconds. slept: the time spent waiting."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -44,7 +44,7 @@ _GIVE_IDS = {
 
 @pytest.fixture
 def captured(database_url: DatabaseUrl) -> Iterator[Captured]:
-    """Another process, which gives ids to so many mails."""
+    """Another process, which gives ids to this many mails."""
     with closing(Database(database_url)) as opened:
 
         def give_ids(count: int) -> None:

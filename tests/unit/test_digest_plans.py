@@ -1,4 +1,4 @@
-"""What the digest asks of the database takes no longer where more is on the record: it holds the write lock meanwhile."""
+"""The digest's queries take no longer on a larger record: it holds the write lock meanwhile."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

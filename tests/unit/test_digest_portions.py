@@ -9,7 +9,7 @@ from mailweir.digest.portions import WANTED_SECONDS, Portions
 
 
 class Disk:
-    """A clock, and a database that takes so long for each word; fixed_seconds: for each transaction besides."""
+    """A clock, and a database with this time per word; fixed_seconds: for each transaction in addition."""
 
     def __init__(self, seconds_a_word: float, fixed_seconds: float = 0.0) -> None:
         self.now = 0.0
@@ -17,7 +17,7 @@ class Disk:
         self.fixed_seconds = fixed_seconds
 
     def write(self, costs: list[int]) -> Iterator[tuple[int, float]]:
-        """What it costs to write so much: of each transaction (how many, seconds)."""
+        """The cost of writing this much: of each transaction (how many, seconds)."""
         portions = Portions(lambda: self.now)
         left = deque((cost, cost) for cost in costs)
         while left:
@@ -31,7 +31,7 @@ class Disk:
 
 @pytest.mark.parametrize("seconds_a_word", [1e-7, 1.5e-6, 5e-6, 1e-5])
 def test_a_transaction_takes_at_most_50_ms(seconds_a_word: float) -> None:
-    """But for the first, where the machine is slow; nothing is left out."""
+    """Except for the first, on a slow machine; nothing is left out."""
     written = list(Disk(seconds_a_word).write([200] * 2_000))
     assert sum(count for count, _ in written) == 2_000
     assert max(took for _, took in written[1:]) <= 0.05

@@ -1,4 +1,4 @@
-"""The digest's readings: kept, replaced, given up, done anew from the newest down. On both databases."""
+"""The digest's readings: stored, replaced, given up, redone from the newest down. On both databases."""
 
 import base64
 import os
@@ -81,7 +81,7 @@ def _prove(about: Facts, content_zstd: bytes) -> bytes:
 
 
 def _read(about: Facts, content_zstd: bytes) -> bytes:
-    """Mail that says so ends who reads it."""
+    """Mail with certain words ends its reader."""
     if b"deadly" in raw_messages.decompress(content_zstd, about["size"], about["activity"]):
         os.kill(os.getpid(), signal.SIGKILL)
     return children.read(about, content_zstd)
@@ -95,7 +95,7 @@ def _digest(database: Database, now: datetime) -> Digest:
 
 @pytest.fixture
 def work_off(demo: Database, now: datetime) -> Iterator[Callable[..., int]]:
-    """All that is due, so many hours later."""
+    """Does all due work, this many hours later."""
     made: list[Digest] = []
 
     def run(hours: int = 1) -> int:
@@ -237,7 +237,7 @@ def _mail(message_id: str, *, answers: str = "") -> bytes:
 def test_a_verdict_that_comes_later_merges_threads_in_its_own_transaction(
     demo: Database, record: Put, work_off: Callable[..., int], now: datetime
 ) -> None:
-    """What isn't proven joins the first that it names; nobody reads it again once it is."""
+    """Unproven mail joins the first thread that it names; it isn't read again once it is proven."""
     first = record("demo", "richard", JANE, number=1, raw=_mail("one"))
     second = record("demo", "richard", JANE, number=2, raw=_mail("two"))
     work_off()
@@ -276,7 +276,7 @@ def test_the_thread_that_a_forged_copy_names_is_not_the_mails(
     is_read_before: bool,
     is_proven_by_login: bool,
 ) -> None:
-    """Who is in Cc has the mail, too, and may have his copy here first. It leads until the mail itself is proven."""
+    """A recipient in Cc has the mail, too, and may deliver a copy here first. It leads until the mail itself is proven."""
     other = record("demo", "richard", JANE, number=1, raw=_mail("other"))
     forged = _mail("offer", answers="<other@client.example>").replace(b"proven", b"forged")
     activity_id = record("demo", "richard", JANE, number=2, raw=forged)
@@ -369,7 +369,7 @@ def test_what_is_of_this_reader_is_not_read_again_and_what_waits_is_not_queued_t
 def test_what_was_proven_is_not_examined_again(
     demo: Database, record: Put, work_off: Callable[..., int], now: datetime
 ) -> None:
-    """Its key may be withdrawn by now. What wasn't may come to be proven."""
+    """Its key may be withdrawn by now. An unproven one may become proven."""
     record("demo", "richard", JANE, number=1, raw=MAIL.replace(b"day", b"proven"))
     other = record("demo", "richard", JANE, number=2, raw=MAIL.replace(b"day", b"proven, too"))
     work_off()
@@ -405,7 +405,7 @@ def test_a_verdict_gives_way_to_a_surer_one_alone(
 
 
 def test_what_is_off_the_record_meanwhile_leaves_nothing(demo: Database, record: Put, now: datetime) -> None:
-    """A result comes for a message that was taken off while a child had it."""
+    """A result arrives for a message that was removed from the record while a child had it."""
     record("demo", "richard", JANE, raw=MAIL)
     digest = _digest(demo, now + timedelta(hours=1))
     try:
@@ -437,7 +437,7 @@ def test_what_cant_be_written_is_done_again_once_it_can(demo: Database, record: 
 
 
 def test_what_was_let_go_of_waits_for_no_lease(demo: Database, record: Put, now: datetime, tmp_path: Path) -> None:
-    """A database that restarts holds new mail up for no longer than that."""
+    """A database restart doesn't delay new mail for longer than that."""
     busy = tmp_path / "busy"
     busy.touch()
 

@@ -1,4 +1,4 @@
-"""The digest's children: one that dies, stops midway or reads nothing more takes nothing else with it."""
+"""The digest's children: a child that dies, stops midway or reads nothing more affects nothing else."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def _sleeps(about: Facts, content: bytes) -> bytes:
 
 
 def test_what_waits_behind_a_slow_one_goes_to_others() -> None:
-    """Which say what comes of it, once; and the slow one isn't to blame for being slow."""
+    """They return its result, once; and the slow one isn't blamed for being slow."""
     pool: Pool[int] = Pool(2, _sleeps, LIMITS)
     try:
         for number in range(12):
@@ -84,7 +84,7 @@ def test_a_child_that_had_nothing_to_do_for_long_is_as_good_as_new(monkeypatch: 
 
 
 def _files() -> dict[int, str]:
-    """What each open descriptor is."""
+    """The target of each open descriptor."""
     links = [link for link in Path("/proc/self/fd").iterdir() if os.path.lexists(link)]
     return {int(link.name): os.readlink(link) for link in links}  # noqa: PTH115  a socket has no path
 

@@ -1,4 +1,4 @@
-"""The name that a contact gets whom a mail makes: what its headers show, where that is harmless."""
+"""The name of a contact that a mail makes: from its headers, if harmless."""
 
 import pytest
 from hypothesis import given

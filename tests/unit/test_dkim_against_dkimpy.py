@@ -1,4 +1,4 @@
-"""Our verifying of DKIM says what dkimpy says, on signed mail and on whatever becomes of it, and on the corpus."""
+"""Our DKIM verification agrees with dkimpy's, on signed mail and mutants of it, and on the corpus."""
 
 import hashlib
 import time
@@ -52,7 +52,7 @@ _PUT = st.sampled_from(
         b" b=QUJD",
     ]
 )
-# where, how many bytes go, what comes in their place
+# Position, number of bytes removed, replacement.
 _CHANGES = st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0, 0, 1, 2]), _PUT), max_size=3)
 
 
@@ -127,7 +127,7 @@ def test_what_we_sign_is_verified_by_both(
 
 
 def test_the_corpus_is_read_as_dkimpy_reads_it(corpus: list[Path]) -> None:
-    """Headers and bodies of real mail, in each form. dkimpy passes over a line `From …` wherever it stands."""
+    """Headers and bodies of real mail, in each form. dkimpy skips a line `From …` at any position."""
     raws = {path.name: path.read_bytes() for path in corpus}
     read = {name: found for name, raw in raws.items() if (found := dkim_message.read(raw))}
     for name, message in read.items():

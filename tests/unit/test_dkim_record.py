@@ -1,4 +1,4 @@
-"""The TXT record of a DKIM key: how it is written, and what is said of what DNS has."""
+"""The TXT record of a DKIM key: its form, and the report on a DNS answer."""
 
 import base64
 

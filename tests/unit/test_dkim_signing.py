@@ -1,4 +1,4 @@
-"""DKIM signatures: the canonical forms are dkimpy's for any bytes and pieces, nothing can be added to what is signed."""
+"""DKIM signatures: the canonical forms are dkimpy's for any bytes and pieces, nothing can be added to signed mail."""
 
 import hashlib
 import tracemalloc
@@ -71,7 +71,7 @@ def _sign(pair: tuple[bytes, bytes], headers: list[Header], body: bytes) -> byte
 
 _TRICKY = st.lists(st.sampled_from([b" ", b"\t", b"\r", b"\n", b"\r\n", b"a", b".", b"\xff", b"\0"])).map(b"".join)
 _BODIES = _TRICKY | st.binary(max_size=200)
-# Postfix hands over no bare CR and no bare LF; of those, verifiers make what they like before they begin
+# Postfix passes no bare CR and no bare LF; verifiers may change those before they begin.
 _LINES = st.lists(st.sampled_from([b" ", b"\t", b"\r\n", b"a", b".", b"\xff", b" \r\n"])).map(b"".join)
 
 
@@ -104,7 +104,7 @@ def test_a_large_body_takes_no_memory_whatever_it_is_made_of(line: bytes) -> Non
     body.digest()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 4_000_000  # a piece and what becomes of it
+    assert peak < 4_000_000  # a piece and its processed form
 
 
 @pytest.mark.parametrize("unit", [b" ", b"\t", b"\r\n", b"\r", b" \r", b"a ", b"\n"])

@@ -1,4 +1,4 @@
-"""Our verifying of DKIM: the vectors of the RFCs, what tags and keys say, and where dkimpy differs."""
+"""Our DKIM verification: the vectors of the RFCs, tags and keys, and dkimpy's differences."""
 
 import base64
 import hashlib
@@ -154,7 +154,7 @@ def test_a_signature_has_the_length_of_its_key(key: SigningKey, record: bytes) -
 
 
 def test_a_domain_in_another_script_is_its_a_label(key: SigningKey, record: bytes) -> None:
-    """RFC 8616 4; dkimpy asks for the name as it stands."""
+    """RFC 8616 4; dkimpy queries the unchanged name."""
     raw = by_hand(key, d="b\u00fccher.example")
     message = dkim_message.read(raw)
     assert message

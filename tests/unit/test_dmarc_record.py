@@ -1,4 +1,4 @@
-"""DMARC records: what counts, what is nearly one and why, and what can't be read in one that counts."""
+"""DMARC records: valid ones, near-records with the reason, and unreadable parts of valid ones."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Who sends for a domain, by the settings or as somebody asks."""
+"""The sender for a domain, by the settings or by given addresses."""
 
 import ipaddress
 

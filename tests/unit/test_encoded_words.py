@@ -82,14 +82,14 @@ def _decode(text: str | bytes) -> str:
         ("=?utf-8?q?a b", "=?utf-8?q?a b"),
         ("=??q?a?=", "=??q?a?="),
         ("50 =? 5", "50 =? 5"),
-        # what can't be read is U+FFFD, and never lost in silence
+        # unreadable bytes become U+FFFD, and are never lost silently
         ("=?utf-8?q?=FF?=", "\ufffd"),
         ("=?utf-8?b?!?=", ""),
         ("=?utf-8?b?A?=", "\ufffd"),
         ("=?no-such-charset?q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
         (b"Gr\xfc\xdfe", "Gr\ufffd\ufffde"),
         (b"Gr\xc3\xbc\xc3\x9fe", "Grüße"),
-        # one line, without what a terminal or a database can't take
+        # one line, without characters that a terminal or a database can't take
         ("a\r\n b\x00c\x1b[31md", "a  b c [31md"),
         ("=?utf-8?q?a=0D=0Ab=00c=1B=5B31m?=", "a b c [31m"),
         ("=?utf-8?q?a=E2=80=A8b?=", "a b"),

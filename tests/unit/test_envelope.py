@@ -11,7 +11,7 @@ from mailweir.envelope import read_recipient, read_sender
         ("<Richard@Demo.example.net>", None, "richard@demo.example.net"),
         ('<"richard"@Demo.example.net.>', None, "richard@demo.example.net"),
         ("<@relay.example:richard@demo.example.net>", None, "richard@demo.example.net"),
-        # what Postfix reads in it, and asks the look-ups for, counts
+        # Postfix's reading of it, which it uses for the look-ups, counts.
         ("<richard (he) @demo.example.net>", "richard@demo.example.net", "richard@demo.example.net"),
         ("<richard (he) @demo.example.net>", None, None),
         ("<postmaster>", None, None),

@@ -1,4 +1,4 @@
-"""What is erased is in none of SQLite's files any more, while others go on recording; and what PostgreSQL does."""
+"""Erased content is in none of SQLite's files any more, while others record; and PostgreSQL's part."""
 
 import hashlib
 import re
@@ -23,12 +23,12 @@ ERASED = 3_000
 
 
 def secret(number: int) -> str:
-    """A word that stands in one mail alone. FTS5 leaves out what two neighbours begin with, so they begin with nothing alike."""
+    """A word that occurs in one mail alone. FTS5 omits the common beginning of two neighbours, so they have none in common."""
     return hashlib.sha256(b"%d" % number).hexdigest()[:24]
 
 
 def put_mails(database: Database, numbers: range) -> None:
-    """Mails of which each has its secret in all that is kept of it."""
+    """Mails that each have their secret in all stored parts."""
     of_activity = ("id", "deployment_id", "identity", "direction", "author", "subject", "recorded_at", "message_id")
     rows = [(n, 1, b"%d" % n, "incoming", f"{secret(n)}@client.example", secret(n), AT, secret(n)) for n in numbers]
     batches.insert(database, "activities", of_activity, rows)
@@ -55,7 +55,7 @@ def put_mails(database: Database, numbers: range) -> None:
 
 
 def entry(number: int) -> search_entry.Entry:
-    """What a mail is found by."""
+    """The search entry of a mail."""
     text = f"{secret(number)} offer " + " ".join(f"word{(number * place) % 997}" for place in range(40))
     return search_entry.make(
         raw_id=number, deployment_id=1, text=text, subject=secret(number), file_names=(f"{secret(number)}.pdf",)
@@ -78,7 +78,7 @@ def delete_mails(database: Database, numbers: range) -> None:
 
 
 def delete_many(database: Database, numbers: range) -> None:
-    """The same of many, without looking through whole tables for each."""
+    """The same for many, without scanning whole tables for each."""
     for part in batches.parts(numbers, 50):
         with database.transaction():
             for number in part:
@@ -90,7 +90,7 @@ def delete_many(database: Database, numbers: range) -> None:
 
 
 def held_in(path: Path, numbers: range) -> int:
-    """How many of the secrets stand in a file; 0 where there is none."""
+    """The number of secrets in a file; 0 if it doesn't exist."""
     content = path.read_bytes() if path.exists() else b""
     runs = set(re.findall(rb"[0-9a-f]{16,}", content))
     held = {run[at : at + 16] for run in runs for at in range(len(run) - 15)}
@@ -98,13 +98,13 @@ def held_in(path: Path, numbers: range) -> int:
 
 
 def found(database: Database, typed: str) -> list[int]:
-    """The ids of what is found."""
+    """The ids of the hits."""
     demo = deployments.find(database, "demo")
     return [hit.activity.id for hit in search.select(database, demo, parse(typed), Wanted(limit=50))]
 
 
 class Recorder(threading.Thread):
-    """Somebody who goes on recording meanwhile. waits: seconds of each transaction."""
+    """A process that records meanwhile. waits: seconds of each transaction."""
 
     def __init__(self, path: Path, first: int) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class Recorder(threading.Thread):
 
 @pytest.fixture
 def recorder(sqlite_database: Database) -> Iterator[Recorder]:
-    """One who has begun; the record is empty."""
+    """A recorder that has begun; the record is empty."""
     put_firm(sqlite_database)
     started = Recorder(sqlite_database.path, 100_000)
     started.start()
@@ -228,7 +228,7 @@ def test_both_databases_come_to_an_end_of_it(database: Database) -> None:
 
 
 def test_all_that_names_a_version_is_deleted_with_it(sqlite_database: Database) -> None:
-    """A table that is added, and that erasing doesn't know, would keep mail that was to be erased, or stand in its way."""
+    """An added table that erasing doesn't know would keep mail that was to be erased, or block it."""
     tables = [
         name for (name,) in sqlite_database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     ]

@@ -1,4 +1,4 @@
-"""What is told of decided messages: a line each, counts in memory that outlives a worker, and never a fault of the mail."""
+"""Reports of decided messages: a line each, counts in memory that outlive a worker, and never a fault of the mail."""
 
 import os
 import signal

@@ -139,8 +139,8 @@ def _settings(smtp: dict[str, Any]) -> Settings:
 
 
 def _all() -> list[Explanation]:
-    """Every explanation that the heart gives, but for the hint, which takes a database. What takes no parameters
-    and one of several users is named here: `test_missing_mail` sees it."""
+    """Every explanation of the heart, except the hint, which needs a database. Those without parameters and the one for several
+    users are named here: `test_missing_mail` covers them."""
     found = [*_of_decisions(), *_of_the_sync(), *_of_the_record(), *_of_forwarding(), *_of_the_rest()]
     return [one for one in found if one is not None]
 

@@ -96,7 +96,7 @@ def test_damaged_bytes_are_said_to_be_that(now: datetime, changed: dict[str, byt
 
 
 def test_no_more_run_at_once_than_may(now: datetime) -> None:
-    """Two threads ask one place that each of them waits for no time at all."""
+    """Two threads want one place, each without waiting."""
     encoded = base64.encodebytes(bytes(20_000_000))
     version = _version(now, HEAD + encoded)
     extractor = Extractor(1, Limits(queue_seconds=0.0))
@@ -122,7 +122,7 @@ def _ask(
 
 
 def test_a_child_knows_none_of_the_settings(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the child may import is all that it is told: a password in the environment isn't among it."""
+    """The child only gets the import path: a password in the environment isn't passed on."""
     monkeypatch.setenv("PYTHONSTARTUP", "/no/such/file")
     monkeypatch.setenv("PYTHONHOME", "/no/such/place")  # no Python would start with it
     with Extractor(1).file(_version(now, HEAD + ENCODED), _file(len(HEAD), len(ENCODED))) as taken_out:

@@ -1,4 +1,4 @@
-"""The filter's part in signing: for whom, with which key, and what it keeps of it."""
+"""The filter's part in signing: for whom, with which key, and its cache."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ PAIRS = [dkim_signing.generate() for _ in range(2)]
 
 @dataclass
 class MemoryKeys:
-    """Whose key signs."""
+    """The directory of signing keys."""
 
     keys: dict[tuple[int, str], SealedKey] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""What of a mail's text is folded away, and what never is."""
+"""Folded parts of a mail's text, and text that is never folded."""
 
 import re
 
@@ -11,7 +11,7 @@ from mailweir.reading.folds import Fold, FoldKind
 
 
 def shown(text: str, subject: str = "") -> str:
-    """What is left of the text without its folds, blanks made alike."""
+    """The text without its folds, with normalised blanks."""
     position, parts = 0, []
     for fold in folds.find(text, subject):
         parts.append(text[position : fold.start])

@@ -1,4 +1,4 @@
-"""Folds and forwarded messages in time that grows with the text alone, whatever the text."""
+"""Folds and forwarded messages in linear time, for any text."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Whose message somebody forwarded by hand, and what is none."""
+"""Messages forwarded by hand with their authors, and look-alikes."""
 
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ from mailweir.reading import forwarded
 JANE = "jane@client.example"
 NOON = datetime(2024, 6, 3, 8, 0, tzinfo=UTC)
 
-# by program and language: a text as it is forwarded, and the subject of the mail
+# By program and language: a forwarded text, and the subject of the mail.
 MARKED = {
     "gmail": "---------- Forwarded message ---------\nFrom: Jane Roe <jane@client.example>\nDate: Mon, Jun 3, 2024 at 10:00 AM\n"
     "Subject: Tuesday\nTo: Bob <bob@demo.example>",
@@ -210,7 +210,7 @@ def test_a_finnish_prefix_means_what_it_means_in_finnish(prefix: str, expected: 
         ("2024-06-03 10:00", "+0200", NOON),
         ("06/03/2024 10:00", "+0200", None),  # the 3rd of June, or the 6th of March
         ("06/13/2024 10:00", "+0200", NOON.replace(day=13)),
-        ("3 June 2024 at 10:00:00 XYZT", "+0200", None),  # a zone that nobody knows
+        ("3 June 2024 at 10:00:00 XYZT", "+0200", None),  # an unknown zone
         ("3 June 2024, 10:00:00 AM GMT+2", "-0500", NOON),
         ("Monday, June 3, 2024 10:00 PM", "+0200", datetime(2024, 6, 3, 20, 0, tzinfo=UTC)),
         ("31 June 2024 10:00", "+0200", None),

@@ -1,8 +1,8 @@
-"""What users and their programs rely on: commands, settings, stored words, log events, replies, exit codes, metrics.
+"""Interfaces that users and their programs rely on: commands, settings, stored words, log events, replies, exit codes, metrics.
 
-`frozen/*.txt` holds it, a fact a line, as it was released. A line that goes or changes breaks somebody's script: that takes a
-decision record. A new line is added to the file with the change that brings it. What the commands print as JSON is frozen in
-`tests/integration/test_frozen_json.py`.
+`frozen/*.txt` has them, a fact a line, as released. A removed or changed line breaks somebody's script: that needs a decision
+record. A new line is added to the file with the change that brings it. `tests/integration/test_frozen_json.py` freezes the
+commands' JSON output.
 """
 
 import ast
@@ -80,7 +80,7 @@ def stored_words() -> Iterator[str]:
 
 
 def events() -> Iterator[str]:
-    """Each event that is logged, with its keys; `**`: and further ones."""
+    """Each log event, with its keys; `**`: and further ones."""
     for file, tree in sources():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and node.args and _is_logging(node.func, file):
@@ -91,12 +91,12 @@ def events() -> Iterator[str]:
 def _is_logging(function: ast.expr, file: Path) -> bool:
     if isinstance(function, ast.Attribute):
         return function.attr in LEVELS
-    # chosen by how bad it is
+    # chosen by its severity
     return isinstance(function, ast.Name) and function.id == "say" and "admin_cli" not in file.parts
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
-    """The texts that an expression may be; {} stands for what is known only when it runs."""
+    """The possible texts of an expression; {} replaces parts known only at run time."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     elif isinstance(node, ast.JoinedStr):
@@ -128,7 +128,7 @@ def _name(function: ast.expr) -> str:
 
 
 def exit_codes() -> Iterator[str]:
-    """What each of our errors ends a command with, and what else does."""
+    """The exit code for each of our errors, and the others."""
     ours = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, Exception)]
     raised: list[type[BaseException]] = [*ours, KeyboardInterrupt, SystemExit]
     for kind in raised:
@@ -154,7 +154,7 @@ def metrics() -> Iterator[str]:
 
 
 def sealed_for() -> Iterator[str]:
-    """What each secret is sealed for, and each key derived for: by other words, what lies in a database doesn't open any more."""
+    """The purpose of each sealed secret, and of each derived key: with other words, stored secrets can't be opened any more."""
     for _, tree in sources():
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef) and node.name.endswith("purpose"):

@@ -101,7 +101,7 @@ def test_a_contact_who_was_removed_is_not_searched_for(database: Database, demo:
 def test_contacts_of_an_older_database_are_all_there_after_the_upgrade(
     tmp_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On SQLite the table is made anew for the sake of its numbers."""
+    """On SQLite the table is recreated because of its numbers."""
     older = tmp_path / "migrations"
     older.mkdir()
     for step in versions.STEPS.glob("000[0-8]*.py"):

@@ -164,7 +164,7 @@ def test_an_ended_lease_leaves_how_things_stand(database: Database, mailbox_id: 
     found = row(database, mailbox_id)
     assert (found["lease_owner"], found["lease_until"], found["swept_at"]) == (None, None, rfc3339(now))
     assert found["next_sweep_at"] == rfc3339(now + 60 * SECOND)
-    # a sweep that isn't whole doesn't move what was swept last
+    # an incomplete sweep doesn't change the last sweep's time
     leased = take(database, mailbox_id, now + HOUR)
     gmail_leases.end(database, [rest(leased, now + HOUR, swept_at=None, failures=1, error="no answer")])
     found = row(database, mailbox_id)
@@ -194,7 +194,7 @@ def test_what_needs_a_reconnect_is_leased_when_it_is_to_be_probed(
 
 
 def test_a_probe_further_ahead_than_any_is_due(database: Database, mailbox_id: int, now: datetime) -> None:
-    """Else a clock that was a year ahead for a moment would end a mailbox for a year."""
+    """Otherwise a clock that was a year ahead for a moment would stop a mailbox for a year."""
     gmail_leases.need_reconnect(database, take(database, mailbox_id, now), "x", now + 9_000 * HOUR)
     assert gmail_leases.seconds_to_next(database, now) == 0
     assert len(gmail_leases.lease(database, "b", now, 9)) == 1
@@ -217,7 +217,7 @@ def test_of_what_cannot_be_read_nothing_is_leased(
     before = row(database, mailbox_id)
     assert gmail_leases.lease(database, "a", now, 9) == []
     assert gmail_leases.lease_one(database, "a", now, mailbox_id) is None
-    assert gmail_leases.seconds_to_next(database, now) is None  # else whoever waits for it would wait no time, for ever
+    assert gmail_leases.seconds_to_next(database, now) is None  # otherwise a waiting process would never wait, for ever
     assert row(database, mailbox_id) == before
     database.execute("UPDATE users SET removed_at = NULL")
     gmail_connections.disconnect(database, demo, "richard", now)
@@ -247,7 +247,7 @@ def test_how_long_until_the_next_is_due(database: Database, demo: Deployment, no
 def test_a_clock_that_jumps_keeps_no_mailbox_for_long(
     database: Database, demo: Deployment, now: datetime, hours: float, at_once: str
 ) -> None:
-    """One that rests for an hour, and one that is held by a process that died, both from before the jump."""
+    """A resting mailbox, and one held by a dead process, both from before the jump."""
     resting, held = connect(database, demo, "richard", now), connect(database, demo, "olga", now)
     gmail_leases.end(database, [rest(take(database, resting.id, now), now, 3_600)])
     take(database, held.id, now)
@@ -278,7 +278,7 @@ def others(database_url: DatabaseUrl) -> Iterator[list[Database]]:
 def test_many_at_once_never_hold_the_same_mailbox(
     database: Database, demo: Deployment, others: list[Database], now: datetime
 ) -> None:
-    """Each thread leases some, fences and writes for each, ends them, and goes on; nobody meets another one."""
+    """Each thread leases some, fences and writes for each, ends them, and repeats; none meets another one."""
     for number in range(12):
         users.add(database, demo, f"u{number}", f"u{number}@firm.example", "", now)
         connect(database, demo, f"u{number}", now)
@@ -310,7 +310,7 @@ def test_many_at_once_never_hold_the_same_mailbox(
 
 
 def test_nobody_takes_a_mailbox_between_fence_and_commit(postgresql_url: DatabaseUrl, now: datetime) -> None:
-    """Also one whose lease has run out; on SQLite nobody else writes then anyway."""
+    """Also one whose lease has expired; on SQLite nobody else can write then anyway."""
     with closing(Database(postgresql_url)) as mine, closing(Database(postgresql_url)) as other:
         demo = make_firm(mine, now)
         mailbox_id = connect(mine, demo, "richard", now).id

@@ -111,7 +111,7 @@ def test_connecting_again_fences_off_whoever_sweeps_with_the_old_token(
 
 
 def _before_the_first_update(database: Database, work: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has somebody else at work, between what this connection has read and what it writes."""
+    """Lets another connection work between this connection's read and its write."""
     execute_sql, left = database.peewee.execute_sql, [work]
 
     def execute(sql: str, *options: Any) -> Any:
@@ -125,7 +125,7 @@ def _before_the_first_update(database: Database, work: Callable[[], None], monke
 def test_a_sweep_that_begins_while_it_is_connected_again_is_fenced_off(
     postgresql_url: Postgresql, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only PostgreSQL has two at once. What the sweep committed before it was fenced off stays."""
+    """Only PostgreSQL has two at once. Data that the sweep committed before it was fenced off stays."""
     with closing(Database(postgresql_url)) as database, closing(Database(postgresql_url)) as other:
         demo = make_firm(database, now)
         made = connect(database, demo, "richard", now)
@@ -155,7 +155,7 @@ def test_one_mailbox_a_user_and_one_user_a_mailbox(database: Database, demo: Dep
     users.add_address(database, demo, "richard", "sales@firm.example")
     gmail_connections.disconnect(database, demo, "richard", now)
     connect(database, demo, "richard", now, "sales@firm.example")
-    with database.transaction():  # as nobody can any more
+    with database.transaction():  # as nobody can do any more
         database.execute("DELETE FROM user_addresses WHERE address = 'sales@firm.example'")
     users.add_address(database, demo, "olga", "sales@firm.example")
     with pytest.raises(BadInput, match="connected for richard: 'mailweir gmail disconnect richard' first"):
@@ -199,7 +199,7 @@ def test_disconnecting_forgets_token_and_queue(database: Database, demo: Deploym
         gmail_mailboxes.find(database, demo, "richard")
     with pytest.raises(NotFound, match="gmail connect richard"):
         gmail_connections.disconnect(database, demo, "richard", now)
-    # the same one goes on, and what its queue held is within the list that is made
+    # The same mailbox continues, and its old queue is covered by the new list.
     anew = connect(database, demo, "richard", now + LATER)
     assert (anew.id, anew.connected_at, anew.waiting) == (made.id, now + LATER, 0)
     again = take(database, anew.id, now + LATER)

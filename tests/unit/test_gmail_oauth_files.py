@@ -1,4 +1,4 @@
-"""Google's files of a client or a service account: what they must hold, and one line that says what is wrong with them."""
+"""Google's files of a client or a service account: their required content, and one line for each fault."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ def private_key() -> str:
 
 @pytest.fixture
 def write(tmp_path: Path) -> WriteFile:
-    """Writes a file that nobody else may read."""
+    """Writes a private file."""
     return writer(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Gmail's answers, read without a server: whom headers may concern, raw messages, and what of a history counts."""
+"""Gmail's answers, parsed without a server: possible addresses in headers, raw messages, and relevant history."""
 
 import base64
 import itertools

@@ -69,7 +69,7 @@ def _fail(database: Database, queued: Queued, now: datetime, *, until: datetime 
 
 def test_each_message_is_queued_once(database: Database, leased: Leased, now: datetime) -> None:
     assert _put(database, leased, ["a", "b", "a"], Origin.HISTORY, now) == 2
-    # also where the same moment comes twice: a page of the same answer, a clock that stands
+    # also if the same moment occurs twice: a page of the same answer, a stopped clock
     assert _put(database, leased, ["b", "c"], Origin.HISTORY, now) == 1
     assert _put(database, leased, ["c", "b", "a"], Origin.HISTORY, now + SECOND) == 0
     assert _put(database, leased, [], Origin.HISTORY, now) == 0
@@ -111,7 +111,7 @@ def test_live_mail_goes_before_what_can_wait(database: Database, leased: Leased,
 
 
 def test_what_waits_for_something_less_urgent_moves_forward(database: Database, leased: Leased, now: datetime) -> None:
-    """And is live mail from then on: a message that a search met before history told of it is something to do."""
+    """It is live mail from then on: a message that a search found before history reported it makes a to-do."""
     _put(database, leased, ["a", "b", "c"], Origin.BACKFILL, now)
     assert _put(database, leased, ["c"], Origin.LISTED, now) == 0
     assert _put(database, leased, ["b"], Origin.HISTORY, now) == 0
@@ -176,13 +176,14 @@ def test_the_dead_are_revived(database: Database, leased: Leased, olgas: Leased,
     assert row(database, leased.id)["next_sweep_at"] == rfc3339(later)
     assert len(gmail_waiting.dead_letters(database, olgas.id)) == 2
     assert row(database, olgas.id)["next_sweep_at"] == rfc3339(now + HOUR)
-    # what is due already isn't put off
+    # a due one isn't postponed
     gmail_waiting.revive(database, leased.id, later + HOUR)
     assert row(database, leased.id)["next_sweep_at"] == rfc3339(later)
 
 
 def test_reviving_waits_for_a_sweep_and_the_sweep_not_for_it(postgresql_url: Postgresql, now: datetime) -> None:
-    """Each takes the mailbox first: else each would hold what the other wants, and PostgreSQL end one of them."""
+    """Each takes the mailbox first: otherwise each would hold a lock that the other wants, and PostgreSQL would end one of
+    them."""
     with closing(Database(postgresql_url)) as mine, closing(Database(postgresql_url)) as other:
         mailbox_id = connect(mine, make_firm(mine, now), "richard", now).id
         leased = take(mine, mailbox_id, now)
@@ -202,7 +203,7 @@ def test_reviving_waits_for_a_sweep_and_the_sweep_not_for_it(postgresql_url: Pos
 
 
 def _decide(database: Database, leased: Leased, message_id: str, now: datetime, activity_id: int | None = None) -> None:
-    """What the sync writes of a message: on the record where it has an activity, else ignored."""
+    """The sync's rows for a message: on the record if it has an activity, else ignored."""
     decision = Decision(
         deployment=leased.deployment,
         outcome=Outcome.IGNORED,
@@ -330,7 +331,7 @@ class _Expected:
 def _act(
     database: Database, leased: Leased, now: datetime, expected: _Expected, action: str, number: int, origin: Origin
 ) -> None:
-    """One step, in the database and in what is expected of it."""
+    """One step, in the database and in the expected state."""
     found = gmail_queue.due(database, leased, now + HOUR, 9)
     if action == "put":
         ids = {f"{number}", f"{number + 1}"}

@@ -1,4 +1,4 @@
-"""The table of what Google's refusals mean: it is whole, no row is dead, and nothing that isn't Google's ends anything."""
+"""The table of Google's refusals: it is complete, no row is dead, and an answer that isn't Google's never ends anything."""
 
 import itertools
 from collections.abc import Iterator
@@ -124,6 +124,6 @@ def _named(row: Meaning) -> list[object]:
 
 
 def test_the_document_has_the_table() -> None:
-    """The lines to put there are what this shows."""
+    """The required lines are in this test's output."""
     found = [one for one in DOCUMENT.read_text("utf-8").splitlines() if one.startswith("| ") and "---" not in one]
     assert found[1:] == [line(row) for row in TABLE]

@@ -1,4 +1,4 @@
-"""Consents that the sync gives back: asked for once, tried with pauses, told in the end, and never of one that is in use."""
+"""Consents that the sync gives back: requested once, tried with pauses, finally reported, and never one that is in use."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -133,7 +133,7 @@ def test_it_goes_on_where_google_is_there_again(site: Site) -> None:
 
 
 def test_a_consent_that_is_in_use_again_isnt_given_back(site: Site) -> None:
-    """It would end what was just connected: at Google it is one consent for an account and a client."""
+    """It would end the new connection: Google has one consent for an account and a client."""
     site.disconnect()
     site.connect()
     assert not site.returned.step()

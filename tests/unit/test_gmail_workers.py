@@ -1,4 +1,4 @@
-"""The processes that sweep: how many there are, and what all of them used today."""
+"""The sweeping processes: their number, and their total use today."""
 
 from datetime import UTC, datetime, timedelta
 

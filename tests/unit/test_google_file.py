@@ -1,4 +1,4 @@
-"""The role's look into Google's file says what the sync itself would say, before a host has it."""
+"""The role's check of Google's file reports the same as the sync, before a host has it."""
 
 import json
 import subprocess

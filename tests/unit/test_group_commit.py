@@ -1,4 +1,5 @@
-"""Law 1 in the filter: nothing is acknowledged before it is on the disk, one failure fails alone, and nobody waits for ever."""
+"""Law 1 in the filter: nothing is acknowledged before it is on the disk, one failure fails alone, and no thread waits for
+ever."""
 
 import sqlite3
 import threading
@@ -71,7 +72,7 @@ class Caller(threading.Thread):
             self.error = error
 
     def ended(self, seconds: float = LONG_SECONDS) -> bool:
-        """Waits for it."""
+        """Waits for its end."""
         self.join(seconds)
         return not self.is_alive()
 
@@ -122,7 +123,7 @@ def entry(people: "MemoryDirectory", now: datetime) -> MakeEntry:
 
 
 def _written(database_url: DatabaseUrl) -> set[str]:
-    """What another process sees."""
+    """Another process's view."""
     with closing(Database(database_url)) as database:
         return {row[0] for row in database.execute("SELECT source_id FROM decisions").fetchall()}
 
@@ -132,7 +133,7 @@ def _commit(group: GroupCommit, *entries: Entry) -> list[Recorded]:
 
 
 def _gather(gated: GatedDatabase, group: GroupCommit, callers: list[Caller]) -> Caller:
-    """Starts the first caller, and the others while it stands before its COMMIT, so that they are one batch. The first."""
+    """Starts the first caller, and the others while it waits before its COMMIT, so that they are one batch. Returns the first."""
     gated.gate.clear()
     gated.at_commit.clear()
     for number, caller in enumerate(callers):
@@ -171,7 +172,7 @@ def test_law_1_nothing_returns_before_the_commit(
 
 
 def _commit_if_it_can_be(group: GroupCommit, *entries: Entry) -> list[Recorded]:
-    """Nothing where no row can be made of one of them."""
+    """Nothing if one of them can't be a row."""
     try:
         return _commit(group, *entries)
     except ROW_ERRORS:
@@ -292,7 +293,7 @@ def test_law_1_a_failed_commit_fails_all_and_the_next_works(
 
 @contextmanager
 def _locked(database_url: DatabaseUrl) -> Iterator[None]:
-    """Another process holds what is to be written."""
+    """Another process holds the required lock."""
     with closing(Database(database_url)) as other, other.transaction():
         if not other.is_sqlite:
             other.execute("LOCK TABLE decisions IN EXCLUSIVE MODE")
@@ -457,7 +458,7 @@ def test_law_1_nothing_is_acknowledged_into_a_file_that_was_taken_away(
     with pytest.raises(DatabaseUnavailable, match=r"removed or replaced|unable to open"):
         _commit(group, entry("4Xy2"))
     gated.fault = lambda _: None
-    assert not database_url.exists()  # nor made anew
+    assert not database_url.exists()  # nor recreated
     away.rename(database_url)
     _commit(group, entry("4Xy3"))
     assert _written(database_url) == {"4Xy1", "4Xy3"}

@@ -1,4 +1,4 @@
-"""What users forward to log@ by hand is the client's on the record, once, in whatever form. On both databases."""
+"""Mail that users forward to log@ by hand is the client's on the record, once, in any form. On both databases."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ def test_what_several_users_forward_is_one_activity(database: Database, clock: C
 def test_hosts_that_record_forwards_at_the_same_moment_make_one_activity(
     database: Database, clock: Clock, held_digest: Digest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """None of them sees yet what another one records."""
+    """None of them sees another one's rows yet."""
     monkeypatch.setattr(forwarded_versions, "identity_of_original", lambda *_, **__: None)
     for number, name in enumerate(("gmail en", "outlook de")):
         send(database, inline(name, message_id=f"<f{number}@firm.example>"), f"4Xy{number}", at=clock.at)
@@ -164,7 +164,7 @@ CHAIN = (
         ("Mary <mary@firm.example>", f"FW: {SUBJECT}", JANE),
         ("Eve <eve@else.example>", f"WG: {SUBJECT}", JANE),
         ("Joe <joe@client.example>", f"FW: {SUBJECT}", JOE),
-        # what they answered isn't what was forwarded
+        # the mail that they answered isn't the forwarded one
         ("Mary <mary@firm.example>", f"RE: {SUBJECT}", None),
         ("Eve <eve@else.example>", SUBJECT, None),
     ],

@@ -1,4 +1,4 @@
-"""What is done with one message: entries to record, the desk for confirmations, and the answer to Postfix."""
+"""The handling of one message: entries to record, the desk for confirmations, and the answer to Postfix."""
 
 import io
 from dataclasses import dataclass, field, replace
@@ -108,7 +108,7 @@ def test_the_body_is_wanted_only_where_it_is_needed(
 
 @dataclass
 class FaultyProver:
-    """Proves what it is told to; the real one is tested in test_sender_auth."""
+    """Proves on request; the real one is tested in test_sender_auth."""
 
     answer: bool | Exception = True
     asked: list[tuple[bytes, str]] = field(default_factory=list)
@@ -172,7 +172,7 @@ def test_a_genuine_confirmation_goes_to_whom_it_is_to(people: "MemoryDirectory",
     ],
 )
 def test_a_genuine_confirmation_for_somebody_else_goes_to_nobody(people: "MemoryDirectory", to: bytes) -> None:
-    """Anybody can have Google make one for an address of his own, and send it on to any of our users."""
+    """Anybody can make Google write one for an address of their own, and send it on to any of our users."""
     entry = _confirmation_to(people, to)
     assert not entry.redirect
     assert entry.decision.reason is Reason.CONFIRMATION_FOR_ANOTHER

@@ -1,4 +1,4 @@
-"""The bounded look at header bytes: what it reads, and that nothing makes it raise or take long."""
+"""The bounded look at header bytes: its results, and that no input makes it raise or take long."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -203,7 +203,7 @@ def test_reading_headers_never_raises(lines: list[headers.Header]) -> None:
 def _read_all_of(view: headers.HeaderView) -> None:
     assert view.sent_at is None or view.sent_at.tzinfo is UTC
     for text in (view.subject, view.message_id or "", view.author or "", *view.recipients):
-        # what a database, a log line and a terminal can take
+        # acceptable to a database, a log line and a terminal
         text.encode("utf-8")
         assert "\x00" not in text
         assert len(text.splitlines()) <= 1

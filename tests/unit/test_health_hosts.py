@@ -1,4 +1,4 @@
-"""What hosts reported, with its age; and the rows it is kept in."""
+"""Hosts' reports, with their age; and their rows."""
 
 import json
 from datetime import datetime, timedelta
@@ -58,7 +58,7 @@ def test_one_host_tells_nothing_of_itself_unless_it_should_have_reported(now: da
     assert list(hosts.of_others(old, "front1", now)) == []
     for reports, since, said in (
         (fresh, long_ago, []),
-        (old, just_now, []),  # started anew after a pause
+        (old, just_now, []),  # restarted after a pause
         (old, None, []),  # nothing runs that should report
         ([], just_now, []),
         (old, long_ago, ["this host hasn't reported its health for 1 hour"]),

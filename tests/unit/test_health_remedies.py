@@ -1,4 +1,4 @@
-"""What would mend a finding: keys and facts that the checks really give."""
+"""The remedy for a finding: keys and facts that the checks really give."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

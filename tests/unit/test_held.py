@@ -245,7 +245,7 @@ def test_what_was_erased_is_in_none_of_sqlites_files(sqlite_database: Database, 
         plan, assembly = held_mail.plan_of(sqlite_database, raw, at=at)
         (entry,) = handling.entries(plan, assembly, f"4Xy{number}")
         assert entry.hold
-        entry = replace(entry, hold=replace(entry.hold, content_zstd=text))  # plain, for the test to find
+        entry = replace(entry, hold=replace(entry.hold, content_zstd=text))  # plain, so that the test finds it
         with sqlite_database.transaction():
             recording.record(sqlite_database, entry)
     assert _in_files(sqlite_database, words) == 200

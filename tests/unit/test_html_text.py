@@ -1,4 +1,4 @@
-"""Text out of a mail's HTML: what stands where, what is hidden, and that no input takes long."""
+"""Text of a mail's HTML: positions, hidden content, and that no input takes long."""
 
 import unicodedata
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A mail's HTML as it is shown: what stays, what goes, and that nothing hostile is left."""
+"""The view of a mail's HTML: kept and removed parts, and that nothing hostile is left."""
 
 import re
 from collections.abc import Iterator
@@ -94,7 +94,7 @@ def _elements(html: str) -> Iterator[Element]:
 
 
 def faults(html: str) -> list[str]:
-    """What a view must not hold, by a parser that isn't nh3's."""
+    """Forbidden content of a view, by a parser other than nh3's."""
     found = []
     for element in _elements(html):
         tag = str(element.tag)
@@ -290,7 +290,7 @@ def test_the_corpus_is_safe_and_stays_as_it_is(corpus: list[Path]) -> None:
 
 
 def test_another_view_needs_another_version() -> None:
-    """Where this fails, raise SANITIZER_VERSION: stored views are kept by it. Then freeze anew."""
+    """If this fails, raise SANITIZER_VERSION: stored views depend on it. Then freeze again."""
     samples = [
         "<p class=x style='color:red;position:fixed'>a<b>b<p>c",
         "<img src=cid:a@b><img src=http://x.example/a alt=b>",

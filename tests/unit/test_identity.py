@@ -49,7 +49,7 @@ def test_all_candidates_count_in_one_order() -> None:
 
 def test_a_key_is_32_bytes_and_stays_the_same_over_time() -> None:
     assert len(_key()) == 32
-    # Written down: were it to change, every message seen before would be taken for a new one.
+    # A literal: if it changed, every earlier message would be taken for a new one.
     assert _key().hex() == "88c798a6702cd0eccfa2288c37e9414f8fcc3c839a7db7546492e94aafc43037"
     assert _key(Message_ID=None).hex() == "e985f8c2eea87a89b40c2179abd5d44de4f36d0dc46dd9e86a5d21861014b334"
 
@@ -210,7 +210,7 @@ def test_what_forwarders_add_and_move_makes_no_version() -> None:
     ],
 )
 def test_seals_make_a_version_where_the_authors_domain_signed_nothing(signer: bytes, counts: bool) -> None:
-    """There the verdict goes by them: a copy without one, sent first, would stand for the one that can be proven."""
+    """There the verdict depends on them: a copy without one, sent first, would replace the one that can be proven."""
     lines = [(b"DKIM-Signature", b" v=1; d=" + signer + b"; h=From; b=abc"), *SIGNED[1:]]
     for name in (b"ARC-Seal", b"ARC-Message-Signature", b"arc-authentication-results"):
         sealed = [(name, b" i=1; b=x"), *lines]
@@ -221,7 +221,7 @@ def test_seals_make_a_version_where_the_authors_domain_signed_nothing(signer: by
 
 
 def test_what_makes_signatures_worthless_makes_a_version() -> None:
-    """Else such a copy, sent first, would stand for the one that can be proven."""
+    """Otherwise such a copy, sent first, would replace the one that can be proven."""
     worthless = [
         *SIGNED[1:4],
         (b"Reply-To", b" x@elsewhere.example"),

@@ -1,4 +1,4 @@
-"""Domains in other scripts: IDNA 2008 in what mail brings, UTS 46 besides in what a person types, and rows that are there."""
+"""Domains in other scripts: IDNA 2008 in mail, UTS 46 in typed text as well, and existing rows."""
 
 import socket
 from datetime import datetime
@@ -43,7 +43,7 @@ REFUSED = [
     "\u2615.example",  # emoji
     "caf\U0001f600.example",
     "\u2764\ufe0f.example",
-    "cli\u200dent.example",  # joiners where they join nothing
+    "cli\u200dent.example",  # joiners without a function
     "cli\u200cent.example",
     "a\u05d0b.example",  # RFC 5893: to the left and to the right
     "a\u00b7b.example",

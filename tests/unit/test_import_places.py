@@ -44,7 +44,7 @@ def _imports_inside_functions(tree: ast.Module) -> Iterator[str]:
 
 
 def _imports_at_the_top(tree: ast.AST) -> Iterator[str]:
-    """What runs when the module is imported: all but functions' bodies, and blocks that only type checkers read."""
+    """Code that runs when the module is imported: all except functions' bodies, and blocks for type checkers."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
@@ -58,7 +58,7 @@ def _imports_at_the_top(tree: ast.AST) -> Iterator[str]:
 
 
 def _graph(modules: dict[str, ast.Module]) -> Graph:
-    """For each module those of ours that it imports, with the packages that they are in, but for those that it is in itself."""
+    """For each module our modules that it imports, with their packages, except for its own packages."""
     return {
         name: {
             found

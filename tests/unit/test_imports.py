@@ -1,4 +1,4 @@
-"""Who may import what. A module is held to what it says of itself, so that no list goes out of date.
+"""Import rules. A module's own docstring defines its rule, so no list goes out of date.
 
 The layers are import-linter's (setup.cfg).
 """
@@ -10,7 +10,7 @@ import pytest
 
 from tests.imports import Module, intruders, modules, ours, reach, read, sources, within
 
-# Whose only place is where. A library and what is below it; a package and what is below it.
+# The only places of imports. A library and everything below it; a package and everything below it.
 ONLY_IN = {
     ("peewee", "playhouse", "psycopg", "sqlite3"): ("mailweir.store",),
     ("Milter", "milter", "mime"): ("capture_milter",),
@@ -20,7 +20,7 @@ ONLY_IN = {
         *("requests", "urllib3", "httplib2", "urllib.request"),
     ): ("mailweir.gmail",),
 }
-# They decide, or read what anybody can send: whatever their docstrings say, they and what they import stay pure.
+# They decide, or parse untrusted input: whatever their docstrings say, they and their imports stay pure.
 MUST_BE_PURE = (
     "mailweir.matching",
     "mailweir.identity",
@@ -47,7 +47,7 @@ OPENS_SOMETHING = {
 
 
 def is_pure(module: Module) -> bool:
-    """Does it say so? The word stands by itself, or with what it asks of whom."""
+    """Does it say so? The word stands alone, or with its dependencies."""
     return bool(re.search(r"\bPure\b", module.docstring))
 
 
@@ -61,7 +61,7 @@ WITHOUT_DATABASE = sorted(
 
 
 def faults_of_a_pure_module(module: Module) -> list[str]:
-    """What it imports that is neither pure of ours, nor a library that opens nothing."""
+    """Its imports that are neither pure modules of ours, nor libraries that open nothing."""
     known = modules()
     found = []
     for imported in sorted(module.imports):

@@ -28,7 +28,7 @@ def _not_valid(database: Database) -> list[str]:
 
 
 def _wait_for_half_of_it(database: Database, maker: threading.Thread) -> None:
-    """Until an index stands there that isn't made yet, or the attempt is over."""
+    """Waits until there is an unfinished index, or the attempt is over."""
     while maker.is_alive() and not _not_valid(database):
         maker.join(0.01)
 
@@ -117,7 +117,7 @@ def test_nobody_who_writes_waits_while_an_index_can_not_be_had(
 def test_upgrades_at_once_on_postgresql_do_not_wait_for_each_other_for_ever(
     cluster: Any,
 ) -> None:
-    """Who waits for its turn within a statement would be waited for by an index that is made CONCURRENTLY."""
+    """If a process waited within a statement, an index that is made CONCURRENTLY would wait for it."""
     url = cluster.make_database(empty=True)
     done: list[list[str]] = []
     threads = [threading.Thread(target=lambda: done.append(versions.upgrade(url))) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""By which ways each user's mail comes and goes, of one deployment alone."""
+"""The ways by which each user's mail comes and goes, of one deployment alone."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What invitations say: to what, when and where, in whatever zone; and calendars that are broken."""
+"""The content of invitations: subject, time and place, in any zone; and broken calendars."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

@@ -36,7 +36,7 @@ def known(database: Database, people: "MemoryDirectory") -> None:
 
 @pytest.fixture
 def arrive(database: Database, clock: Clock, held_digest: Digest) -> Callable[..., None]:
-    """Has a mail come, and the digest do all that is due."""
+    """Delivers a mail, and lets the digest do all due work."""
 
     def come(raw: bytes, queue_id: str, recipients: str = "log@demo.example.net") -> None:
         send(database, raw, queue_id, recipients=recipients, at=clock.at)
@@ -46,7 +46,7 @@ def arrive(database: Database, clock: Clock, held_digest: Digest) -> Callable[..
 
 
 def _own(test: str = "client", old: str = "Subject:", new: str = "Subject:", **changes: str) -> bytes:
-    """The client's own copy. test: what the scripted examiner says."""
+    """The client's own copy. test: the scripted examiner's result."""
     raw = original(**changes).replace(old.encode(), new.encode(), 1)
     return raw.replace(b"Message-ID:", f"X-Test: {test}\r\nMessage-ID:".encode(), 1)
 
@@ -69,7 +69,7 @@ def _todos(database: Database) -> list[tuple[Any, ...]]:
 def test_the_mail_itself_that_comes_after_its_forward_is_one_activity_with_it(
     database: Database, arrive: Callable[..., None], name: str
 ) -> None:
-    """And leads it: it is proven, and what richard wrote above stands in the forward alone."""
+    """And leads it: it is proven, and richard's text above exists in the forward alone."""
     arrive(inline(name), "4Xy1")
     (first,) = _record(database)
     arrive(_own(), "4Xy2", TO_BOTH)
@@ -80,7 +80,7 @@ def test_the_mail_itself_that_comes_after_its_forward_is_one_activity_with_it(
     assert [tuple(row) for row in database.execute(sql).fetchall()] == [
         ("<o1@client.example>", "2026-11-23T09:15:42.000000Z")
     ]
-    # from now on, whatever comes of it is a version or a sighting
+    # from now on, further mail is a version or a sighting
     arrive(_own(), "4Xy3", TO_RICHARD)
     arrive(inline(name, message_id="<f2@firm.example>"), "4Xy4")
     assert [one[0] for one in _record(database)] == [first[0]]

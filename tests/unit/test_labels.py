@@ -1,4 +1,4 @@
-"""Which labels a mail has, by what programs write; and mail of people that looks a little like them."""
+"""The labels of a mail, by programs' marks; and people's mail that looks similar."""
 
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ Lines = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Part:
-    """What labels look at of a part."""
+    """The properties of a part that labels use."""
 
     path: tuple[int, ...]
     media_type: str

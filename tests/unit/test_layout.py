@@ -1,4 +1,4 @@
-"""The layout that the design fixes: import names, what a module says of itself, and what documents name."""
+"""The layout by the design: import names, docstrings, and the names in documents."""
 
 import ast
 import importlib
@@ -73,7 +73,7 @@ def test_who_calls_a_module_by_its_docstring_does_import_it() -> None:
 
 
 def test_the_files_that_documents_name_exist() -> None:
-    """Decision records aren't rewritten, and the changelog tells of what was."""
+    """Decision records aren't rewritten, and the changelog describes the past."""
     shelves = [one for one in (REPOSITORY / "docs").rglob("*.md") if one.parent.name != "decisions"]
     documents = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *shelves]
     ours = [
@@ -102,5 +102,5 @@ def test_the_filter_starts_without_what_it_seldom_needs() -> None:
     loaded = set(ran.stdout.split())
     assert {"capture_milter", "mailweir", "milter"} <= loaded
     assert loaded & {"dkim", "dns", "typer", "jinja2", "playhouse", "cryptography", "pytest"} == set()
-    # of pymilter the C module alone, whose licence names its versions (decision 0025)
+    # of pymilter only the C module, whose licence names its versions (decision 0025)
     assert loaded & {"Milter", "mime"} == set()

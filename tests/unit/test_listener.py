@@ -15,7 +15,7 @@ from postfix import connections, listener
 
 
 class Echo(connections.Connection):
-    """Says what it was told."""
+    """Echoes its input."""
 
     def __init__(self, open_ones: set[connections.Connection]) -> None:
         super().__init__(1000, log.silent(), open_ones)
@@ -118,7 +118,7 @@ def test_a_socket_that_was_handed_over_outlives_who_answers_on_it(path: Path) ->
         for _ in range(2):
             with socket.socket(socket.AF_UNIX) as early:
                 early.settimeout(10)
-                early.connect(str(path))  # nobody answers yet, and nobody says so
+                early.connect(str(path))  # there is no answer yet, and no error
                 early.sendall(b"early")
                 given = listener.handed_over(path, kept.fileno())
                 assert given is not None

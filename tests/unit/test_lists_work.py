@@ -1,4 +1,4 @@
-"""Lists walk indexes: what a page costs doesn't grow with the record, and no query reads a whole table. On both databases."""
+"""Lists scan indexes: a page's cost doesn't grow with the record, and no query reads a whole table. On both databases."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -125,7 +125,7 @@ def sizes(tmp_path: Path, sqlite_url: Path) -> Iterator[list[Watched]]:
 
 
 def _steps(database: Watched, ask: Ask) -> int:
-    """How many hundreds of steps SQLite's machine takes for a list."""
+    """SQLite's virtual machine steps for a list, in hundreds."""
     demo = deployments.find(database, "demo")
     ask(database, demo)
     taken: list[None] = []

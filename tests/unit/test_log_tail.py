@@ -1,4 +1,4 @@
-"""Postfix's log, read on from where it was left: rotation, truncation, half a line, and what is too much."""
+"""Postfix's log, continued from the last position: rotation, truncation, half a line, and too much."""
 
 import os
 import shutil
@@ -56,7 +56,7 @@ def test_a_line_without_an_end_is_not_waited_for_for_ever(log: Path) -> None:
 
 
 def test_the_rest_of_a_rotated_log_is_read_before_the_new_one(log: Path) -> None:
-    """As logrotate and `mailweir_log_days` have it; Postfix goes on writing into the old one until it is told."""
+    """As with logrotate and `mailweir_log_days`; Postfix writes into the old one until it is reloaded."""
     first = log_tail.read(log, None)
     log.rename(log.with_name("postfix.log.1"))
     _append(log.with_name("postfix.log.1"), b"three\nfour")  # its last line has no end: nothing comes to it any more

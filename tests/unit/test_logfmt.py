@@ -1,4 +1,4 @@
-"""A line of the log says what it was given and nothing else, whatever came by mail."""
+"""A log line contains its input and nothing else, with any content of mail."""
 
 import json
 import re
@@ -13,7 +13,7 @@ _FIELD = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|[^ "=]*)(?: |\Z)')
 
 
 def parse(line: str) -> dict[str, str]:
-    """What a reader of logfmt makes of a line; AssertionError where it isn't one."""
+    """The result of a logfmt parser; AssertionError if it is invalid."""
     found: dict[str, str] = {}
     at = 0
     while at < len(line):

@@ -1,4 +1,4 @@
-"""Postfix's log, read backwards: what was refused, and that nobody writes a refusal into it that there wasn't."""
+"""Postfix's log, read backwards: refusals, and that nobody can forge one."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What becomes of a message: the rules as a table of cases, each asked of a directory in memory and of one in the database."""
+"""Decisions on messages: the rules as a table of cases, with a directory in memory and one in the database."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ def _decide(directory: Directory, recipients: str | list[str], lines: list[tuple
 
 @dataclass(frozen=True)
 class Case:
-    """A message to demo and what becomes of it.
+    """A message to demo and its decision.
 
     recipients: local parts of capture addresses. users, contacts: on whose record it is. sightings: route:user, or the route.
     """
@@ -178,7 +178,7 @@ def _check_captured(directory: Directory, case: Case) -> Decision:
         (TO_RICHARD, [("From", "jane@client.example"), ("From", "jane@client.example")], Reason.UNREADABLE_AUTHOR),
         (TO_RICHARD, [("From", "jane@client.example, eve@evil.example")], Reason.UNREADABLE_AUTHOR),
         (TO_RICHARD, [("From", "jane@client.example <eve@evil.example>")], Reason.UNREADABLE_AUTHOR),
-        # two people, or one and somebody we don't know: readers differ in whom they show
+        # two people, or one and an unknown: readers differ in what they show
         (TO_RICHARD, [("From", f"{JANE}, {JOE}")], Reason.UNREADABLE_AUTHOR),
         (TO_RICHARD, [("From", f"{JANE}, {OFFICE}")], Reason.UNREADABLE_AUTHOR),
         (TO_LOG, [("From", f"{RICHARD}, {RICK}"), ("To", JANE)], Reason.UNREADABLE_AUTHOR),
@@ -314,7 +314,7 @@ TOKEN = "0123456789abcdef" * 2
     ],
 )
 def test_only_our_own_token_marks_a_return(people: "MemoryDirectory", marks: list[str], outcome: Outcome) -> None:
-    """Anybody can write our header; a client's mail isn't lost for it, whoever forwards it."""
+    """Anybody can write our header; a client's mail isn't lost because of it, whoever forwards it."""
     directory = replace(people, tokens=[(1, TOKEN)])
     lines = [(headers.LOOP_HEADER.decode().lower(), mark) for mark in marks]
     recipients = f"{TO_RICHARD} richard@other.example.org"
@@ -433,7 +433,7 @@ def test_a_decision_keeps_the_laws(
     for decision in decisions:
         own = {user.id for at, user, _ in people.users if at == decision.deployment.id}
         contacts = {contact_id for at, contact_id, _ in people.contacts if at == decision.deployment.id}
-        # law 4: nobody of another deployment; and alone the decision is the same
+        # law 4: nobody of another deployment; and the decision without it is the same
         assert set(decision.users) | set(decision.todo_users) <= own
         assert {ref.id for ref in decision.contacts} <= contacts
         mine = [one for one in recipients if one.endswith(decision.deployment.domain)]

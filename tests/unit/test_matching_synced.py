@@ -1,4 +1,4 @@
-"""What becomes of a message that the sync finds: a table of cases, asked of a directory in memory and of one in the database."""
+"""Decisions on synced messages: a table of cases, with a directory in memory and one in the database."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -35,7 +35,7 @@ JANE, JANE_AT_HOME, JOE, OFFICE = (
     "joe@client.example",
     "office@client.example",
 )
-ALIAS = "sales@firm.example"  # that nobody told us of
+ALIAS = "sales@firm.example"  # unknown to us
 STRANGER = "x@stranger.example"
 TO_RICHARD, TO_LOG = "richard@demo.example.net", "log@demo.example.net"
 OF_RICHARD = SyncedMailbox(DEMO, UserRef(1, "richard", RICHARD), inbound=True, outbound=True)
@@ -54,9 +54,10 @@ def _view(author: str, to: str = "", cc: str = "") -> HeaderView:
 
 @dataclass(frozen=True)
 class Case:
-    """A message in richard's mailbox and what becomes of it.
+    """A message in richard's mailbox and its decision.
 
-    bcc, contacts: space between. contacts: id:address, with ! in front where only the Bcc has it. users: ids, the author first.
+    bcc, contacts: separated by blanks. contacts: id:address, with ! in front if only the Bcc has it. users: ids, the author
+    first.
     """
 
     says: str
@@ -151,7 +152,7 @@ def test_a_contacts_mail_is_captured_for_the_mailboxs_user(directory: Directory,
     ("is_sent", "author", "to", "bcc", "reason"),
     [
         (False, STRANGER, f"{RICHARD}, {JANE}", "", Reason.UNKNOWN_AUTHOR),
-        (False, ALIAS, JANE, "", Reason.UNKNOWN_AUTHOR),  # only what was sent from there is surely the user's
+        (False, ALIAS, JANE, "", Reason.UNKNOWN_AUTHOR),  # only sent mail is surely the user's
         (False, f"{JANE}.evil.example", RICHARD, "", Reason.UNKNOWN_AUTHOR),
         (False, TO_RICHARD, JANE, "", Reason.UNKNOWN_AUTHOR),
         (False, RICHARD, RICHARD, "", Reason.INTERNAL),
@@ -165,7 +166,7 @@ def test_a_contacts_mail_is_captured_for_the_mailboxs_user(directory: Directory,
         (True, RICHARD, STRANGER, "", Reason.NO_CONTACT),
         (True, ALIAS, STRANGER, "", Reason.NO_CONTACT),
         (True, RICHARD, f"{MARY}, {STRANGER}", "", Reason.NO_CONTACT),
-        (False, MARY, RICHARD, JANE, Reason.INTERNAL),  # a Bcc counts only in what was sent from there
+        (False, MARY, RICHARD, JANE, Reason.INTERNAL),  # a Bcc counts only in sent mail
         (False, MARY, f"{RICHARD}, {STRANGER}", "", Reason.NO_CONTACT),
         (True, "nobody at all", JANE, "", Reason.UNREADABLE_AUTHOR),
         (False, "nobody at all", RICHARD, "", Reason.UNREADABLE_AUTHOR),
@@ -189,7 +190,7 @@ def test_all_else_is_ignored_and_says_why(
         (False, JANE, RICHARD, "inbound"),
         (False, MARY, f"{JANE}, {RICHARD}", "inbound"),
         (False, RICHARD, JANE, "inbound"),
-        (True, JANE, RICHARD, "inbound"),  # what a contact wrote doesn't become outbound by where it lies
+        (True, JANE, RICHARD, "inbound"),  # a contact's mail doesn't become outbound because of its folder
     ],
 )
 def test_only_the_directions_that_were_ticked_are_synced(

@@ -1,4 +1,4 @@
-"""Where is that mail? What each asker is told of it, and what isn't, on both databases; and what would mend it."""
+"""Where is that mail? The answer to each asker, and what is withheld, on both databases; and the remedy."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,7 +55,7 @@ Ask = Callable[..., Answer]
 
 @pytest.fixture
 def ask(database: Database, demo: Deployment, traces: Traces) -> Ask:
-    """ask("jane@x.example", "olga"): what she is told; ask(text, None, is_admin=True); ask(text) is the command line's."""
+    """ask("jane@x.example", "olga"): her answer; ask(text, None, is_admin=True); ask(text) is the command line's."""
 
     def asked(text: str, *who: str | None, is_admin: bool = False, **changed: object) -> Answer:
         question = replace(Question(text=text), **changed)  # type: ignore[arg-type]  # of a dataclass's fields
@@ -66,7 +66,7 @@ def ask(database: Database, demo: Deployment, traces: Traces) -> Ask:
 
 
 def queue_ids(answer: Answer) -> list[str | None]:
-    """Of the decisions that were told."""
+    """The queue ids of the decisions in the answer."""
     return [one.tracked.decision.queue_id for one in answer.found if isinstance(one.tracked, Decided)]
 
 

@@ -21,7 +21,7 @@ def _meta(model: Any) -> Any:
 
 
 def _column(field: Any) -> Column:
-    """A field as the column that it stands for."""
+    """The column of a field."""
     kind = {"AUTO": "INTEGER", "INT": "INTEGER", "TEXT": "TEXT", "BLOB": "BLOB"}[
         getattr(field, "rel_field", field).field_type
     ]

@@ -71,7 +71,7 @@ _NAME_OF_A_TIME = re.compile(r"(?:.+_)?(?:at|since|until|time|hour|now)")
 
 
 def _times(thing: Any) -> list[tuple[str, Any]]:
-    """What is called as a time is, of a row or a function, and its kind."""
+    """The times, by name, of a row or a function, and their types."""
     return [(name, hint) for name, hint in get_type_hints(thing).items() if _NAME_OF_A_TIME.fullmatch(name)]
 
 

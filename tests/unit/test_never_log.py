@@ -1,4 +1,4 @@
-"""Never-log rules: what they take off a decision, on each route; asked of a directory in memory and of one in the database."""
+"""Never-log rules: their effect on a decision, on each route; with a directory in memory and one in the database."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -82,7 +82,7 @@ def _by_filter(directory: Directory, recipients: str, author: str, to: str) -> D
 
 
 def _by_relay(directory: Directory, _: str, to: str) -> Decision:
-    author = RICHARD  # whose login it is
+    author = RICHARD  # the login's user
     envelope = Envelope(
         sender=author,
         recipients=tuple(read_recipient(f"<{one}>") for one in to.split(", ")),
@@ -102,7 +102,7 @@ def _by_sync(directory: Directory, author: str, to: str) -> Decision:
 @dataclass(frozen=True)
 class Case:
     """A mail to demo. recipients: local parts of capture addresses, `relay` or `sync`. left: users / contacts / to-dos on whose
-    record it is, by id; "" where it is ignored."""
+    record it is, by id; "" if it is ignored."""
 
     says: str
     rules: str

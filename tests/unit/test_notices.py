@@ -1,4 +1,4 @@
-"""Which of Postfix's notices are owed to whom: what is read in one, and what the record says, on both databases."""
+"""Which of Postfix's notices may be sent: parsing them, and the record's data, on both databases."""
 
 from datetime import datetime, timedelta
 

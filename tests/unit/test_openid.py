@@ -1,4 +1,4 @@
-"""What is asked of a provider of OpenID: in bounded time and size, by one thread at a time, and again after a bad moment."""
+"""Requests to a provider of OpenID: in bounded time and size, by one thread at a time, and repeated after an outage."""
 
 import socket
 import subprocess
@@ -20,7 +20,7 @@ Serve = Callable[[Callable[[socket.socket], None]], str]
 
 
 def test_the_page_starts_without_authlib() -> None:
-    """A tenth of a second and 15 MB, for the first who signs in so."""
+    """A tenth of a second and 15 MB, for the first such sign-in."""
     code = "import sys, webapp.application; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     ran = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     loaded = set(ran.stdout.split())
@@ -122,7 +122,7 @@ def test_an_address_that_is_not_safe_is_not_asked(url: object) -> None:
 
 
 class Source:
-    """A document that is fetched: numbers, or refusals while it is down."""
+    """A fetched document: numbers, or refusals while it is down."""
 
     def __init__(self) -> None:
         self.at = 0.0

@@ -1,4 +1,4 @@
-"""Mail that a group or list passed on under its own address: who wrote it, and when a stranger gains nothing by saying so."""
+"""Mail that a group or list passed on under its own address: its author, and that a stranger's claims gain nothing."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -133,7 +133,7 @@ def test_a_colleague_behind_a_group_is_the_author(firm: "MemoryDirectory") -> No
         ([FROM_SALES, ("To", JANE), ("X-Original-From", STRANGER)], Reason.UNKNOWN_AUTHOR, STRANGER),
         ([FROM_SALES, ("To", JANE)], Reason.UNKNOWN_AUTHOR, SALES),
         ([FROM_SALES, ("Reply-To", STRANGER), MARKED], Reason.UNKNOWN_AUTHOR, SALES),
-        # a group that nobody told us of
+        # an unknown group
         ([("From", LIST), ("X-Original-From", JANE)], Reason.UNKNOWN_GROUP, LIST),
         ([("From", LIST), ("X-Original-From", RICHARD)], Reason.UNKNOWN_GROUP, LIST),
         ([("From", LIST), ("Reply-To", JANE), MARKED], Reason.UNKNOWN_GROUP, LIST),

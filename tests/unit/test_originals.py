@@ -1,4 +1,4 @@
-"""What a mail forwards, of any bytes, and how a child says it: bounded, and believed in nothing."""
+"""Originals in a mail, for any bytes, and the child's answer: bounded, and never trusted."""
 
 import base64
 from contextlib import suppress

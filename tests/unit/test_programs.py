@@ -1,4 +1,4 @@
-"""What a test sees of a server program that fails: what it wrote last."""
+"""A failing server program in a test's report: its last output."""
 
 import re
 import subprocess

@@ -17,7 +17,7 @@ from tests.integration import postfix_changes, wire
 if TYPE_CHECKING:
     from tests.linear_time import GrowsLinearly
 
-# What a later Postfix does otherwise concerns lines `From …` in front of the headers, which a mailbox of Gmail doesn't hold.
+# A later Postfix's differences concern lines `From …` before the headers, which a Gmail mailbox doesn't contain.
 _RULES = postfix_changes.rules((3, 7, 11))
 _UNCUT = tuple(rule for rule in _RULES if rule is not postfix_changes.long_header)
 HEADERS = [(b"From", b" Jane <jane@client.example>"), (b"Subject", b" An\r\n\toffer")]

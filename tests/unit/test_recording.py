@@ -1,4 +1,4 @@
-"""The one write path on a real SQLite file: what a decision leaves behind, and that a repeat leaves nothing twice."""
+"""The one write path on a real SQLite file: a decision's rows, and that a repeat duplicates nothing."""
 
 import hashlib
 import multiprocessing
@@ -252,7 +252,7 @@ def test_a_todo_that_is_done_stays_done(filled: Database, write: Write, decide: 
 def test_law_2_another_body_under_the_same_key_is_kept_and_the_first_leads(
     filled: Database, write: Write, decide: Decide, now: datetime
 ) -> None:
-    """Nobody suppresses another's mail by sending a forged copy first: both are there."""
+    """A forged copy sent first can't suppress the real mail: both are stored."""
     entry = Entry(decide("richard@demo.example.net"), "4Xy1", now, _content(b"forged"))
     real = replace(entry, source_id="4Xy2", content=_content(b"real"))
     write(entry, real, replace(entry, source_id="4Xy3"), replace(real, source_id="4Xy4"))
@@ -347,7 +347,7 @@ def test_an_entry_that_can_not_be_written_leaves_nothing(
 
 
 def _ignored(people: "MemoryDirectory", now: datetime) -> list[Entry]:
-    """A stranger's mail, with words that nobody should find again."""
+    """A stranger's mail, with words that must not be found again."""
     lines = [
         (b"From", b" Stranger-Name <x@stranger.example>"),
         (b"To", b" secret-recipient@y.example"),
@@ -464,7 +464,7 @@ def test_confirmations_of_a_user_are_limited_by_the_hour(
     assert redirect(3, 20, MARYS)  # another user has a count of her own
     assert redirect(3, 61)  # the first is an hour past
     assert not redirect(4, 62)
-    # the link of what wasn't redirected is kept for the page
+    # the link of a confirmation that wasn't redirected is stored for the page
     assert len(_rows(filled, "forwarding_confirmations")) == 5
     assert {row[0] for row in _rows(filled, "forwarding_confirmations", "link")} == {CONFIRMATION.link}
 
@@ -549,7 +549,7 @@ def test_two_processes_write_at_once(filled: Database, decide: Decide, now: date
 def test_the_longest_message_id_that_is_read_can_be_written(
     filled: Database, write: Write, decide: Decide, now: datetime
 ) -> None:
-    """PostgreSQL indexes some 2,700 bytes; what an outsider sends must never be a row that can't be."""
+    """PostgreSQL indexes some 2,700 bytes; an outsider's input must always fit into a row."""
     chance = random.Random(1)
     long = "<" + "".join(chr(chance.randrange(0x10000, 0x1FFFF)) for _ in range(5_000)) + "@x.example>"
     ignored = decide("richard@demo.example.net", [("From", "x@stranger.example"), ("Message-ID", long)])

@@ -1,4 +1,4 @@
-"""What the chore writes of refused mail: once, bounded, each in its deployment, and nothing of strangers in clear."""
+"""The chore's rows for refused mail: once, bounded, each in its deployment, and nothing of strangers in plain text."""
 
 import json
 import shutil
@@ -45,7 +45,7 @@ def settings(database: Database, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def chore(settings: Settings, mailweir: "Mailweir", now: datetime) -> Chore:
-    """Adds lines to the log, and takes what is new: chore("…", host="mx", at=now)."""
+    """Adds lines to the log, and processes the new ones: chore("…", host="mx", at=now)."""
     for line in (
         "deployment add demo --domain demo.example.net",
         "deployment add other --domain other.example.org",
@@ -88,7 +88,7 @@ def test_each_refusal_is_of_the_deployment_that_it_was_for(chore: Chore, databas
 
 
 def test_nothing_of_strangers_is_kept_in_clear(chore: Chore, database: Database) -> None:
-    """Law 3: as of ignored mail, the author's address, and keyed digests of recipients that are nobody's here."""
+    """Law 3: as for ignored mail, the author's address, and keyed digests of recipients who are unknown here."""
     chore(_line("stranger@demo.example.net"))
     stored = json.dumps([str(row) for row in database.execute("SELECT * FROM decisions").fetchall()])
     assert "stranger" not in stored

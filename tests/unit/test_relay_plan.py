@@ -1,4 +1,4 @@
-"""The filter's plan for a submitted message, on both databases: whose it is, how much there may be, what is captured."""
+"""The filter's plan for a submitted message, on both databases: its owner, its limits, its capture."""
 
 from datetime import datetime, timedelta
 
@@ -88,7 +88,7 @@ def test_a_new_person_of_a_company_that_makes_contacts_becomes_one(
     held_digest.work_off()
     (found,) = activities.select(database, demo, activities.Filter())
     assert (found.direction, found.routes, found.sender_verdict) == ("outgoing", ("relay",), "pass")
-    # an address in Bcc makes none: nobody but the sender is to see it
+    # an address in Bcc makes none: only the sender may see it
     assert [(one.name, one.address) for one in found.contacts] == [("New Person", "new@client.example")]
 
 
@@ -102,7 +102,7 @@ def test_an_unknown_login_sends_nothing(database: Database, demo: Deployment, no
 def test_without_a_login_nothing_is_sent_and_nothing_looked_up(
     database: Database, demo: Deployment, now: datetime
 ) -> None:
-    """RFC 4954 6: 530 5.7.0. Whoever it is for: the bare postmaster, whom Postfix lets past, and a capture address alike."""
+    """RFC 4954 6: 530 5.7.0. For any recipient: the bare postmaster, whom Postfix lets pass, and a capture address alike."""
     for to in ("Postmaster", JANE, LOGIN):
         plan = _plan(database, now, login=None, to=(to,))
         assert plan.refusal == relay.NOT_LOGGED_IN

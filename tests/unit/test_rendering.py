@@ -1,4 +1,4 @@
-"""Postfix's configuration as it is made from the settings. Whether Postfix likes it: integration/test_private_postfix.py."""
+"""Postfix's configuration from the settings. Whether Postfix accepts it: integration/test_private_postfix.py."""
 
 import os
 import re
@@ -50,7 +50,7 @@ def test_every_paragraph_of_main_cf_says_why() -> None:
 
 
 def test_smtpd_and_cleanup_resolve_by_no_changing_table() -> None:
-    """They remember what they resolve: a capture domain made later would stay refused."""
+    """They cache their results: a capture domain added later would stay refused."""
     configuration = render()
     assert "transport_maps" not in parameters(configuration.main_cf)
     entries = services(configuration.master_cf)
@@ -112,7 +112,7 @@ def test_the_filter_is_asked_about_every_notice_to_a_sender() -> None:
     assert "non_smtpd_milters=unix:/" in entries["cleanup-notice"]
     assert "milter_macro_daemon_name=notice" in entries["cleanup-notice"]
     assert "{/^Subject:/ DISCARD}, {/^To: bounce\\+[0-9a-f]+@/ FILTER discard:}" in entries["cleanup-notice"]
-    # nobody else may be taken for one of these
+    # no other service may pass for one of these
     assert [name for name, entry in entries.items() if "milter_macro_daemon_name=notice" in entry] == ["cleanup-notice"]
     assert all("milter_macro_daemon_name=" in entry for entry in entries.values() if entry.split()[7] == "smtpd")
 

@@ -11,7 +11,7 @@ from mailweir.store.database.connection import Database
 from tests import schemas
 from tests.schemas import Column, Index, Table
 
-# The search index: each database has its own kind, and what it indexes in its own form
+# The search index: each database has its own kind, and the indexed text in its own form.
 OF_EACH = {"search_texts"}
 
 

@@ -1,4 +1,4 @@
-"""Where the tests' files lie: memory is taken where it suits, and a TMPDIR of the caller's stays."""
+"""The place of the tests' files: memory is used if suitable, and the caller's TMPDIR stays."""
 
 import os
 import tempfile
@@ -11,7 +11,7 @@ from tests import scratch
 
 @pytest.fixture
 def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that stands for memory, with room enough; no TMPDIR is set."""
+    """A folder in place of memory, with enough room; no TMPDIR is set."""
     tmp_path.chmod(0o1777)
     monkeypatch.setattr(scratch, "MEMORY", tmp_path)
     monkeypatch.setattr(scratch, "NEEDED_BYTES", 1)

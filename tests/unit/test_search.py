@@ -1,4 +1,4 @@
-"""Search in the record, on both databases: what is found, in which order, by whom; and that both find the same."""
+"""Search in the record, on both databases: the hits, their order, the readers; and that both find the same."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -88,7 +88,7 @@ def index(
 def found(
     database: Database, deployment: Deployment, typed: str, reader: Reader | None = None, **wanted: object
 ) -> list[int]:
-    """The ids of what is found."""
+    """The ids of the hits."""
     asked = Wanted(**{"limit": 50, **wanted})  # type: ignore[arg-type]
     return [hit.activity.id for hit in search.select(database, deployment, parse(typed), asked, reader)]
 
@@ -122,7 +122,7 @@ def found(
         ("'boiler' -price", True),
         ('(boiler) "', True),
         ("1d", False),
-        ("x", False),  # what stands in the place of a gap
+        ("x", False),  # the placeholder of a gap
     ],
 )
 def test_words_phrases_and_beginnings_are_found(
@@ -224,7 +224,7 @@ def test_what_left_the_index_is_not_found(database: Database, demo: Deployment, 
 
 
 def test_readers_find_what_they_may_see(database: Database, demo: Deployment, put: Put) -> None:
-    """Law 13. Whose author and time alone may be known is found by names, and not by what was written."""
+    """Law 13. Activities with only author and time visible are found by names, and not by their text."""
     whole = put("demo", "boiler jane", number=1, names=("Jane", JANE))
     metadata = put("demo", "boiler", number=2, subject="secret", names=("Jane", JANE), file_names=("plan.pdf",))
     hidden = put("demo", "boiler", number=3, names=("Jane", JANE))

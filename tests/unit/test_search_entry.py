@@ -1,4 +1,4 @@
-"""What a version is found by: its words under its deployment, and bounds that PostgreSQL sets for both databases."""
+"""The search entry of a version: its words under its deployment, and PostgreSQL's limits for both databases."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is typed into a search, as terms: words, phrases, prefixes; nothing is an error."""
+"""Typed searches as terms: words, phrases, prefixes; nothing is an error."""
 
 import pytest
 from hypothesis import given

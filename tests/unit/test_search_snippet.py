@@ -1,4 +1,4 @@
-"""What stands around what was searched for, and what is marked in it."""
+"""The text around search hits, and its marks."""
 
 import pytest
 from hypothesis import given

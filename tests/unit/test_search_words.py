@@ -1,4 +1,4 @@
-"""The words by which mail is found: alike in both databases, and for what is typed."""
+"""The words of the search: the same in both databases, and for typed text."""
 
 import sqlite3
 import unicodedata
@@ -92,7 +92,7 @@ _TEXTS = (
 
 @pytest.fixture(scope="module")
 def sqlite_words() -> Iterator[sqlite3.Connection]:
-    """A database with nothing in it but what a test makes."""
+    """A database with only a test's rows in it."""
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE VIRTUAL TABLE found USING fts5 (body, tokenize = 'ascii')")
         connection.execute("CREATE VIRTUAL TABLE words USING fts5vocab (found, 'instance')")

@@ -1,4 +1,4 @@
-"""The key file: what is sealed opens for its purpose only, and a file that others can read isn't used."""
+"""The key file: sealed values open for their purpose only, and a file that others can read isn't used."""
 
 import base64
 import os

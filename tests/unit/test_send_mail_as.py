@@ -1,4 +1,4 @@
-"""A login of the relay with what Gmail's form asks for."""
+"""A login of the relay with the values for Gmail's form."""
 
 from datetime import datetime
 from pathlib import Path

@@ -43,7 +43,7 @@ def test_a_domain_that_cannot_be_said_is_left_out(domain: str) -> None:
         b"pass dkim client.example more",
         b"pass dkim +ids client.example",
         b"pass dkim client.example +ids +ids",
-        b"none no_signature +ids",  # what isn't proven proves no ids
+        b"none no_signature +ids",  # an unproven verdict proves no ids
         b"+ids",
         b"pass  dkim client.example",
         b"pass dkim client.example\n",

@@ -18,7 +18,7 @@ from tests.imports import sources
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ["mailweir", "webapp/job_kinds", "admin_cli/doctor"]
-# What a page may show the text of; errors of settings and of the database's files end a program before there is a page.
+# Errors whose text a page may show; errors of settings and of the database's files end a program before there is a page.
 SHOWN_ERRORS = {
     *(
         "BadInput",

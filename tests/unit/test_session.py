@@ -1,4 +1,4 @@
-"""A fault amid a message: Postfix waits for no answer then, and so hears of it at the end."""
+"""A fault in the middle of a message: Postfix doesn't wait for an answer then, and gets it at the end."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ JOE: list[Header] = [(b"From", b" joe@client.example"), (b"Message-ID", b" <1@cl
 
 
 class _Postfix:
-    """Its side of a connection; keeps what it was told."""
+    """Its side of a connection; stores the answers."""
 
     def __init__(self) -> None:
         self.reply: tuple[str, ...] | None = None

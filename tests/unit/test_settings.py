@@ -1,4 +1,4 @@
-"""The settings file: what is read from it, what is refused and in which words, and that the example says all of it."""
+"""The settings file: its values, the refusals with their words, and that the example is complete."""
 
 import os
 import re
@@ -234,7 +234,7 @@ def test_the_example_shows_the_defaults(load: Load) -> None:
 
 
 def test_the_example_explains_each_key() -> None:
-    """A comment stands above each key, or above the first of keys that stand together."""
+    """A comment is above each key, or above the first of consecutive keys."""
     lines = _example().splitlines()
     for above, line in [(above, line) for above, line in pairwise(lines) if _KEY.match(line)]:
         assert above.startswith("# ") or _KEY.match(above), line

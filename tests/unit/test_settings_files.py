@@ -1,4 +1,4 @@
-"""The settings files of a data folder: what is written is what is read."""
+"""The settings files of a data folder: written values are read back unchanged."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A domain's DKIM keys from the first one to the next: what DNS must have before the next one signs."""
+"""A domain's DKIM keys from the first one to the next: the DNS records required before the next one signs."""
 
 from datetime import datetime
 from pathlib import Path

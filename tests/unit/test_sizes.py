@@ -1,4 +1,4 @@
-"""`make sizes`: what it counts."""
+"""`make sizes`: its counts."""
 
 import subprocess
 import sys

@@ -42,7 +42,7 @@ class People:
         return self.owners
 
     def standing(self, text: str) -> Standing:
-        """As SqlDirectory, but for the normal form."""
+        """Like SqlDirectory, but without the normal form."""
         self.asked.append(text)
         if self.down:
             raise self.down
@@ -266,7 +266,7 @@ def test_a_malformed_request_ends_its_connection_only(connect: Connect, server: 
 def test_more_connections_than_there_may_be_are_hung_up_on(
     connect: Connect, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before the process has no file left for the database; the others are answered as before."""
+    """Before the process runs out of files for the database; the others are answered as before."""
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
     good, other = connect(), connect()
     for one in (good, other):

@@ -1,4 +1,4 @@
-"""What a mistyped SPF record is read as, what isn't even nearly one, and how long it takes to read what nobody would write."""
+"""The reading of a mistyped SPF record, texts that aren't near-records, and the time for unnatural input."""
 
 import time
 
@@ -13,7 +13,7 @@ def as_asked(text: str) -> str:
 
 
 def terms(text: str) -> list[str]:
-    """What a record is read as, in one line for each part."""
+    """The reading of a record, in one line for each part."""
     (reading,) = spf_slips.read_all([as_asked(text)])
     assert not reading.unclear, reading
     return [
@@ -38,7 +38,7 @@ def terms(text: str) -> list[str]:
         ('"v=spf1 a" "mx -all"', "a mx -all"),
         ("v=spf1\\;include:a.example\\; -all", "include:a.example -all"),
         ("include:a.example ~all", "include:a.example ~all"),
-        # what is unusual, and right
+        # unusual, but correct
         ("V=SPF1 INCLUDE:A.EXAMPLE. +MX//64 x=%{d} exp=%{d} ?ALL", "INCLUDE:A.EXAMPLE. +MX//64 x=%{d} exp=%{d} ?ALL"),
         ("v=spf1 exists:%{ir,}.%{l}+x.%{d}.example -all", "exists:%{ir,}.%{l}+x.%{d}.example -all"),
     ],

@@ -1,4 +1,4 @@
-"""What a person may give as a name, address or domain."""
+"""Typed names, addresses and domains that are acceptable."""
 
 from collections.abc import Callable
 

@@ -249,7 +249,7 @@ def test_an_error_in_the_middle_leaves_nothing(
 def test_the_filter_doesnt_wait_while_rows_are_only_looked_at(
     database: Database, demo: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file with a row that is bad in itself takes no lock at all."""
+    """A file with an invalid row takes no lock at all."""
 
     def never(_: Database) -> None:
         raise AssertionError("a transaction")

@@ -1,4 +1,4 @@
-"""Who is known, asked of the database: what an address is to us, and what is removed counts at the next question."""
+"""The directory in the database: the meaning of an address to us, and that removals count at the next query."""
 
 from collections.abc import Iterator
 from datetime import datetime

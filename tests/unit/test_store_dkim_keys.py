@@ -1,4 +1,4 @@
-"""DKIM keys in the store: states, rotation, whose a domain is, and what the filter gets."""
+"""DKIM keys in the store: states, rotation, the owner of a domain, and the filter's view."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -153,7 +153,7 @@ def test_a_rotation_clears_away_keys_whose_mail_has_arrived(
         later = now + timedelta(days=days)
         dkim_keys.add_next(database, demo, DOMAIN, f"s{number}", (b"%d" % number, b"p"), secrets, later)
         dkim_keys.activate(database, demo, DOMAIN, f"s{number}", later)
-    # s1 went when s3 was made; s2 has been retired for a day only
+    # s1 was deleted when s3 was made; s2 has been retired for only a day
     _, gone = dkim_keys.add_next(database, demo, DOMAIN, "s4", (b"4", b"p"), secrets, now + timedelta(days=9))
     assert gone == []
     assert _states(database, demo) == {"s2": State.RETIRED, "s3": State.ACTIVE, "s4": State.NEXT}

@@ -1,4 +1,4 @@
-"""Deployments, users, companies and contacts: what can be made and removed, and what is refused."""
+"""Deployments, users, companies and contacts: creation, removal, and refusals."""
 
 from datetime import datetime
 
@@ -46,7 +46,7 @@ def test_a_capture_domain_may_not_hold_an_address_of_a_user(
     users.add(database, demo, "richard", "richard@mail.example.com", "", now)
     with pytest.raises(BadInput, match=r"richard of demo has the address richard@mail\.example\.com"):
         deployments.add(database, "b", "mail.example.com", now)
-    # neither a domain that ends likewise nor one that only fits a LIKE pattern
+    # neither a domain with the same ending nor one that only matches a LIKE pattern
     deployments.add(database, "b", "ail.example.com", now)
     deployments.add(database, "c", "m_il.example.com", now)
 

@@ -1,4 +1,4 @@
-"""Activities, to-dos, decisions and raw messages as they are read back, and what is forgotten."""
+"""Activities, to-dos, decisions and raw messages as they are read back, and deletions."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

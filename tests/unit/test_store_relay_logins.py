@@ -1,4 +1,4 @@
-"""Logins of the relay in the database: made, rotated, ended; who owns a sender; what is counted."""
+"""Logins of the relay in the database: creation, rotation, end; owners of a sender; counts."""
 
 from datetime import datetime, timedelta
 

@@ -1,7 +1,7 @@
-"""Every statement in `store/` names tables and columns that there are, also those that no test happens to run.
+"""Every statement in `store/` names existing tables and columns, also those that no test happens to run.
 
-The sources are searched for SQL: each statement is prepared on both databases, and what is put into others (conditions, endings,
-lists of columns) is read word by word.
+The sources are searched for SQL: each statement is prepared on both databases, and fragments for others (conditions, endings,
+lists of columns) are checked word by word.
 """
 
 import ast
@@ -24,7 +24,7 @@ from mailweir.store.database.postgresql import numbered
 from mailweir.store.record import erasing, writing
 from mailweir.store.record.search import Reader
 
-# What stands for the variables of the functions whose SQL has a place for them
+# Replacements for the variables of functions whose SQL has a place for them.
 _VARIABLES: dict[str, Any] = {
     "marks": "?",
     "lock": "",
@@ -123,7 +123,7 @@ def _is_text(node: ast.AST) -> bool:
 
 
 def _texts(node: ast.AST, path: tuple[ast.AST, ...] = ()) -> Iterator[tuple[ast.expr, tuple[ast.AST, ...]]]:
-    """Outermost expressions that make text, without docstrings, each with what it stands in."""
+    """Outermost expressions that make text, without docstrings, each with its context."""
     if isinstance(node, ast.expr) and _is_text(node):
         yield node, path
         return

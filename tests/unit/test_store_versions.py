@@ -1,4 +1,4 @@
-"""The database's version: upgrades are safe to repeat and to run at once, and what doesn't fit is refused with what to do."""
+"""The database's version: upgrades are safe to repeat and to run at once, and a mismatch is refused with the remedy."""
 
 import shutil
 import sqlite3
@@ -68,7 +68,7 @@ def test_the_database_is_in_wal_mode_and_commits_are_synchronous(path: Path) -> 
 
 @pytest.mark.slow
 def test_upgrades_at_once_do_the_work_once(path: Path) -> None:
-    """Several at once are what a supervisor and two impatient admins make."""
+    """Several at once, as by a supervisor and two impatient admins."""
     code = "import pathlib, sys; from mailweir.store.database.versions import upgrade; print(*upgrade(pathlib.Path(sys.argv[1])))"
     workers = [
         subprocess.Popen(
@@ -188,7 +188,7 @@ def test_one_that_is_ahead_by_more_than_that_is_refused(database_url: DatabaseUr
 
 
 def test_an_older_program_may_start_while_a_step_that_only_adds_is_run(path: Path, steps: Path) -> None:
-    """What adds is said before: it may take minutes."""
+    """Steps that only add are announced before: they may take minutes."""
     versions.upgrade(path)
     _add_step(steps, "0999_shape", "CREATE TABLE shapes (id INTEGER)", "nonsense")
     step = steps / "0999_shape.py"

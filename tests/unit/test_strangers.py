@@ -1,4 +1,4 @@
-"""Mail of authors whom nobody knows: held, and then it makes a contact of the company, or joins its thread, or is erased."""
+"""Mail of unknown authors: held, and then it makes a contact of the company, or joins its thread, or is erased."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -91,7 +91,7 @@ def test_a_proven_author_of_the_domain_becomes_a_contact(
     assert held_mail.decision(database) == ("captured", "author is a contact", found.id)
     assert len(todos.select(database, demo, None, with_done=True)) == len(users)
     assert _held(database) == []
-    # from then on it is a contact as any other
+    # from then on it is a normal contact
     send(database, mail(proof="nothing", name="m2"), "4Xy2", recipients=RICHARD, at=clock.at)
     assert held_mail.decision(database, "4Xy2")[:2] == ("captured", "author is a contact")
 
@@ -147,7 +147,7 @@ def test_never_log_rules_win(
     send(database, mail(), recipients=RICHARD, at=clock.at)
     assert held_mail.decision(database) == ("ignored", "never-log rule", None)
     assert _held(database) == []
-    # one that is made while the mail waits counts too
+    # a rule that is made while the mail waits counts too
     never_log_rules.remove(database, demo, pattern, None, AT)
     send(database, mail(), "4Xy2", recipients=RICHARD, at=clock.at)
     never_log_rules.add(database, demo, pattern, None, AT)
@@ -363,7 +363,7 @@ def test_who_becomes_a_contact_is_unknown_no_more(
 
 
 def _asked(database: Database, raw: bytes, recipients: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the filter asks of companies, removed addresses and threads."""
+    """The filter's queries for companies, removed addresses and threads."""
     asked: list[str] = []
 
     def noting(name: str) -> Callable[..., object]:

@@ -1,4 +1,4 @@
-"""The supervisor where something can't be started right now; test_up.py shows what it does with a running stack."""
+"""The supervisor if something can't be started right now; test_up.py shows its handling of a running stack."""
 
 import signal
 import subprocess
@@ -48,7 +48,7 @@ def test_a_restart_that_fails_is_tried_again_and_stops_nothing(tmp_path: Path, m
 
 
 def test_who_holds_a_file_is_found_while_it_opens_and_closes_others(tmp_path: Path) -> None:
-    """What is listed and closed before it is looked at must not hide the rest."""
+    """A file that is listed and closed before the check must not hide the rest."""
     file = tmp_path / "held"
     file.touch()
     busy = "import os\nprint(flush=True)\nwhile True: [os.close(one) for one in [os.open('/', 0) for _ in range(200)]]"

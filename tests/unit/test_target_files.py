@@ -1,4 +1,5 @@
-"""Files that the admin names: nobody else says where they land, and what is there is replaced, never written into."""
+"""Files that the admin names: nobody else decides where they are written, and an existing file is replaced, never written
+into."""
 
 import contextlib
 import os

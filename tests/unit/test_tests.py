@@ -1,4 +1,4 @@
-"""The tests themselves: none reaches into private names, and none branches: each says what is expected of its one case."""
+"""The tests themselves: none uses private names, and none branches: each states the expected result of its one case."""
 
 import ast
 from collections.abc import Iterator
@@ -82,8 +82,8 @@ def test_no_test_reaches_into_private_names() -> None:
 
 
 def branching(tree: ast.Module) -> Iterator[str]:
-    """The tests with an `if`, a ternary, a `match`, or an `except` within, in functions of their own too. What a comprehension
-    leaves out is no branch, nor is a `try` that only cleans up."""
+    """The tests with an `if`, a ternary, a `match`, or an `except` inside, including nested functions. A filter in a
+    comprehension isn't a branch, nor is a `try` that only cleans up."""
     tests = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     for test in tests:
         if test.name.startswith("test_") and any(map(_branches, ast.walk(test))):

@@ -1,4 +1,4 @@
-"""What a mail says of the conversation that it belongs to; each trap is one that other programs fell into."""
+"""A mail's conversation keys; each trap is one that affected other programs."""
 
 import pytest
 from hypothesis import given
@@ -108,14 +108,14 @@ def test_outlooks_index_is_no_id() -> None:
 
 
 def test_an_id_that_the_relay_added_is_one_as_any_other() -> None:
-    """The answer to what a login sent names it."""
+    """The answer to a login's mail names it."""
     added = "<mwr.abcdefghijklmnopqrstuvwxyz234567@firm.example>"
     assert _read(("Message-ID", added)).own == thread_keys.digest(added)
     assert _read(("In-Reply-To", added), ("Subject", "Re: x")).in_reply_to == _digests(added)
 
 
 def test_another_installations_ids_are_strangers() -> None:
-    """An id of ours says nothing by its form: only one that is known, letter for letter, joins a conversation."""
+    """Our form of an id doesn't matter: only a known one, letter for letter, joins a conversation."""
     one, other = (f"<mwr.{letter * 32}@firm.example>" for letter in "ab")
     assert thread_keys.digest(one) != thread_keys.digest(other)
 

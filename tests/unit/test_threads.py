@@ -1,4 +1,4 @@
-"""Conversations in the record: who joins which, who may merge two, and what stays of an id."""
+"""Conversations in the record: who joins which, who may merge two, and the remains of an id."""
 
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ JANE, EVE = "jane@client.example", "eve@evil.example"
 
 
 class Record:
-    """Activities of one deployment, and what they name."""
+    """Activities of one deployment, and the ids that they name."""
 
     def __init__(self, database: Database, people: MemoryDirectory) -> None:
         self.database = database
@@ -65,7 +65,7 @@ class Record:
 
 @pytest.fixture
 def record(database: Database, people: MemoryDirectory) -> Record:
-    """Nothing is on it yet."""
+    """An empty record."""
     return Record(database, people)
 
 
@@ -157,7 +157,7 @@ def test_by_subject_where_there_are_no_ids_the_same_contact_and_a_week(record: R
 
 
 def test_by_subject_it_is_the_time_that_it_was_sent_at_that_counts(record: Record) -> None:
-    """A mailbox's mail of years is recorded within an hour; and what is on the record is read long after it came."""
+    """A mailbox's mail of years is recorded within an hour; and recorded mail is read long after it came."""
     _, old = record.add("one", days=-800)
     _, new = record.add("two", days=0)
     record.database.execute("UPDATE activities SET sent_at = recorded_at, recorded_at = '2026-11-24T04:00:00.000000Z'")

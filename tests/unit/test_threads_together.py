@@ -47,7 +47,7 @@ def _keys(dice: random.Random) -> ThreadKeys:
 
 def _pages(dice: random.Random, count: int) -> list[list[tuple[int, ThreadKeys, str, bool, bool]]]:
     """By page: the activity's place, its keys and author; is the author proven, and are these another version's keys? An activity
-    stands once on a page."""
+    occurs once on a page."""
     return [
         [
             (place, _keys(dice), PEOPLE[place % 2], dice.random() < 0.7, dice.random() < 0.3)
@@ -58,7 +58,7 @@ def _pages(dice: random.Random, count: int) -> list[list[tuple[int, ThreadKeys, 
 
 
 def _outcome(database: Database, deployment: int, activity_ids: Sequence[int]) -> tuple[object, ...]:
-    """Who is with whom, and what is known of ids; threads by the order in which they were made."""
+    """The groups of activities, and the known ids; threads in the order of creation."""
     made = database.execute("SELECT id, merged_into FROM threads WHERE deployment_id = ? ORDER BY id", (deployment,))
     rows = made.fetchall()
     number = {thread_id: at for at, (thread_id, _) in enumerate(rows)}

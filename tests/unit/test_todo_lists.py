@@ -1,4 +1,4 @@
-"""A user's to-dos by page, many done at once and undone: the user's own alone."""
+"""A user's to-dos by page, many finished at once and reopened: only the user's own."""
 
 from datetime import datetime, timedelta
 

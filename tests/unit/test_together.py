@@ -1,4 +1,4 @@
-"""Statements that travel together: what fails is told at the end of the block at the latest, and nothing of it stays."""
+"""Statements that are sent together: a failure is reported at the end of the block at the latest, and nothing of it stays."""
 
 from contextlib import suppress
 

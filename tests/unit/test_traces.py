@@ -1,4 +1,4 @@
-"""By whom ignored mail was to, and without saying it: keyed digests in its decision."""
+"""The recipients of ignored mail, without revealing them: keyed digests in its decision."""
 
 import time
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What became of a message: the database and Postfix's log in one answer, narrowed, in order, and limited."""
+"""The fate of a message: the database and Postfix's log in one answer, filtered, in order, and limited."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,7 +72,7 @@ def test_the_limit_is_that_of_all_together(
 def test_one_deployment_is_told_nothing_of_another(
     database: Database, demo: Deployment, ignore: Ignore, traces: Traces, now: datetime
 ) -> None:
-    """Decisions, what waits, and refusals alike; a refusal that is nobody's is told to none of them."""
+    """Decisions, waiting messages, and refusals alike; a refusal that belongs to no deployment is shown to none of them."""
     other = deployments.find(database, "other")
     leased = take(database, connect(database, other, "rick", now, "rick@else.example").id, now)
     with database.transaction():

@@ -1,4 +1,4 @@
-"""Turns: so many at a time, one for each asker, in rotation among those who wait; whoever gives up leaves no trace."""
+"""Turns: a limited number at a time, one for each asker, in rotation among those who wait; giving up leaves no trace."""
 
 import asyncio
 import random
@@ -7,7 +7,7 @@ from postfix.turns import Turns
 
 
 def test_one_asker_has_one_turn_and_the_others_pass_by() -> None:
-    """A flood of one asker's questions, and one of another's that comes last: it is second at the latest."""
+    """A flood of one asker's requests, and a last one of another's: it is second at the latest."""
     order: list[str] = []
 
     async def run() -> None:

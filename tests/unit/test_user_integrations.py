@@ -1,4 +1,4 @@
-"""How one user's ways of mail stand, by field, on both databases; of that user and deployment alone."""
+"""The state of one user's ways of mail, by field, on both databases; of that user and deployment alone."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

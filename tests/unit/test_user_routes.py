@@ -1,4 +1,4 @@
-"""When users' mail was last seen is what all sightings and decisions say, however it is looked up. On both databases."""
+"""The time of users' last mail equals that of all sightings and decisions, for each way of looking it up. On both databases."""
 
 import json
 import random
@@ -24,7 +24,7 @@ DAYS, ACTIVITIES, IGNORED = 40, 400, 300
 NAMES = ("richard", "olga", "ann_5", "ivan", "nobody")
 NO_USER = None
 
-# What asks all of a user's sightings, and all decisions of a deployment: plain, and slow where they are many
+# Queries over all of a user's sightings, and all decisions of a deployment: plain, and slow with many rows.
 _LAST_OF_USER = (
     "SELECT s.route, MAX(s.seen_at) FROM activity_users mine JOIN activities a ON a.id = mine.activity_id"
     " JOIN sightings s ON s.activity_id = a.id WHERE mine.user_id = ? AND a.deployment_id = ?"
@@ -46,7 +46,7 @@ _IGNORED = (
 
 @pytest.fixture
 def tenants(database: Database, now: datetime) -> list[Deployment]:
-    """Two firms with people of the same names, one of whom is removed, and a record in no order."""
+    """Two firms with people of the same names, one of whom is removed, and a record in random order."""
     made = [deployments.add(database, name, f"{name}.example.net", now) for name in ("demo", "other")]
     for one in made:
         for name in NAMES:

@@ -23,7 +23,7 @@ def warm() -> Iterator[WarmCommand]:
 
 @pytest.fixture
 def environment(tmp_path: Path, sqlite_url: Path) -> dict[str, str]:
-    """That of a command on an empty database."""
+    """The environment of a command on an empty database."""
     config = tmp_path / "mailweir.toml"
     config.write_text(f'data_dir = "{tmp_path}"\nhostname = "mail.example.net"\n')
     return {**os.environ, settings.PATH_VARIABLE: str(config)}

@@ -1,4 +1,4 @@
-"""Long work of the page: leases, the import of contacts, and what happens where its process dies. On each database."""
+"""Long work of the page: leases, the import of contacts, and the death of its process. On each database."""
 
 import os
 import re
@@ -34,7 +34,7 @@ LARGE = "".join(f"Person {number},p{number}@client.example,\r\n" for number in r
 
 @dataclass
 class Office:
-    """A deployment with an admin, and a worker that works when it is told."""
+    """A deployment with an admin, and a worker that works on request."""
 
     database: Database
     clock: Clock
@@ -46,7 +46,7 @@ class Office:
         return jobs.add(self.database, self.demo.id, self.boss.id, kind, parameters, self.clock(), upload)
 
     def find(self, job_id: int) -> Job:
-        """How it stands."""
+        """Its state."""
         return jobs.find(self.database, self.demo.id, job_id)
 
     def work(self, **kinds: Any) -> None:
@@ -54,7 +54,7 @@ class Office:
         Worker(self.database.url, self.clock, log.silent(), **kinds).work_once(self.database)
 
     def preview(self, upload: bytes, **chosen: Any) -> Job:
-        """What a file would change."""
+        """The effects of a file."""
         parameters = {"file": "clients.csv", "form": "csv", "exact": False, "company": "", "shared": False, "lines": 9}
         job_id = self.add(contact_files.PREVIEW, {**parameters, **chosen}, upload)
         self.work()

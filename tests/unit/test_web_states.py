@@ -1,4 +1,4 @@
-"""What a redirect to another host brings back: once, in time, and for whom it was made."""
+"""The data of a redirect to another host: returned once, in time, and only to its owner."""
 
 from datetime import datetime, timedelta
 

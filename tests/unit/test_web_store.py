@@ -1,4 +1,4 @@
-"""The page's rows of sign-in: what ends, what is forgotten, and what counts once."""
+"""The page's rows of sign-in: what ends, what is deleted, and what counts once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing

@@ -1,8 +1,8 @@
-"""A backup of SQLite's file while it is written to, and the check of one before it is restored.
+"""Backs up SQLite's file while it is in use, and checks a backup before it is restored.
 
-One read transaction holds a snapshot for as long as the copying takes: nobody waits for it (write-ahead log), and what is written
-meanwhile doesn't make it start again. The copy is one file without a log beside it. Never writes to the database itself.
-PostgreSQL's counterpart is `postgresql_backup`. Called by `mailweir db backup` and `db restore`.
+One read transaction holds a snapshot for the duration of the copying: nobody waits for it (write-ahead log), and concurrent
+writes don't make it start again. The copy is one file without a log beside it. Never writes to the database itself. PostgreSQL's
+counterpart is `postgresql_backup`. Called by `mailweir db backup` and `db restore`.
 """
 
 import sqlite3
@@ -16,19 +16,19 @@ from mailweir.store.database import versions
 from mailweir.store.database.connection import BUSY_TIMEOUT_SECONDS, Database
 from mailweir.store.web import retention
 
-# Tables that each version of ours has had, by which a database is known for one of ours
+# Tables that each version of ours has had, which identify a database as ours.
 OURS = ("deployments", "users", "contacts", "activities", "raw_messages", "todos", "decisions")
 COUNTED = (*OURS, "readings")
-PAGES_A_STEP = 2_000  # 8 MB: a progress bar moves, and Ctrl-C is heard
+PAGES_A_STEP = 2_000  # 8 MB: a progress bar moves, and Ctrl-C is noticed
 
 Progress = Callable[[int, int], None]
 
 
 class Snapshot:
-    """The database as it was when this was made. To be closed."""
+    """The database as it was when this object was made. To be closed."""
 
     def __init__(self, path: Path) -> None:
-        """DatabaseUnavailable where it can't be read."""
+        """DatabaseUnavailable if it can't be read."""
         with _translated(f"database {path}"):
             self._connection = sqlite3.connect(
                 f"file:{quote(str(path))}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None
@@ -41,7 +41,7 @@ class Snapshot:
                 raise
 
     def copy(self, target: Path, progress: Progress, pages: int = PAGES_A_STEP) -> None:
-        """Copies it into a file, which may be there and empty. progress: pages done, pages in all. BackupError."""
+        """Copies it into a file, which may exist and be empty. progress: pages done, pages in all. BackupError."""
         with _failing(target), closing(sqlite3.connect(target, isolation_level=None)) as copy:
             copy.execute("PRAGMA synchronous = OFF")  # the caller syncs the whole file once
             self._connection.backup(
@@ -50,14 +50,14 @@ class Snapshot:
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
 
     def close(self) -> None:
-        """Lets go of the snapshot."""
+        """Releases the snapshot."""
         self._connection.close()
 
 
 def verify(path: Path, named: Path | None = None) -> dict[str, int]:
-    """How many rows of each kind a copy has, once it is found whole. BackupError where it is damaged or none of ours.
+    """The number of rows of each kind in a copy that is complete. BackupError if it is damaged or isn't ours.
 
-    named: what the error calls it.
+    named: its name in the error.
     """
     name = named or path
     with _failing(name), closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as copy:
@@ -72,9 +72,9 @@ def verify(path: Path, named: Path | None = None) -> dict[str, int]:
 
 
 def make_current(path: Path) -> list[str]:
-    """Upgrades a copy that is about to be restored, and ends the sessions of the page in it; the steps that it lacked.
+    """Upgrades a copy that is about to be restored, and ends the page's sessions in it; returns the steps that it lacked.
 
-    DatabaseVersionError where it is newer.
+    DatabaseVersionError if it is newer.
     """
     applied = versions.upgrade(path)
     with closing(Database(path)) as database:
@@ -85,12 +85,12 @@ def make_current(path: Path) -> list[str]:
 
 
 def settle(path: Path) -> None:
-    """Brings what the write-ahead log of a database that nobody uses still holds into its file, where that can be done."""
+    """Moves the content of the write-ahead log of an unused database into its file, if possible."""
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=1.0)) as database:
         try:
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error:
-            return  # damaged: the log is kept beside it
+            return  # damaged: the log stays beside it
 
 
 @contextmanager

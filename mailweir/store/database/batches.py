@@ -1,4 +1,4 @@
-"""Many rows in few statements: plain SQL in batches, alike on both databases. Called by the rest of the store."""
+"""Many rows in few statements: plain SQL in batches, the same on both databases. Called by the rest of the store."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -12,7 +12,7 @@ _Value = TypeVar("_Value")
 
 
 def parts(values: Iterable[_Value], size: int | None = None) -> Iterator[list[_Value]]:
-    """So many at a time; None: as many as one statement takes."""
+    """Yields this many at a time; None: as many as one statement takes."""
     left = iter(values)
     while part := list(islice(left, size or MAX_ROWS)):
         yield part
@@ -21,21 +21,21 @@ def parts(values: Iterable[_Value], size: int | None = None) -> Iterator[list[_V
 def insert(
     database: Database, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], ending: str = ""
 ) -> list[tuple[Any, ...]]:
-    """Inserts rows; what an `ending` that is RETURNING gives, in no sure order."""
+    """Inserts rows; returns the result of an `ending` that is RETURNING, in no guaranteed order."""
     marks = f"({', '.join('?' * len(columns))})"
     found: list[tuple[Any, ...]] = []
     for part in parts(rows):
         values = [value for row in part for value in row]
         sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([marks] * len(part))} {ending}"
         cursor = database.execute(sql, values)
-        if ending.startswith("RETURNING"):  # psycopg has nothing to fetch without it, and says so
+        if ending.startswith("RETURNING"):  # without it psycopg has nothing to fetch, and raises an error
             found += cursor.fetchall()
     return found
 
 
 def update(database: Database, table: str, key: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
-    """Changes rows, each to values of its own. columns: by name, what PostgreSQL is to take a value for (it can't tell where all
-    are NULL). rows: the key, an integer, then a value for each column; a key stands once."""
+    """Updates rows, each to its own values. columns: by name, with PostgreSQL's type for a value (it can't infer one if all are
+    NULL). rows: the key, an integer, then a value for each column; each key once."""
     casts = ", ".join(f"{name} = CAST(new.v{at} AS {kind})" for at, (name, kind) in enumerate(columns.items()))
     named = ", ".join(f"v{at}" for at in range(len(columns)))
     marks = f"({', '.join('?' * (1 + len(columns)))})"
@@ -45,12 +45,12 @@ def update(database: Database, table: str, key: str, columns: Mapping[str, str],
 
 
 def among(database: Database, sql: str, first: Sequence[Any], values: Collection[Any]) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query whose `{}` stands for the values, after the parameters `first`."""
+    """The rows of a query with the values in place of `{}`, after the parameters `first`."""
     for part in parts(values):
         yield from database.execute(sql.replace("{}", ",".join("?" * len(part))), (*first, *part)).fetchall()
 
 
 def change(database: Database, sql: str, first: Sequence[Any], values: Collection[Any]) -> None:
-    """Runs a statement whose `{}` stands for the values, after the parameters `first`."""
+    """Runs a statement with the values in place of `{}`, after the parameters `first`."""
     for part in parts(values):
         database.execute(sql.replace("{}", ",".join("?" * len(part))), (*first, *part))

@@ -1,7 +1,7 @@
-"""One connection to the database, SQLite's or PostgreSQL's, and the transaction that fits it.
+"""One connection to the database, SQLite's or PostgreSQL's, and its transactions.
 
-A `Database` belongs to one thread at a time and is opened after a fork, never before. Reads see what was committed last,
-so a contact added by the command line counts at the next message. Called by every process that reads or records.
+A `Database` belongs to one thread at a time and is opened after a fork, never before. Reads see the last commit, so a contact
+added by the command line counts at the next message. Called by every process that reads or records.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ BUSY_TIMEOUT_SECONDS = 5.0
 
 
 class _Backend(Protocol):
-    """What differs between the two. begin: of peewee's `atomic`; serialise: makes writers wait for each other, or None."""
+    """The differences between the two. begin: of peewee's `atomic`; serialise: makes writers wait for each other, or None."""
 
     peewee: Any
     begin: tuple[str, ...]
@@ -37,11 +37,10 @@ class _Backend(Protocol):
 class Database:
     """A connection, opened at first use. SQL has `?` for a parameter.
 
-    durable: a commit is on the disk. Without it a commit may be undone where the machine loses its power shortly after, as if it
-    hadn't been, and never a part of it: for what is done anew then. Nobody else's commits are less durable by that.
-    patience_seconds: a server that says nothing for so long, and takes no other connection either, is away. None: one that
-    hangs is waited for, for who has time.
-    Errors: DatabaseUnavailable where the database can't be opened, is locked for longer than the time-out, is full or gone.
+    durable: a commit is on the disk. Without it a power failure shortly after may undo a commit, but always as a whole: for work
+    that is then repeated. Other connections' commits stay durable. patience_seconds: a server that is silent for this long, and
+    accepts no other connection either, counts as unavailable. None: waits for a hanging server, for callers with time. Errors:
+    DatabaseUnavailable if the database can't be opened, is locked for longer than the time-out, is full or gone.
     """
 
     def __init__(
@@ -68,11 +67,11 @@ class Database:
 
     @property
     def is_sqlite(self) -> bool:
-        """SQLite, or else PostgreSQL?"""
+        """Is it SQLite (otherwise PostgreSQL)?"""
         return isinstance(self.url, Path)
 
     def open(self) -> None:
-        """Connects where it isn't connected, the server has hung up, or the file is another one by now."""
+        """Connects if it isn't connected, the server has hung up, or the file has been replaced."""
         if self.peewee.is_closed():
             with self._translated():
                 self._backend.connect()
@@ -82,12 +81,12 @@ class Database:
                 self._backend.connect()
 
     def close(self) -> None:
-        """Disconnects where it is connected."""
+        """Disconnects if it is connected."""
         if not self.peewee.is_closed():
             self.peewee.close()
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
-        """Runs one statement; the cursor gives plain tuples."""
+        """Runs one statement; the cursor returns plain tuples."""
         self.open()
         with self._translated():
             return self.fast_execute()(sql, parameters)
@@ -95,7 +94,7 @@ class Database:
     def fast_execute(self) -> Callable[..., Any]:
         """The driver's own `execute`, for the path of every message: a third of the time of `execute`.
 
-        To be used within `transaction` or `reading`, which open the connection and translate the errors.
+        Use it within `transaction` or `reading`, which open the connection and translate the errors.
         """
         return self._backend.executor()
 
@@ -108,14 +107,14 @@ class Database:
 
     @contextmanager
     def bound(self) -> Iterator[None]:
-        """Lets the models of `store/` speak over this connection, in this thread."""
+        """Makes the models of `store/` use this connection, in this thread."""
         self.open()
         with self._translated(), models.bound_to(self.peewee):
             yield
 
     @contextmanager
     def transaction(self, *, alone: bool = True) -> Iterator[None]:
-        """A transaction that writes. alone: no other one of the kind runs meanwhile, so that what was looked up still holds.
+        """A transaction that writes. alone: no other such transaction runs meanwhile, so that earlier look-ups in it stay valid.
 
         On SQLite that is always so; on PostgreSQL the recording of mail does without it, and many hosts record at once.
         """
@@ -131,9 +130,9 @@ class Database:
             self._backend.refuse_lost_transaction()
 
     def together(self) -> AbstractContextManager[object]:
-        """Within a transaction: statements whose results nobody reads travel with the next one, not each by itself.
+        """Within a transaction: statements whose results nobody reads are sent together with the next one.
 
-        An error of one may come at a later one, or at the end of the block. Nobody may ask how many rows one changed.
+        An error of one may be raised at a later one, or at the end of the block. Row counts of changes aren't available.
         """
         return self._backend.together()
 
@@ -172,7 +171,7 @@ def _backend(
 ) -> _Backend:
     if isinstance(database_url, Path):
         return Sqlite(database_url, busy_timeout_seconds, create=create, durable=durable)
-    # imported when needed: psycopg takes 27 MB and 0.14 s
+    # Imported when needed: psycopg takes 27 MB and 0.14 s.
     from mailweir.store.database.postgresql import Postgresql
 
     return Postgresql(database_url, busy_timeout_seconds, durable=durable, patience_seconds=patience_seconds)

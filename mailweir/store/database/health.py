@@ -1,4 +1,4 @@
-"""Is the database well: size, damage, whether it can be written. Changes nothing. Called by `mailweir doctor`."""
+"""Health of the database: its size, damage, whether it is writable. Changes nothing. Called by `mailweir doctor`."""
 
 import os
 import time
@@ -10,7 +10,7 @@ from mailweir.store.database.connection import Database
 
 
 def size_bytes(database: Database) -> int:
-    """Of SQLite's file with its log, or of PostgreSQL's database."""
+    """The size of SQLite's file with its log, or of PostgreSQL's database."""
     if not database.is_sqlite:
         (size,) = database.execute("SELECT pg_database_size(current_database())").fetchone()
         return int(size)
@@ -19,9 +19,9 @@ def size_bytes(database: Database) -> int:
 
 
 def find_damage(database: Database, seconds: float) -> str | None:
-    """What SQLite's quick check finds, or None. PostgreSQL checks its pages itself, and answers None here.
+    """The result of SQLite's quick check, or None. PostgreSQL checks its pages itself, and returns None here.
 
-    DatabaseUnavailable ("interrupted") where it doesn't end in that time.
+    DatabaseUnavailable ("interrupted") if it doesn't end in that time.
     """
     if not database.is_sqlite:
         return None
@@ -32,7 +32,7 @@ def find_damage(database: Database, seconds: float) -> str | None:
 
 @contextmanager
 def limited(database: Database, seconds: float) -> Iterator[None]:
-    """Statements that run longer are interrupted: DatabaseUnavailable. PostgreSQL has a limit of its own."""
+    """Interrupts statements that run longer: DatabaseUnavailable. PostgreSQL has a limit of its own."""
     if not database.is_sqlite:
         yield
         return
@@ -47,7 +47,7 @@ def limited(database: Database, seconds: float) -> Iterator[None]:
 
 
 def try_writing(database: Database) -> None:
-    """Takes what a writer takes, and lets go. DatabaseUnavailable where it can't be had within the busy time-out."""
+    """Takes the write lock, and releases it. DatabaseUnavailable if it isn't available within the busy time-out."""
     with database.transaction():
         database.execute("UPDATE deployments SET name = name WHERE id = -1")
 

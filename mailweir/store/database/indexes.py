@@ -1,8 +1,8 @@
-"""Indexes of large tables, made and dropped while mail is recorded. Called by steps in `migrations/` that aren't transactions.
+"""Creates and drops indexes of large tables while mail is recorded. Called by steps in `migrations/` that aren't transactions.
 
-On PostgreSQL it is done CONCURRENTLY: nobody who writes waits for it. It waits for who was there before, for so long at a time.
-What an attempt left half made is dropped, and made anew. On SQLite each index is a transaction of its own: writers wait for one
-at a time.
+On PostgreSQL it is done CONCURRENTLY: no writer waits for it. It waits for earlier transactions, for a limited time per attempt.
+A half-made index of an earlier attempt is dropped, and made again. On SQLite each index is a transaction of its own: writers wait
+for one at a time.
 """
 
 import re
@@ -24,9 +24,10 @@ _IS_VALID = (
 
 
 def make(db: Any, statements: Sequence[str], sleep: Callable[[float], None] = time.sleep) -> None:
-    """Runs each `CREATE INDEX name ON …` whose index there isn't, outside of a transaction. db: peewee's database.
+    """Runs each `CREATE INDEX name ON …` whose index doesn't exist, outside of a transaction. db: peewee's database.
 
-    peewee.OperationalError where others hold their locks through all attempts: what was made stays, and the next call goes on.
+    peewee.OperationalError if others hold their locks through all attempts: the finished indexes stay, and the next call
+    continues.
     """
     for statement in statements:
         if type(db).__name__ == "SqliteDatabase":
@@ -36,7 +37,7 @@ def make(db: Any, statements: Sequence[str], sleep: Callable[[float], None] = ti
 
 
 def drop(db: Any, names: Sequence[str], sleep: Callable[[float], None] = time.sleep) -> None:
-    """Drops the indexes of these names that there are. Errors as in `make`."""
+    """Drops the existing indexes among these names. Errors as in `make`."""
     for name in names:
         if type(db).__name__ == "SqliteDatabase":
             db.execute_sql(f"DROP INDEX IF EXISTS {name}")
@@ -54,7 +55,7 @@ def _make_concurrently(db: Any, statement: str, sleep: Callable[[float], None]) 
         row = db.execute_sql(_IS_VALID, (name,)).fetchone()
         if row is not None and row[0]:
             return
-        if row is not None:  # an attempt was broken off: nobody may use it, and all who write pay for it
+        if row is not None:  # an attempt was interrupted: nothing uses the index, and all writers pay for it
             db.execute_sql(f"DROP INDEX CONCURRENTLY {name}")
         db.execute_sql(statement.replace(" INDEX ", " INDEX CONCURRENTLY ", 1))
 
@@ -66,7 +67,7 @@ def _drop_concurrently(db: Any, name: str, sleep: Callable[[float], None]) -> No
 
 
 def _try_often(db: Any, attempt: Callable[[], object], sleep: Callable[[float], None]) -> None:
-    """Who wants the table for itself meanwhile waits for us, and all others for that one: hence no longer than that."""
+    """Another statement that needs the table for itself waits for us, and all others wait for that one: hence the limit."""
     db.execute_sql(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
     try:
         for left in reversed(range(ATTEMPTS)):
@@ -82,6 +83,6 @@ def _try_often(db: Any, attempt: Callable[[], object], sleep: Callable[[float], 
 
 
 def _sqlstate(error: BaseException) -> str | None:
-    """PostgreSQL's word for it; peewee's error has the driver's within."""
+    """PostgreSQL's code for it; peewee's error contains the driver's."""
     within = (error, error.__cause__, error.__context__, *error.args)
     return next((str(one.sqlstate) for one in within if getattr(one, "sqlstate", None)), None)

@@ -1,7 +1,7 @@
-"""peewee's view of the tables that admins write. All else is plain SQL, and so is what is read of these.
+"""peewee's models of the tables that admins write. Everything else is plain SQL, also reading these.
 
-Never used outside `store/`: rows leave it as frozen dataclasses. The tables themselves are made by `migrations/`; a test keeps
-the two alike. Models speak over the connection that `Database.bound()` names for the thread, for there is no module-level one.
+Never used outside `store/`: rows leave it as frozen dataclasses. The tables themselves are made by `migrations/`; a test compares
+the two. Models use the connection that `Database.bound()` sets for the thread, because there is no module-level one.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,8 @@ _CONNECTION: ContextVar[peewee.Database | None] = ContextVar("connection", defau
 
 
 class _Connection(peewee.DatabaseProxy):
-    """The context's own. peewee would bind the models for all threads at a time, and they would have to wait for each other."""
+    """The context's own connection. peewee would bind the models for all threads at a time, and they would have to wait for each
+    other."""
 
     __slots__ = ()
 
@@ -30,7 +31,7 @@ class _Connection(peewee.DatabaseProxy):
 
 @contextmanager
 def bound_to(connection: peewee.Database) -> Iterator[None]:
-    """The models speak over this connection: in this thread, until the block ends."""
+    """Makes the models use this connection: in this thread, until the block ends."""
     before = _CONNECTION.set(connection)
     try:
         yield
@@ -39,7 +40,7 @@ def bound_to(connection: peewee.Database) -> Iterator[None]:
 
 
 class _Base(peewee.Model):
-    # peewee makes these attributes and `<foreign key>_id` by itself: annotations tell mypy
+    # peewee makes these attributes and `<foreign key>_id` by itself: annotations are for mypy
     id: Any
 
     class Meta:
@@ -107,7 +108,7 @@ class GroupAddress(_Base):
 
 
 class NeverLogRule(_Base):
-    """An address or domain whose mail isn't recorded; `user` is None where it holds for the deployment."""
+    """An address or domain whose mail isn't recorded; `user` is None if it holds for the deployment."""
 
     deployment = peewee.ForeignKeyField(Deployment)
     user = peewee.ForeignKeyField(User, null=True)
@@ -121,7 +122,7 @@ class NeverLogRule(_Base):
 
 
 class NeverLogRemoval(_Base):
-    """A rule that was taken off."""
+    """A rule that was removed."""
 
     deployment = peewee.ForeignKeyField(Deployment)
     user = peewee.ForeignKeyField(User, null=True)
@@ -133,7 +134,7 @@ class NeverLogRemoval(_Base):
 
 
 class Company(_Base):
-    """Whom contacts work for."""
+    """A company that contacts work for."""
 
     deployment = peewee.ForeignKeyField(Deployment)
     name = peewee.TextField()
@@ -147,7 +148,7 @@ class Company(_Base):
 
 
 class AutoContactSwitch(_Base):
-    """A time that a company's domain was switched on to make contacts."""
+    """A time at which a company's domain was switched on to make contacts."""
 
     deployment = peewee.ForeignKeyField(Deployment)
     domain = peewee.TextField()
@@ -187,7 +188,7 @@ class ContactAddress(_Base):
 
 
 class RemovedAddress(_Base):
-    """An address that an admin took off a contact."""
+    """An address that an admin removed from a contact."""
 
     deployment = peewee.ForeignKeyField(Deployment)
     address = peewee.TextField()
@@ -232,7 +233,7 @@ class RelayLogin(_Base):
 
 
 class RelayUse(_Base):
-    """What a login sent within one hour; `refused`: the messages over its limit."""
+    """The use of a login within one hour; `refused`: the messages over its limit."""
 
     login = peewee.ForeignKeyField(RelayLogin)
     hour = peewee.TextField()

@@ -1,7 +1,7 @@
 """Times as the tables hold them: UTC, RFC 3339 with microseconds and a Z, so that text sorts by time.
 
-In Python a time is an aware datetime in UTC. It becomes text where `store/` writes it, where a log or JSON shows it, and nowhere
-else; both ways are here.
+In Python a time is an aware datetime in UTC. It becomes text only where `store/` writes it and where a log or JSON shows it; both
+conversions are here.
 """
 
 from datetime import UTC, datetime
@@ -13,12 +13,12 @@ def rfc3339(moment: datetime) -> str:
 
 
 def rfc3339_or_none(moment: datetime | None) -> str | None:
-    """The same of a column that may be NULL."""
+    """The same for a column that may be NULL."""
     return None if moment is None else rfc3339(moment)
 
 
 def parse(text: str) -> datetime:
-    """The aware moment, in UTC, that `rfc3339` made the text of. ValueError for text without UTC's Z."""
+    """The aware moment, in UTC, of a text made by `rfc3339`. ValueError for text without UTC's Z."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is not UTC:
         raise ValueError(f"a stored time isn't in UTC: '{text}'")
@@ -26,17 +26,17 @@ def parse(text: str) -> datetime:
 
 
 def parse_or_none(text: str | None) -> datetime | None:
-    """The same of a column that may be NULL."""
+    """The same for a column that may be NULL."""
     return None if text is None else parse(text)
 
 
 def with_offset(moment: datetime) -> str:
-    """The text of an aware moment that keeps its offset: a clock's time somewhere, as an invitation says it."""
+    """The text of an aware moment with its offset: a local time, as in an invitation."""
     return moment.isoformat()
 
 
 def parse_with_offset(text: str) -> datetime:
-    """The aware moment that `with_offset` made the text of. ValueError for one without an offset."""
+    """The aware moment of a text made by `with_offset`. ValueError for one without an offset."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"a stored time has no offset: '{text}'")

@@ -1,13 +1,13 @@
-"""Whether somebody else writes into the database. Called by the digest, which lets others go first."""
+"""Detects writes by other connections. Called by the digest, which gives them priority."""
 
 from mailweir.store.database.connection import Database
 
 
 def version_by_others(database: Database) -> int:
-    """A number that changes as others write, and stays as it is where only this connection does. DatabaseUnavailable.
+    """A number that changes as others write, and stays unchanged if only this connection does. DatabaseUnavailable.
 
-    SQLite counts the commits of other connections (data_version). PostgreSQL counts nothing of the kind that is cheap to ask, so
-    there it is `last_captured`: the digest captures nothing.
+    SQLite counts the commits of other connections (data_version). PostgreSQL has no such count that is cheap to query, so there
+    it is `last_captured`: the digest captures nothing.
     """
     if not database.is_sqlite:
         return last_captured(database)
@@ -16,7 +16,7 @@ def version_by_others(database: Database) -> int:
 
 
 def last_captured(database: Database) -> int:
-    """The last id that was given to a captured mail; 0 where there is none yet. DatabaseUnavailable."""
+    """The last id given to a captured mail; 0 if there is none yet. DatabaseUnavailable."""
     statement = (
         "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'raw_messages'"
         if database.is_sqlite

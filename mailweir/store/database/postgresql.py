@@ -17,13 +17,13 @@ from mailweir.errors import SettingsError
 from mailweir.store.database import silence
 
 CONNECT_TIMEOUT_SECONDS = 5
-# A host that vanishes answers nothing: the kernel gives the connection up after this, not after two hours.
+# A vanished host doesn't answer: the kernel gives the connection up after this time, not after two hours.
 SILENCE_TIMEOUT_SECONDS = 20
 STATEMENT_TIMEOUT_SECONDS = 60.0
 _LIMIT_EXCEEDED = (
     "54"  # SQLSTATE class: a row too large for an index, which psycopg counts among the operational errors
 )
-_WRITERS_KEY = 7_305_806  # of the advisory lock by which commands write one after the other
+_WRITERS_KEY = 7_305_806  # of the advisory lock that serialises commands
 
 
 class Postgresql:
@@ -49,7 +49,7 @@ class Postgresql:
         options = {
             "lock_timeout": f"{int(busy_timeout_seconds * 1000)}ms",
             "statement_timeout": f"{max(busy_timeout_seconds, STATEMENT_TIMEOUT_SECONDS):.0f}s",
-            "synchronous_commit": "on" if durable else "off",  # law 1: on the disk, whatever the server's default
+            "synchronous_commit": "on" if durable else "off",  # law 1: on the disk, with any server default
             "idle_in_transaction_session_timeout": "60s",
             "timezone": "UTC",
         }
@@ -76,7 +76,7 @@ class Postgresql:
             silence.notice(self.peewee.connection(), self._url, self._patience_seconds)  # type: ignore[no-untyped-call]
 
     def is_stale(self) -> bool:
-        """Has the server hung up? An idle connection has nothing to read but its end."""
+        """Has the server hung up? An idle connection has nothing to read except its end."""
         connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
         if connection.closed:
             return True
@@ -85,7 +85,7 @@ class Postgresql:
         return bool(poll.poll(0))
 
     def refuse_lost_transaction(self) -> None:
-        """Before a commit: PostgreSQL answers COMMIT of a failed transaction with a quiet rollback, of none with a warning."""
+        """Before a commit: PostgreSQL answers COMMIT of a failed transaction with a silent rollback, of none with a warning."""
         connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
         if connection.info.transaction_status != self._in_transaction:
             raise peewee.OperationalError("the transaction was lost before it could be committed")
@@ -111,7 +111,7 @@ class Postgresql:
         return pipeline
 
     def is_outage(self, error: BaseException) -> bool:
-        """Is it the server that fails (gone, full, a deadlock, read only), and not a row that can't be?"""
+        """Is it a failure of the server (gone, full, a deadlock, read only), and not an invalid row?"""
         if (getattr(error, "sqlstate", None) or "").startswith(_LIMIT_EXCEEDED):
             return False
         outages = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError, *self._outages)
@@ -120,8 +120,6 @@ class Postgresql:
 
 @lru_cache(maxsize=1024)
 def numbered(sql: str) -> str:
-    """`?` as PostgreSQL itself writes it, `$1`: psycopg then has nothing to read in it. No statement of ours has a `?` that means
-    itself.
-    """
+    """`?` in PostgreSQL's own notation, `$1`: psycopg then has nothing to parse. None of our statements has a literal `?`."""
     first, *others = sql.split("?")
     return first + "".join(f"${number}{text}" for number, text in enumerate(others, 1))

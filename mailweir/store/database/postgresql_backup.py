@@ -1,7 +1,7 @@
 """A backup of PostgreSQL's database by its own programs: `pg_dump` in its custom format, read back by `pg_restore`.
 
 `pg_dump` sees one moment, and nobody waits for it. Restoring is one transaction: all of it or nothing. Both need PostgreSQL's
-client programs, no older than the server. The password goes by the environment, never by the command line. Called by
+client programs, no older than the server. The password is passed in the environment, never on the command line. Called by
 `admin_cli.backups`.
 """
 
@@ -25,7 +25,7 @@ _MAGIC = b"PGDMP"
 
 
 def dump(database_url: Postgresql, target: Path) -> dict[str, int]:
-    """Writes the whole database into a file that is there and empty; how many rows of each kind are in it. BackupError."""
+    """Dumps the whole database into an existing empty file; returns the number of rows of each kind. BackupError."""
     with closing(Database(database_url)) as database:
         versions.check(database)
         database.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -39,7 +39,7 @@ def dump(database_url: Postgresql, target: Path) -> dict[str, int]:
 
 
 def refuse_foreign(file: Path, named: Path | None = None) -> None:
-    """BackupError where the file is no whole dump of ours."""
+    """BackupError if the file isn't a complete dump of ours."""
     name = named or file
     with file.open("rb") as opened:
         if opened.read(len(_MAGIC)) != _MAGIC:
@@ -59,10 +59,10 @@ def count_users(database_url: Postgresql) -> int:
 
 
 def load(database_url: Postgresql, file: Path, now: datetime) -> tuple[str | None, list[str], dict[str, int]]:
-    """Fills the database from the file, without the page's sessions; the schema that keeps what was there, the upgrade's steps,
-    and the rows of each kind.
+    """Fills the database from the file, without the page's sessions; returns the schema that keeps the old content, the upgrade's
+    steps, and the rows of each kind.
 
-    BackupError or DatabaseVersionError (the backup is newer), and then the database is as it was before.
+    BackupError or DatabaseVersionError (the backup is newer), and then the database is unchanged.
     """
     kept = _set_aside(database_url, now)
     try:
@@ -85,7 +85,7 @@ def load(database_url: Postgresql, file: Path, now: datetime) -> tuple[str | Non
 
 
 def _set_aside(database_url: Postgresql, now: datetime) -> str | None:
-    """Renames the schema that holds our tables, and makes an empty one; its new name, or None where it was empty."""
+    """Renames the schema that contains our tables, and makes an empty one; returns its new name, or None if it was empty."""
     name = f"before_restore_{now:%Y%m%dt%H%M%Sz}"
     with closing(Database(database_url)) as database, database.transaction():
         held = database.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'public'").fetchone()
@@ -125,7 +125,8 @@ def _run(database_url: Postgresql | None, name: str, *arguments: str) -> str:
 
 
 def _program(name: str) -> str:
-    """Of the newest version that is installed; Debian's `pg_dump` on the PATH chooses by a cluster that may not be meant."""
+    """The program of the newest installed version; Debian's `pg_dump` on the PATH chooses by a cluster, possibly the wrong
+    one."""
     with contextlib.suppress(OSError, ValueError):
         versioned = sorted(_DEBIAN_PROGRAMS.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
         if versioned:

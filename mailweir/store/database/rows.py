@@ -1,6 +1,6 @@
-"""Rows by the names of their columns: in a wide row, a counted place becomes another column's with the next change.
+"""Rows by the names of their columns: in a wide row, a position would silently become another column's with the next change.
 
-Each column of the SELECT has a name of its own: a plain column's, or the one that AS gives it. Called by the rest of the store.
+Each column of the SELECT needs a unique name: a plain column's, or the one that AS gives it. Called by the rest of the store.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ Row = dict[str, Any]
 
 
 def named(cursor: Any) -> list[Row]:
-    """All rows that a cursor has. ValueError where two columns have one name."""
+    """All rows of a cursor. ValueError if two columns have one name."""
     names = [column[0] for column in cursor.description]
     if len(set(names)) < len(names):
         raise ValueError(f"two columns of a query have one name: {', '.join(names)}")
@@ -17,6 +17,6 @@ def named(cursor: Any) -> list[Row]:
 
 
 def first(cursor: Any) -> Row | None:
-    """The first of them, or None."""
+    """The first row, or None."""
     found = named(cursor)
     return found[0] if found else None

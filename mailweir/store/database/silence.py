@@ -1,7 +1,7 @@
-"""A PostgreSQL that hangs is told from one that works: it takes no other connection either.
+"""Distinguishes a PostgreSQL that hangs from one that works: a hanging one accepts no other connection either.
 
-A server that stands still keeps its connections, and libpq waits for it without an end: the kernel answers in its place, so no
-time-out of the network helps. Who asked a statement that takes long goes on waiting. Called by `postgresql`, for the page.
+A stopped server keeps its connections, and libpq waits for it for ever: the kernel answers in its place, so no network time-out
+helps. A long statement on a working server goes on. Called by `postgresql`, for the page.
 """
 
 import time
@@ -12,14 +12,14 @@ import peewee
 
 from mailweir.database_url import Postgresql as DatabaseUrl
 
-ANSWER_SECONDS = 3  # until a new connection has to be there
-# Longer than any statement may take (`postgresql.STATEMENT_TIMEOUT_SECONDS`): the server would have ended it
+ANSWER_SECONDS = 3  # time limit for a new connection
+# Longer than any statement may take (`postgresql.STATEMENT_TIMEOUT_SECONDS`): the server would have ended it.
 LONGEST_SECONDS = 75.0
 
 
 def notice(connection: Any, database_url: DatabaseUrl, patience_seconds: float) -> None:
-    """From now on this connection of psycopg's gives up, and is closed, where the server hangs: peewee.OperationalError. The
-    server is asked by another connection each time that it said nothing for so long."""
+    """From now on this psycopg connection gives up, and is closed, if the server hangs: peewee.OperationalError. Each time the
+    server was silent for this long, another connection probes it."""
     plain = connection.wait
 
     def wait(generator: Any, *arguments: Any, **options: Any) -> Any:
@@ -30,7 +30,7 @@ def notice(connection: Any, database_url: DatabaseUrl, patience_seconds: float) 
 
 
 class _Silence:
-    """One time of waiting."""
+    """One period of waiting."""
 
     def __init__(self, database_url: DatabaseUrl, patience_seconds: float) -> None:
         self._database_url = database_url
@@ -38,7 +38,7 @@ class _Silence:
         self._begun_at = self._asked_at = time.monotonic()
 
     def is_dead(self) -> bool:
-        """Has it lasted long enough, and does nobody answer elsewhere?"""
+        """Has it lasted long enough, and does the server accept no new connection?"""
         now = time.monotonic()
         if now - self._begun_at >= LONGEST_SECONDS:
             return True
@@ -50,7 +50,7 @@ class _Silence:
 
 
 def _hangs(database_url: DatabaseUrl) -> bool:
-    """Is a new connection neither taken nor refused?"""
+    """Is a new connection neither accepted nor refused?"""
     import psycopg
 
     begun_at = time.monotonic()
@@ -67,13 +67,13 @@ def _hangs(database_url: DatabaseUrl) -> bool:
 
 
 def _watched(generator: Any, is_dead: Callable[[], bool], connection: Any) -> Generator[Any, Any, Any]:
-    """psycopg's own generator, which is sent nothing each time that nothing came for a tenth of a second."""
+    """psycopg's own generator, which receives an empty result whenever nothing came for a tenth of a second."""
     try:
         wanted = next(generator)
         while True:
             ready = yield wanted
             if not ready and is_dead():
-                connection.pgconn.finish()  # else a rollback would wait for it, too
+                connection.pgconn.finish()  # otherwise a rollback would wait for it, too
                 raise peewee.OperationalError("the server hangs")
             wanted = generator.send(ready)
     except StopIteration as end:

@@ -1,4 +1,4 @@
-"""SQLite as a back end: how its connection is made, and which of its errors mean that it can't be asked now.
+"""SQLite as a back end: how its connection is made, and which of its errors mean that it isn't available now.
 
 Called by `connection`.
 """
@@ -22,7 +22,7 @@ class Sqlite:
         self._create = create
         self._file: tuple[int, int] | None = None
         mode = "rwc" if create else "rw"
-        # thread_safe=False: peewee would keep a connection for each thread, and the filter has a thread a connection
+        # thread_safe=False: peewee would keep a connection for each thread, and the filter has one thread per connection.
         self.peewee = peewee.SqliteDatabase(
             f"file:{quote(str(path))}?mode={mode}",
             uri=True,
@@ -33,40 +33,41 @@ class Sqlite:
             pragmas={
                 "journal_mode": "wal",
                 "synchronous": "full" if durable else "normal",  # law 1: a commit is on the disk
-                # Pages, 64 MB. Mail changes the leaves of a large record's indexes in no order. The longer the log, the more
+                # Pages, 64 MB. Mail changes the leaves of a large record's indexes in random order. The longer the log, the more
                 # messages share one write of a leaf into the file: 16,000 cost half the CPU that 4,000 do.
                 "wal_autocheckpoint": 16000,
-                "cache_size": -8000,  # kB; the default 2 MB doesn't hold the inner pages of a large record's indexes
+                # kB; the default 2 MB is too small for the inner pages of a large record's indexes
+                "cache_size": -8000,
                 "foreign_keys": 1,
-                # What is deleted is overwritten: without it, 2,992 of 3,000 deleted mails could be read out of the file. It is
-                # Debian's default, and not everybody's. All that write need it: a page that is parted leaves copies behind.
+                # Overwrites deleted content: without it, 2,992 of 3,000 deleted mails could be read from the file. It is Debian's
+                # default, and not everybody's. All writers need it: a page split leaves copies behind.
                 "secure_delete": 1,
                 "busy_timeout": int(busy_timeout_seconds * 1000),
             },
         )
-        # a transaction that writes takes the write lock at once, for a read that turns into a write fails as 'locked'
+        # A transaction that writes takes the write lock at once, because a read that turns into a write fails as 'locked'.
         self.begin: tuple[str, ...] = ("IMMEDIATE",)
         self.serialise: str | None = None
 
     def connect(self) -> None:
-        """Opens the file, and remembers which one it is. A new one is its owner's alone, and so are the files beside it."""
+        """Opens the file, and remembers its identity. Only the owner can access a new file, and those beside it."""
         if self._create:
-            with contextlib.suppress(OSError):  # SQLite says why it can't be made
+            with contextlib.suppress(OSError):  # SQLite reports why it can't be created
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self.peewee.connect()
         self._file = _identity(self._path)
 
     def is_stale(self) -> bool:
-        """Is the open file no longer the one of that name? What is written to a removed file is gone with its last user."""
+        """Has the open file been replaced or removed? Data written to a removed file is lost with its last user."""
         return _identity(self._path) != self._file
 
     def refuse_lost_transaction(self) -> None:
-        """Before a commit. Where SQLite has rolled back by itself, COMMIT fails; a removed file would take it."""
+        """Before a commit. If SQLite has rolled back by itself, COMMIT fails; into a removed file it would succeed."""
         if self.is_stale():
             raise peewee.OperationalError("the file was removed or replaced")
 
     def writes(self) -> int:
-        """A number that another one follows where rows are changed."""
+        """A number that changes when rows are changed."""
         connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
         return int(connection.total_changes)
 
@@ -77,14 +78,14 @@ class Sqlite:
         return execute
 
     def together(self) -> contextlib.AbstractContextManager[object]:
-        """Nothing travels here."""
+        """Does nothing here."""
         return contextlib.nullcontext()
 
     def is_outage(self, error: BaseException) -> bool:
-        """Is it the database that fails, and not a row that can't be?"""
+        """Is it a failure of the database, and not an invalid row?"""
         if isinstance(error, (peewee.OperationalError, peewee.InterfaceError, sqlite3.OperationalError)):
             return True
-        # the class itself stands for a file that is no database or is damaged; its subclasses for a row that can't be
+        # The class itself means a file that isn't a database or is damaged; its subclasses mean an invalid row.
         return type(error) in (peewee.DatabaseError, sqlite3.DatabaseError)
 
 

@@ -1,8 +1,8 @@
 """The database's version: upgrading it, and refusing one that doesn't fit this code.
 
-A step whose module says `ONLY_ADDS = True` adds tables, columns with a default and indexes, and changes nothing of what there is.
-The program before it goes on with a database that has such steps besides its own: hosts can be upgraded one after the other.
-`upgrade` is called by `mailweir up` and `mailweir db upgrade`; `check` by every process before it serves.
+A step whose module says `ONLY_ADDS = True` adds tables, columns with a default and indexes, and changes nothing existing. The
+previous program version continues to work with a database that has such steps besides its own: hosts can be upgraded one after
+the other. `upgrade` is called by `mailweir up` and `mailweir db upgrade`; `check` by every process before it serves.
 """
 
 import contextlib
@@ -27,12 +27,12 @@ _POLL_SECONDS = 0.2
 
 
 def upgrade(database_url: DatabaseUrl) -> list[str]:
-    """Makes SQLite's file where there is none, and runs the steps that the database lacks; their names.
+    """Makes SQLite's file if there is none, and runs the steps that the database lacks; returns their names.
 
-    Only one process at a time, on whichever host: the others wait and find nothing left to do. Each step is a transaction, or
-    else can be run again. Which steps only add is said before they are run, for programs may start meanwhile.
+    Only one process at a time, on any host: the others wait and find nothing left to do. Each step is a transaction, or else can
+    be run again. The steps that only add are recorded before they are run, because programs may start meanwhile.
     """
-    # playhouse.migrations costs the daemons memory for nothing
+    # playhouse.migrations would cost the daemons memory for nothing.
     from playhouse.migrations import Runner
 
     with _locked(database_url) as database:
@@ -47,7 +47,7 @@ def upgrade(database_url: DatabaseUrl) -> list[str]:
 
 
 def pending(database_url: DatabaseUrl) -> list[str]:
-    """The names of the steps that `upgrade` would run; nothing is made. DatabaseVersionError where it is newer than this code."""
+    """The names of the steps that `upgrade` would run; changes nothing. DatabaseVersionError if it is newer than this code."""
     if isinstance(database_url, Path) and not database_url.is_file():
         return sorted(_known())
     with contextlib.closing(Database(database_url)) as database:
@@ -56,8 +56,8 @@ def pending(database_url: DatabaseUrl) -> list[str]:
 
 
 def check(database: Database) -> None:
-    """Returns if the database has this code's shape, or that and steps which only add; else DatabaseVersionError, which says what
-    to do."""
+    """Returns if the database has this code's schema, or that plus steps that only add; else DatabaseVersionError, which says
+    what to do."""
     if database.is_sqlite and not database.path.is_file():
         raise DatabaseVersionError(
             said("there is no database at {path}: run 'mailweir db upgrade' to make it", path=database.path)
@@ -98,7 +98,7 @@ def _applied(database: Database) -> set[str]:
 
 
 def _names_in(database: Database, table: str) -> set[str]:
-    """Of steps; none where there is no such table."""
+    """The names of steps; empty if there is no such table."""
     if not _has(database, table):
         return set()
     return {name for (name,) in database.execute(f"SELECT name FROM {table}").fetchall()}
@@ -116,7 +116,7 @@ def _only_adding(runner: Any) -> list[str]:
 
 
 def _note_additions(database: Database, names: list[str]) -> None:
-    """Nothing before the table is made, by a step: no program that is older would read it."""
+    """Does nothing before a step makes the table: no older program would read it."""
     if not _has(database, ADDITIONS_TABLE):
         return
     for name in names:
@@ -136,9 +136,9 @@ def _locked(database_url: DatabaseUrl) -> Iterator[Database]:
 
 
 def _wait_for_the_lock(database: Database) -> None:
-    """Of the session, for each step is a transaction of its own; it goes with the connection, however that ends.
+    """The lock belongs to the session, because each step is a transaction of its own; it ends with the connection, in any case.
 
-    Asked for again and again: who waits within a statement would be waited for by an index that is made CONCURRENTLY.
+    Polled repeatedly: if a statement waited for it, an index that is made CONCURRENTLY would wait for that statement.
     """
     give_up_at = time.monotonic() + _UPGRADE_SECONDS
     while not database.execute("SELECT pg_try_advisory_lock(?)", (_UPGRADE_KEY,)).fetchone()[0]:

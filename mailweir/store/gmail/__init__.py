@@ -1,1 +1,1 @@
-"""What Gmail's sync keeps: mailboxes, their leases, the queue of messages, and who works."""
+"""Rows of Gmail's sync: mailboxes, their leases, the queue of messages, and the sync's processes."""

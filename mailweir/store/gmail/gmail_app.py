@@ -1,6 +1,6 @@
-"""What Google says against the app (the OAuth client, the service account, the project), whichever mailbox is asked for.
+"""Google's refusal of the app (the OAuth client, the service account, the project), for any mailbox.
 
-One row at most, for the app is one for all. Written by the sync, shown by the command line and `doctor`.
+At most one row, because all mailboxes share the app. Written by the sync, shown by the command line and `doctor`.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from mailweir.store.database.moments import parse, rfc3339
 
 @dataclass(frozen=True, slots=True)
 class AppRefusal:
-    """error: in words, and what to do. since: UTC."""
+    """error: in words, and the remedy. since: UTC."""
 
     error: str
     since: datetime
 
 
 def put(database: Database, error: str, now: datetime) -> None:
-    """Notes that the app is refused; since when stays."""
+    """Records that the app is refused; the time of the first refusal stays."""
     with database.transaction(alone=False):
         database.fast_execute()(
             "INSERT INTO gmail_app (id, error, since) VALUES (1, ?, ?)"
@@ -29,12 +29,12 @@ def put(database: Database, error: str, now: datetime) -> None:
 
 
 def clear(database: Database) -> bool:
-    """Notes that the app is taken; was it refused?"""
+    """Records that the app is accepted; was it refused?"""
     with database.transaction(alone=False):
         return bool(database.fast_execute()("DELETE FROM gmail_app").rowcount)
 
 
 def find(database: Database) -> AppRefusal | None:
-    """What Google says against the app now."""
+    """Google's current refusal of the app."""
     row = database.execute("SELECT error, since FROM gmail_app").fetchone()
     return AppRefusal(row[0], parse(row[1])) if row else None

@@ -1,8 +1,8 @@
-"""What came after a mailbox was connected, and brings earlier mail: contacts' and groups' addresses, never-log rules that were
-taken off, and companies' domains that make contacts.
+"""Additions after a mailbox was connected that bring earlier mail: contacts' and groups' addresses, removed never-log rules, and
+companies' domains that make contacts.
 
-Ids of addresses and removals only grow, and whoever adds contacts writes alone (`Database.transaction`), so an id that is
-passed never comes up later. Called by the sync.
+Ids of addresses and removals only grow, and transactions that add contacts are serialised (`Database.transaction`), so an id that
+was passed never appears later. Called by the sync.
 """
 
 from mailweir.store.database.connection import Database
@@ -10,7 +10,7 @@ from mailweir.store.gmail.gmail_leases import Leased
 
 
 def addresses_after(database: Database, leased: Leased, limit: int) -> list[tuple[int, str]]:
-    """The next addresses that aren't searched for yet: (id, address)."""
+    """The next addresses that haven't been searched for yet: (id, address)."""
     rows = database.execute(
         "SELECT a.id, a.address FROM contact_addresses a WHERE a.deployment_id = ? AND a.id > ? ORDER BY a.id LIMIT ?",
         (leased.deployment.id, leased.backfilled_address_id, limit),
@@ -19,7 +19,7 @@ def addresses_after(database: Database, leased: Leased, limit: int) -> list[tupl
 
 
 def groups_after(database: Database, leased: Leased, limit: int) -> list[tuple[int, str]]:
-    """The next groups that aren't searched for yet: (id, address)."""
+    """The next groups that haven't been searched for yet: (id, address)."""
     rows = database.execute(
         "SELECT g.id, g.address FROM group_addresses g JOIN gmail_mailboxes m ON m.id = ?"
         " WHERE g.deployment_id = ? AND g.id > m.backfilled_group_id ORDER BY g.id LIMIT ?",
@@ -29,8 +29,8 @@ def groups_after(database: Database, leased: Leased, limit: int) -> list[tuple[i
 
 
 def removals_after(database: Database, leased: Leased, limit: int) -> list[tuple[int, str]]:
-    """The next never-log rules that were taken off and aren't searched for yet: (id, an address or a domain). The deployment's,
-    and the mailbox's user's own."""
+    """The next removed never-log rules that haven't been searched for yet: (id, an address or a domain). The deployment's, and
+    the mailbox's user's own."""
     rows = database.execute(
         "SELECT n.id, n.pattern FROM never_log_removals n JOIN gmail_mailboxes m ON m.id = ?"
         " WHERE n.deployment_id = ? AND n.id > m.backfilled_removal_id AND (n.user_id IS NULL OR n.user_id = m.user_id)"
@@ -41,7 +41,7 @@ def removals_after(database: Database, leased: Leased, limit: int) -> list[tuple
 
 
 def switches_after(database: Database, leased: Leased, limit: int) -> list[tuple[int, str]]:
-    """The next domains that aren't searched for yet: (id, domain)."""
+    """The next domains that haven't been searched for yet: (id, domain)."""
     rows = database.execute(
         "SELECT s.id, s.domain FROM auto_contact_switches s JOIN gmail_mailboxes m ON m.id = ?"
         " WHERE s.deployment_id = ? AND s.id > m.backfilled_switch_id ORDER BY s.id LIMIT ?",

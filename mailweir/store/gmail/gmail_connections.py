@@ -1,7 +1,7 @@
-"""Gmail mailboxes are connected and disconnected: for whom, from where on, and what is refused.
+"""Connects and disconnects Gmail mailboxes: for which user, from which position on, and which ones are refused.
 
-A mailbox that is connected again goes on at the same cursor; whoever sweeps it at that moment is fenced off. Called by the
-command line, and by `users`, for a removed user's mailbox is read no more.
+A mailbox that is connected again continues at the same cursor; a running sweep of it is fenced off. Called by the command line,
+and by `users`, because a removed user's mailbox is no longer read.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, State
 from mailweir.store.people import checks, staff
 from mailweir.store.people.deployments import Deployment
 
-_REMEMBERED = 20  # recorded messages by which a mailbox is known again
+_REMEMBERED = 20  # recorded messages that identify a mailbox
 _NEWEST_ADDRESS = "SELECT MAX(id) FROM contact_addresses WHERE deployment_id = ?"
 _NEWEST_GROUP = "SELECT MAX(id) FROM group_addresses WHERE deployment_id = ?"
 _NEWEST_REMOVAL = "SELECT MAX(id) FROM never_log_removals WHERE deployment_id = ?"
 _NEWEST_SWITCH = "SELECT MAX(id) FROM auto_contact_switches WHERE deployment_id = ?"
-FULL = 1_000_000_000  # of the quota: more than any bucket holds
+FULL = 1_000_000_000  # of the quota: more than any bucket contains
 
 
 class NotOwnAddress(BadInput):
@@ -50,16 +50,15 @@ def connect(
     consent_ends_at: datetime | None = None,
     client_id: str | None = None,
 ) -> GmailMailbox:
-    """Connects a user's mailbox, or the same one again: with a new token, and at the cursor where it stood.
+    """Connects a user's mailbox, or reconnects the same one: with a new token, and at its old cursor.
 
-    token_sealed: the refresh token (`secrets_file`); None where a service account reads the mailbox. first_days: how far back its
-    mail is looked at. cursor: where its history stands now, for a mailbox that wasn't connected before; what comes from
-    then on is looked at, whenever the first sweep is. None: unknown, and what came since then is listed.
-    consent_ends_at: when the token ends by itself, if it does. client_id: of the OAuth client that the token belongs to; None:
-    that of `gmail.oauth_client_file`. is_renamed: the address is another one than the connected
-    mailbox's, and the mailbox the same. One that was disconnected goes on where it was, too, and what came since its last sweep
-    is listed.
-    NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the user is connected.
+    token_sealed: the refresh token (`secrets_file`); None if a service account reads the mailbox. first_days: how far back its
+    mail is examined. cursor: the current position of its history, for a mailbox that wasn't connected before; messages from then
+    on are examined, whenever the first sweep is. None: unknown, and messages since then are listed. consent_ends_at: when the
+    token expires, if it does. client_id: of the OAuth client that the token belongs to; None: that of `gmail.oauth_client_file`.
+    is_renamed: the address differs from the connected mailbox's, and the mailbox is the same. A disconnected one continues where
+    it was, too, and messages since its last sweep are listed. NotFound for the user; BadInput if the address isn't one of the
+    user's own, or another mailbox of the user is connected.
     """
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
@@ -90,7 +89,7 @@ def connect(
         if mailbox_id is None:
             _create(database, deployment, user.id, given, now=now, first_days=first_days, cursor=cursor)
         else:
-            # only what changes, and counted on by the database: a sweep may be writing the rest at this moment
+            # Only the changes, and computed by the database: a sweep may be writing the rest at this moment.
             fresh = {**given, "error": None, "refused_since": None, "refusals": 0, **_fenced_off()}
             models.GmailMailbox.update(**fresh).where(models.GmailMailbox.id == mailbox_id).execute()
     return gmail_mailboxes.find(database, deployment, username)
@@ -106,7 +105,7 @@ def _create(
     first_days: int,
     cursor: str | None,
 ) -> None:
-    """A mailbox that wasn't connected before. given: its columns that a later consent sets anew, too."""
+    """A mailbox that wasn't connected before. given: its columns that a later consent also sets."""
     first = now - timedelta(days=first_days)
     models.GmailMailbox.create(
         deployment=deployment.id,
@@ -130,8 +129,8 @@ def _create(
 def _revived(
     database: Database, deployment: Deployment, user_id: int, address: str, now: datetime, first_days: int
 ) -> int | None:
-    """The id of the same mailbox as it was before the user disconnected it, with what it missed since then still to be listed; or
-    None."""
+    """Restores the same mailbox that the user had disconnected, and lists the messages that it missed since then; returns its id,
+    or None."""
     sql = (
         "SELECT id, swept_at, covered_since FROM gmail_mailboxes WHERE deployment_id = ? AND user_id = ? AND address = ?"
         " ORDER BY id DESC LIMIT 1"
@@ -139,7 +138,7 @@ def _revived(
     row = rows.first(database.execute(sql, (deployment.id, user_id, address)))
     if row is None:
         return None
-    # what was in its queue is forgotten, so the list goes back beyond the last sweep
+    # Its queue was deleted, so the list reaches back before the last sweep.
     begin = min(parse(row["swept_at"] or row["covered_since"]), now - timedelta(days=first_days))
     since = min(begin, now) - timedelta(days=1)
     table = models.GmailMailbox
@@ -155,20 +154,21 @@ def _revived(
 def set_directions(
     database: Database, deployment: Deployment, username: str, *, inbound: bool, outbound: bool, now: datetime
 ) -> GmailMailbox:
-    """Says anew which mail of a connected mailbox is recorded, from the next message on. NotFound; BadInput where it is none."""
+    """Changes which mail of a connected mailbox is recorded, from the next message on. NotFound; BadInput if neither direction
+    is."""
     if not (inbound or outbound):
         raise BadInput(said("that would record nothing: choose inbound, outbound or both, or disconnect the mailbox"))
     with database.bound(), database.transaction():
         found = gmail_mailboxes.find(database, deployment, username)
         table = models.GmailMailbox
-        # whoever sweeps it now goes by the earlier directions
+        # A running sweep uses the earlier directions.
         fresh = {"inbound": int(inbound), "outbound": int(outbound), "next_sweep_at": rfc3339(now), **_fenced_off()}
         table.update(**fresh).where(table.id == found.id).execute()
     return gmail_mailboxes.find(database, deployment, username)
 
 
 class Connected(NamedTuple):
-    """A mailbox that a user has connected. recorded_ids: of the latest messages of it that are on the record."""
+    """A mailbox that a user has connected. recorded_ids: of its latest messages on the record."""
 
     address: str
     cursor: str | None
@@ -178,8 +178,8 @@ class Connected(NamedTuple):
 def may_connect(
     database: Database, deployment: Deployment, username: str, address: str | None
 ) -> tuple[str, Connected | None]:
-    """The address that is to be connected: this one, else the connected one, else the main mailbox; and what is connected. Errors
-    as of `connect`."""
+    """The address to connect: this one, else the connected one, else the main mailbox; and the connected mailbox. Errors as of
+    `connect`."""
     user = staff.present(database, deployment, username)
     row = _connected(database, user.id)
     wanted = checks.clean_address(address) if address else row["address"] if row else user.mailbox
@@ -198,7 +198,7 @@ def _recorded_ids(database: Database, mailbox_id: int) -> tuple[str, ...]:
 
 
 def disconnect(database: Database, deployment: Deployment, username: str, now: datetime) -> bytes | None:
-    """Ends it: the token is forgotten, and so is what was waiting; the sealed token, to revoke it. NotFound."""
+    """Disconnects it, and deletes the token and the queue; returns the sealed token, to revoke it. NotFound."""
     with database.bound(), database.transaction():
         mailbox = gmail_mailboxes.find(database, deployment, username)
         token = gmail_mailboxes.token_sealed(database, mailbox.id)
@@ -207,7 +207,8 @@ def disconnect(database: Database, deployment: Deployment, username: str, now: d
 
 
 def disconnect_and_return(database: Database, deployment: Deployment, username: str, now: datetime) -> str:
-    """Ends it, and has the sync give the consent back to Google, if there is one; the mailbox's address. NotFound."""
+    """Disconnects it, and has the sync give the consent back to Google, if there is one; returns the mailbox's address.
+    NotFound."""
     with database.transaction():
         mailbox = gmail_mailboxes.find(database, deployment, username)
         client_id = gmail_mailboxes.client_id(database, mailbox.id)
@@ -219,7 +220,7 @@ def disconnect_and_return(database: Database, deployment: Deployment, username: 
 
 
 def end_of(database: Database, user: staff.Member, now: datetime) -> None:
-    """Ends what a user has connected, if anything: within a transaction, with the models bound."""
+    """Disconnects a user's mailbox, if any: within a transaction, with the models bound."""
     row = _connected(database, user.id)
     if row is None:
         return
@@ -232,12 +233,12 @@ def end_of(database: Database, user: staff.Member, now: datetime) -> None:
 
 
 def _fenced_off() -> dict[str, Any]:
-    """Whoever sweeps it now writes no more."""
+    """A running sweep can't write any more."""
     return {"epoch": models.GmailMailbox.epoch + 1, "lease_owner": None, "lease_until": None}
 
 
 def _refuse_foreign(database: Database, deployment: Deployment, user: staff.Member, address: str) -> None:
-    """BadInput where the address isn't one of the user's own, so that nobody's private mailbox is read by mistake, or is still
+    """BadInput if the address isn't one of the user's own, so that nobody's private mailbox is read by mistake, or is still
     connected for a user who had it before."""
     own = "SELECT 1 FROM user_addresses WHERE deployment_id = ? AND user_id = ? AND match_key = ?"
     key = deployment.folding.key(address)
@@ -267,8 +268,8 @@ def _refuse_foreign(database: Database, deployment: Deployment, user: staff.Memb
 
 
 def refuse_read_for(database: Database, deployment: Deployment, user: staff.Member, address: str) -> None:
-    """BadInput where this address's mailbox is read for the user: else it would be read on as the mailbox of somebody who hasn't
-    got it any more."""
+    """BadInput if this address's mailbox is read for the user: otherwise it would still be read as the mailbox of a user who no
+    longer has it."""
     row = _connected(database, user.id)
     if row is not None and deployment.folding.key(row["address"]) == deployment.folding.key(address):
         raise BadInput(
@@ -281,7 +282,7 @@ def refuse_read_for(database: Database, deployment: Deployment, user: staff.Memb
 
 
 def _newest(database: Database, sql: str, deployment: Deployment) -> int:
-    """The contacts and groups that are there by now are looked for in the first days' mail already."""
+    """The search of the first days' mail already includes the existing contacts and groups."""
     (newest,) = database.execute(sql, (deployment.id,)).fetchone()
     return int(newest or 0)
 

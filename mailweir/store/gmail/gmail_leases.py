@@ -1,8 +1,8 @@
 """Leases: which process sweeps which mailbox now, fenced, so that no two write for one mailbox (several hosts on one PostgreSQL).
 
-Every lease raises its mailbox's epoch; whoever writes for the mailbox says under which epoch, and is refused where there is a
-later one (`LeaseLost`). A time that lies further ahead than any that is ever written comes from a clock that jumped, and counts
-as past. Times are the caller's. Called by the sync.
+Every lease raises its mailbox's epoch; each write for the mailbox states its epoch, and is refused if there is a later one
+(`LeaseLost`). A time further ahead than any that is ever written comes from a clock that jumped, and counts as past. Times are
+the caller's. Called by the sync.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -18,24 +18,24 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339, rfc3339_or_none
 
 LEASE_SECONDS = 120.0
-LONGEST_LEASE = timedelta(seconds=2 * LEASE_SECONDS)  # with some difference of two hosts' clocks
+LONGEST_LEASE = timedelta(seconds=2 * LEASE_SECONDS)  # allows for a difference between two hosts' clocks
 LONGEST_WAIT = timedelta(hours=2)
-LONGEST_PROBE_WAIT = timedelta(hours=31)  # of a mailbox in `reconnect`: a day, and a quarter more by chance
+LONGEST_PROBE_WAIT = timedelta(hours=31)  # of a mailbox in `reconnect`: a day, plus up to a quarter at random
 
 
 class LeaseLost(MailweirError):
-    """Somebody else has the mailbox by now, or it is disconnected: nothing that was found under this lease is written."""
+    """Another process has the mailbox by now, or it is disconnected: the results of this lease aren't written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leased:
-    """A mailbox, for as long as nobody else leases it. Times: UTC, or None.
+    """A mailbox, until another process leases it. Times: UTC, or None.
 
-    units: what was left of the user's quota at units_at. list_since: all that came since then is still to be listed.
-    has_new_contacts: contacts' addresses after backfilled_address_id, new groups, or never-log rules that were taken off, are
-    still to be searched for. error: of the last sweep. is_readable: not in `reconnect`, where a mailbox is only probed.
-    refused_since, refusals: since when, and how often in a row, Gmail has refused it in a way that may pass. client_id: of the
-    OAuth client that the token belongs to, or None for that of `gmail.oauth_client_file`.
+    units: the rest of the user's quota at units_at. list_since: all messages since then are still to be listed. has_new_contacts:
+    contacts' addresses after backfilled_address_id, new groups, or removed never-log rules are still to be searched for. error:
+    of the last sweep. is_readable: not in `reconnect`, where a mailbox is only probed. refused_since, refusals: since when, and
+    how often in a row, Gmail has refused it in a way that may be temporary. client_id: of the OAuth client that the token belongs
+    to, or None for that of `gmail.oauth_client_file`.
     """
 
     id: int
@@ -66,8 +66,7 @@ class Leased:
 
 
 class Rest(NamedTuple):
-    """What an ended lease leaves: when the mailbox is due again, and how things stand. swept_at: None where the sweep isn't
-    whole."""
+    """The result of an ended lease: when the mailbox is due again, and its state. swept_at: None if the sweep isn't complete."""
 
     mailbox_id: int
     epoch: int
@@ -104,12 +103,12 @@ _SOURCES = (
 _CONNECTED = (
     "gmail_mailboxes m JOIN users u ON u.id = m.user_id AND u.removed_at IS NULL WHERE m.disconnected_at IS NULL"
 )
-# what is due further ahead than it ever would be was put there by a clock that was wrong
+# A due time further ahead than possible was set by a wrong clock.
 _TOO_FAR = "m.next_sweep_at > CASE WHEN m.state = 'connected' THEN ? ELSE ? END"
 
 
 def lease(database: Database, owner: str, now: datetime, limit: int) -> list[Leased]:
-    """Leases mailboxes that are due, those first that wait longest; at most so many. Errors: DatabaseUnavailable."""
+    """Leases due mailboxes, those that wait longest first; at most this many. Errors: DatabaseUnavailable."""
     text, no_lease = rfc3339(now), rfc3339(now + LONGEST_LEASE)
     skip = "" if database.is_sqlite else " FOR UPDATE OF m SKIP LOCKED"
     with database.transaction(alone=False):
@@ -128,7 +127,7 @@ def _too_far(now: datetime) -> tuple[str, str]:
 
 
 def lease_one(database: Database, owner: str, now: datetime, mailbox_id: int) -> Leased | None:
-    """Leases this mailbox, whether it is due or not; None where somebody else has it, or it can't be read."""
+    """Leases this mailbox, whether it is due or not; None if another process has it, or it can't be read."""
     text, no_lease = rfc3339(now), rfc3339(now + LONGEST_LEASE)
     skip = "" if database.is_sqlite else " FOR UPDATE OF m SKIP LOCKED"
     with database.transaction(alone=False):
@@ -198,7 +197,7 @@ def _leased(row: rows.Row) -> Leased:
 
 
 def fence(database: Database, leased: Leased) -> None:
-    """Within a transaction, before anything else in it: LeaseLost unless the lease still holds. Nobody takes it before the
+    """Within a transaction, before anything else in it: LeaseLost unless the lease still holds. Nobody can take it before the
     commit."""
     lock = "" if database.is_sqlite else " FOR UPDATE"  # SQLite has one writer at a time anyway
     row = database.fast_execute()(
@@ -211,7 +210,7 @@ def fence(database: Database, leased: Leased) -> None:
 
 
 def renew(database: Database, leased: Collection[Leased], now: datetime) -> None:
-    """Holds leases for longer."""
+    """Extends leases."""
     until = rfc3339(now + timedelta(seconds=LEASE_SECONDS))
     with database.transaction(alone=False):
         execute = database.fast_execute()
@@ -220,38 +219,39 @@ def renew(database: Database, leased: Collection[Leased], now: datetime) -> None
 
 
 def move_cursor(database: Database, leased: Leased, cursor: str | None) -> None:
-    """Within the transaction that queued what came before the new cursor. None: it is taken anew, and a list fills the gap."""
+    """Within the transaction that queued the messages before the new cursor. None: a new cursor is requested, and a list fills
+    the gap."""
     database.fast_execute()("UPDATE gmail_mailboxes SET cursor = ? WHERE id = ?", (cursor, leased.id))
 
 
 def note_listing(database: Database, leased: Leased, since: datetime | None) -> None:
-    """Within a transaction: all that came since then is to be listed; None: it was."""
+    """Within a transaction: all messages since then are to be listed; None: they were."""
     database.fast_execute()(
         "UPDATE gmail_mailboxes SET list_since = ? WHERE id = ?", (rfc3339_or_none(since), leased.id)
     )
 
 
 def note_backfilled(database: Database, leased: Leased, address_id: int) -> None:
-    """Within the transaction that queued what was found: contacts' addresses up to this one are searched for."""
+    """Within the transaction that queued the results: contacts' addresses up to this one are searched for."""
     database.fast_execute()(
         "UPDATE gmail_mailboxes SET backfilled_address_id = ? WHERE id = ?", (address_id, leased.id)
     )
 
 
 def note_groups_backfilled(database: Database, leased: Leased, group_id: int) -> None:
-    """Within the transaction that queued what was found: groups up to this one are searched for."""
+    """Within the transaction that queued the results: groups up to this one are searched for."""
     database.fast_execute()("UPDATE gmail_mailboxes SET backfilled_group_id = ? WHERE id = ?", (group_id, leased.id))
 
 
 def note_removals_backfilled(database: Database, leased: Leased, removal_id: int) -> None:
-    """Within the transaction that queued what was found: never-log rules taken off, up to this one, are searched for."""
+    """Within the transaction that queued the results: removed never-log rules up to this one are searched for."""
     database.fast_execute()(
         "UPDATE gmail_mailboxes SET backfilled_removal_id = ? WHERE id = ?", (removal_id, leased.id)
     )
 
 
 def note_switches_backfilled(database: Database, leased: Leased, switch_id: int) -> None:
-    """Within the transaction that queued what was found: domains whose companies were switched on, up to this time, are searched
+    """Within the transaction that queued the results: domains whose companies were switched on, up to this one, are searched
     for."""
     database.fast_execute()("UPDATE gmail_mailboxes SET backfilled_switch_id = ? WHERE id = ?", (switch_id, leased.id))
 
@@ -275,10 +275,10 @@ def note_audit(
 
 
 def end(database: Database, rests: Iterable[Rest]) -> None:
-    """Ends leases; those that were lost meanwhile are passed over."""
+    """Ends leases; those that were lost meanwhile are skipped."""
     with database.transaction(alone=False):
         execute = database.fast_execute()
-        for rest in sorted(rests, key=lambda rest: rest.mailbox_id):  # in one order everywhere
+        for rest in sorted(rests, key=lambda rest: rest.mailbox_id):  # the same order everywhere
             execute(
                 "UPDATE gmail_mailboxes SET next_sweep_at = ?, swept_at = COALESCE(?, swept_at), failures = ?, error = ?,"
                 " units = ?, units_at = ?, refused_since = ?, refusals = ?, lease_owner = NULL, lease_until = NULL"
@@ -299,7 +299,8 @@ def end(database: Database, rests: Iterable[Rest]) -> None:
 
 
 def release(database: Database, owner: str) -> int:
-    """Ends the leases of a process that is dead; how many. Should it live after all, whoever takes a mailbox fences it off."""
+    """Ends the leases of a dead process; returns how many. If it is alive after all, the next holder of a mailbox fences it
+    off."""
     with database.transaction(alone=False):
         cursor = database.fast_execute()(
             "UPDATE gmail_mailboxes SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = ?", (owner,)
@@ -308,8 +309,8 @@ def release(database: Database, owner: str) -> int:
 
 
 def need_reconnect(database: Database, leased: Leased, reason: str, probe_at: datetime) -> None:
-    """The mailbox can't be read until somebody does something; ends the lease. Cursor and queue stay. probe_at: when it is to be
-    asked for again, for it may be mended at Google's."""
+    """The mailbox can't be read until somebody acts; ends the lease. Cursor and queue stay. probe_at: the next try, because it
+    may be fixed at Google's."""
     with database.transaction(alone=False):
         database.fast_execute()(
             "UPDATE gmail_mailboxes SET state = 'reconnect', error = ?, next_sweep_at = ?, failures = 0, lease_owner = NULL,"
@@ -339,7 +340,7 @@ def is_connected(database: Database, mailbox_id: int) -> bool:
 
 
 def seconds_to_next(database: Database, now: datetime) -> float | None:
-    """Until the next mailbox is due; 0 where one is; None where there is none at all."""
+    """Until the next mailbox is due; 0 if one is; None if there is none at all."""
     text, no_lease = rfc3339(now), rfc3339(now + LONGEST_LEASE)
     row = database.execute(
         f"SELECT MIN(CASE WHEN {_TOO_FAR} THEN ? ELSE m.next_sweep_at END) FROM {_CONNECTED}"
@@ -352,8 +353,8 @@ def seconds_to_next(database: Database, now: datetime) -> float | None:
 
 
 def correct_times(database: Database, now: datetime, interval: timedelta, longest: timedelta) -> None:
-    """The clock jumped: what it put further ahead than it ever would is due now. interval: between sweeps, longest: of a wait
-    after failures."""
+    """After the clock jumped: mailboxes with a due time further ahead than possible are due now. interval: between sweeps,
+    longest: of a wait after failures."""
     text = rfc3339(now)
     with database.transaction(alone=False):
         execute = database.fast_execute()

@@ -1,8 +1,8 @@
-"""Connected Gmail mailboxes, as people see them: how each one stands. Never writes: `gmail_connections` does.
+"""Connected Gmail mailboxes, as people see them: the state of each. Never writes: `gmail_connections` does.
 
-A mailbox is `connected`, or `reconnect`: it can't be read until its user consents again, or somebody mends what is wrong at
-Google; it is asked for now and then. Its cursor and its queue stay through that, so that nothing is skipped. Called by the
-command line and `health.gmail`; the sweeps go by `gmail_leases` and `gmail_queue`.
+A mailbox is `connected`, or `reconnect`: it can't be read until its user consents again, or somebody fixes the fault at Google;
+it is probed now and then. Its cursor and its queue stay meanwhile, so that nothing is skipped. Called by the command line and
+`health.gmail`; the sweeps use `gmail_leases` and `gmail_queue`.
 """
 
 import enum
@@ -18,8 +18,8 @@ from mailweir.store.database.moments import parse, parse_or_none
 from mailweir.store.people import staff
 from mailweir.store.people.deployments import Deployment
 
-_REMEMBERED = 20  # recorded messages by which a mailbox is known again
-FULL = 1_000_000_000  # of the quota: more than any bucket holds
+_REMEMBERED = 20  # recorded messages that identify a mailbox
+FULL = 1_000_000_000  # of the quota: more than any bucket contains
 
 
 class State(enum.StrEnum):
@@ -33,10 +33,10 @@ class State(enum.StrEnum):
 class GmailMailbox:
     """A connected mailbox. Times: UTC, or None.
 
-    error: why it waits or can't be read, in words. swept_at: the last whole sweep; last_message_at: the last message of it that
-    went on the record. waiting, dead: messages still to be looked at (without those that are held, see `gmail_queue`), and given
-    up. audit_…: of the last audit. failures: sweeps in a row that Gmail's quota or an outage ended; it waits till next_sweep_at.
-    consent_ends_at: when the consent ends by itself, as those of an app "in testing" do.
+    error: why it waits or can't be read, in words. swept_at: the last complete sweep; last_message_at: its last recorded message.
+    waiting, dead: messages still to be examined (without held ones, see `gmail_queue`), and given up ones. audit_…: of the last
+    audit. failures: sweeps in a row that Gmail's quota or an outage ended; it waits till next_sweep_at. consent_ends_at: when the
+    consent expires, as those of an app "in testing" do.
     """
 
     id: int
@@ -62,7 +62,7 @@ class GmailMailbox:
 
 
 def token_purpose(address: str) -> str:
-    """What a refresh token is sealed for: one that was copied to another mailbox's row doesn't open there."""
+    """The purpose for sealing a refresh token: one that was copied to another mailbox's row can't be opened there."""
     return f"gmail_mailboxes refresh token {address}"
 
 
@@ -89,13 +89,13 @@ def client_id(database: Database, mailbox_id: int) -> str | None:
 
 
 def is_read(database: Database, address: str) -> bool:
-    """Is the address connected by a consent, for any user of any deployment? At Google they have one consent."""
+    """Is the address connected by a consent, for any user of any deployment? They share one consent at Google."""
     sql = "SELECT 1 FROM gmail_mailboxes WHERE address = ? AND token_sealed IS NOT NULL AND disconnected_at IS NULL"
     return database.execute(sql, (address,)).fetchone() is not None
 
 
 def shares_consent(database: Database, mailbox_id: int) -> bool:
-    """Is the same address connected for another user too, of whatever deployment? At Google they have one consent."""
+    """Is the same address connected for another user too, of any deployment? They share one consent at Google."""
     sql = (
         "SELECT COUNT(*) FROM gmail_mailboxes m JOIN gmail_mailboxes o ON o.address = m.address AND o.id != m.id"
         " AND o.disconnected_at IS NULL AND o.token_sealed IS NOT NULL WHERE m.id = ?"

@@ -1,7 +1,7 @@
-"""The messages of a mailbox that are still to be looked at. An id leaves the queue in the transaction that writes its decision.
+"""The messages of a mailbox that are still to be examined. An id leaves the queue in the transaction that writes its decision.
 
-Live mail goes before what an audit found, and that before what is searched for a new contact. Called by the sync, within its
-transactions, which begin with `gmail_leases.fence`. `gmail_waiting` shows people what is in it.
+Live mail has priority over an audit's results, and those over searches for a new contact. Called by the sync, within its
+transactions, which begin with `gmail_leases.fence`. `gmail_waiting` shows people its content.
 """
 
 import enum
@@ -19,11 +19,11 @@ _MAX_ROWS = 100  # of one statement
 
 
 class Origin(enum.StrEnum):
-    """How a message came to be heard of."""
+    """How a message was found."""
 
     HISTORY = "history"
     LABELS = "labels"  # decided by labels that have changed
-    DRAFT = "draft"  # on the record, and a draft by now
+    DRAFT = "draft"  # on the record, and now a draft
     LISTED = "listed"
     AUDIT = "audit"
     BACKFILL = "backfill"
@@ -35,7 +35,7 @@ LOWEST_RANK = 2
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A message to look at. attempts: those that failed."""
+    """A message to examine. attempts: failed ones."""
 
     id: int
     message_id: str
@@ -44,15 +44,14 @@ class Queued:
 
 
 def source_id(leased: Leased, message_id: str) -> str:
-    """What a decision and a sighting name the message by: an id is one mailbox's, not Gmail's."""
+    """The message's name in a decision and a sighting: an id is unique within a mailbox, not within Gmail."""
     return f"{message_id}@{leased.id}"
 
 
 def put(database: Database, leased: Leased, message_ids: Iterable[str], origin: Origin, now: datetime) -> int:
-    """Queues messages, each once; how many there weren't before.
+    """Queues messages, each once; returns how many are new.
 
-    One that waits for something less urgent is from now on of this origin. One that is held isn't any more, if something happened
-    to it. A dead one stays dead.
+    A message that waits with a less urgent origin gets this one. A held one is released, if it changed. A dead one stays dead.
     """
     text, rank, made = rfc3339(now), _RANKS[origin], 0
     for part in batches.parts(dict.fromkeys(message_ids), _MAX_ROWS):
@@ -81,7 +80,7 @@ def put(database: Database, leased: Leased, message_ids: Iterable[str], origin: 
 
 
 def due(database: Database, leased: Leased, now: datetime, limit: int, max_rank: int = LOWEST_RANK) -> list[Queued]:
-    """What is to be looked at now, the most urgent first. max_rank: what can wait even more is left out."""
+    """The messages to examine now, the most urgent first. max_rank: less urgent ones are left out."""
     found = database.execute(
         "SELECT id, message_id, origin, attempts FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NULL"
         " AND rank <= ? AND (next_try_at <= ? OR next_try_at > ?) AND (held_until IS NULL OR held_until <= ?)"
@@ -92,7 +91,7 @@ def due(database: Database, leased: Leased, now: datetime, limit: int, max_rank:
 
 
 def has_due(database: Database, mailbox_id: int, now: datetime) -> bool:
-    """Is anything of this mailbox to be looked at now?"""
+    """Is any message of this mailbox due now?"""
     sql = (
         "SELECT 1 FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NULL AND next_try_at <= ?"
         " AND (held_until IS NULL OR held_until <= ?) LIMIT 1"
@@ -101,13 +100,13 @@ def has_due(database: Database, mailbox_id: int, now: datetime) -> bool:
 
 
 def done(database: Database, ids: Collection[int]) -> None:
-    """They are settled."""
+    """Removes settled ones."""
     for part in batches.parts(ids, _MAX_ROWS):
         database.fast_execute()(f"DELETE FROM gmail_queue WHERE id IN ({','.join('?' * len(part))})", part)
 
 
 def postpone(database: Database, queued: Queued, error: str, next_try_at: datetime) -> None:
-    """It failed; it is tried again later."""
+    """A try failed; the message is retried later."""
     database.fast_execute()(
         "UPDATE gmail_queue SET attempts = attempts + 1, error = ?, next_try_at = ? WHERE id = ?",
         (error, rfc3339(next_try_at), queued.id),
@@ -115,12 +114,12 @@ def postpone(database: Database, queued: Queued, error: str, next_try_at: dateti
 
 
 def hold(database: Database, queued: Queued, until: datetime) -> None:
-    """Nothing is decided of it until then, or until something happens to it."""
+    """No decision is made until then, or until the message changes."""
     database.fast_execute()("UPDATE gmail_queue SET held_until = ? WHERE id = ?", (rfc3339(until), queued.id))
 
 
 def bury(database: Database, queued: Queued, error: str, now: datetime) -> None:
-    """It is given up, and shown as a dead letter."""
+    """Gives it up, and shows it as a dead letter."""
     database.fast_execute()(
         "UPDATE gmail_queue SET attempts = attempts + 1, error = ?, dead_at = ? WHERE id = ?",
         (error, rfc3339(now), queued.id),
@@ -135,10 +134,10 @@ def unknown(
     recorded_only: bool = False,
     or_waiting: bool = False,
 ) -> list[str]:
-    """Those of these messages that nothing was decided of and that aren't in the queue, in their order, each once.
+    """The messages without a decision that aren't in the queue, in their order, each once.
 
-    recorded_only: those that aren't on the record: what was ignored may be wanted by now. or_waiting: those in the queue too, for
-    `put` to move them forward.
+    recorded_only: those that aren't on the record: ignored ones may be wanted by now. or_waiting: those in the queue too, so that
+    `put` moves them forward.
     """
     known: set[str] = set()
     which = " AND activity_id IS NOT NULL" if recorded_only else ""
@@ -165,12 +164,12 @@ def unknown(
 
 
 def decided_as_unsent(database: Database, leased: Leased, message_ids: Collection[str]) -> list[str]:
-    """Those of these messages, which are sent by now, that were decided before they were."""
+    """The messages, sent by now, that were decided before they were sent."""
     return _decided(database, leased, message_ids, f"labels IS NOT NULL AND labels % {int(2 * Label.SENT)} = 0")
 
 
 def recorded(database: Database, leased: Leased, message_ids: Collection[str]) -> list[str]:
-    """Those of these messages that are on the record."""
+    """The messages that are on the record."""
     return _decided(database, leased, message_ids, "activity_id IS NOT NULL")
 
 
@@ -185,7 +184,7 @@ def _decided(database: Database, leased: Leased, message_ids: Collection[str], w
 
 
 def not_failing(database: Database, leased: Leased, message_ids: Collection[str]) -> list[str]:
-    """Those of these messages that weren't tried in vain, in their order."""
+    """The messages without failed tries, in their order."""
     failing: set[str] = set()
     for part in batches.parts(message_ids, _MAX_ROWS):
         marks = ",".join("?" * len(part))
@@ -195,7 +194,7 @@ def not_failing(database: Database, leased: Leased, message_ids: Collection[str]
 
 
 def forget_ignored(database: Database, leased: Leased, message_id: str) -> None:
-    """Within the transaction that decides anew: a message that was ignored is decided again."""
+    """Within the transaction of a new decision: removes the old one of an ignored message."""
     database.fast_execute()(
         "DELETE FROM decisions WHERE source_id = ? AND deployment_id = ? AND activity_id IS NULL",
         (source_id(leased, message_id), leased.deployment.id),
@@ -203,12 +202,12 @@ def forget_ignored(database: Database, leased: Leased, message_id: str) -> None:
 
 
 def forget_unsent(database: Database, leased: Leased, message_id: str, *, is_captured: bool) -> None:
-    """Within the transaction that decides anew, of a message that was decided before it was sent: the earlier decision, and that
-    it came in. What is on the record stays there, also where it is ignored by now."""
+    """Within the transaction of a new decision, on a message that was decided before it was sent: removes the earlier decision,
+    and its incoming sighting. Recorded mail stays, even if it would be ignored by now."""
     source = source_id(leased, message_id)
     execute = database.fast_execute()
     if is_captured:
-        # no index has sightings by their source alone
+        # There is no index of sightings by their source alone.
         execute(
             "DELETE FROM sightings WHERE source_id = ? AND route = 'gmail_in' AND activity_id IN"
             " (SELECT activity_id FROM decisions WHERE source_id = ? AND deployment_id = ?)",

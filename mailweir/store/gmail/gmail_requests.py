@@ -1,4 +1,4 @@
-"""What a person asks of the sync: it does that at its next look at the mailbox. Called by the page."""
+"""A person's requests to the sync: it carries them out at its next sweep of the mailbox. Called by the page."""
 
 from datetime import datetime
 
@@ -10,8 +10,8 @@ from mailweir.store.people.deployments import Deployment
 
 
 def ask_audit(database: Database, deployment: Deployment, username: str, now: datetime) -> GmailMailbox:
-    """Has a user's mailbox compared with the record soon. A mailbox that Gmail refuses, or that waits for an outage to end, isn't
-    asked for earlier by that. NotFound."""
+    """Requests an audit of a user's mailbox soon. This doesn't shorten the wait of a mailbox that Gmail refuses, or that waits
+    for an outage to end. NotFound."""
     mailbox = gmail_mailboxes.find(database, deployment, username)
     with database.transaction(alone=False):
         database.execute("UPDATE gmail_mailboxes SET audit_due_at = ? WHERE id = ?", (rfc3339(now), mailbox.id))

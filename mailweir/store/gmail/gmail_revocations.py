@@ -1,8 +1,8 @@
-"""Consents at Google that are to be given back, as the page asks for it: a queue, and what became of each.
+"""Consents at Google that the page asks to give back: a queue, and the result of each.
 
-The page can't open a token, so whoever reads the key file does it later. At Google it is one consent for an account and an OAuth
-client, whoever of our users is connected by it: giving back one that is in use again would end that too, so it isn't. Called by
-the page, which asks and shows, and by `mailweir-gmail-sync`, which gives back.
+The page can't open a token, so a process that reads the key file does it later. Google has one consent for an account and an
+OAuth client, for all of our users that are connected by it: giving back a consent that is in use again would end that use too, so
+it isn't done. Called by the page, which asks and shows, and by `mailweir-gmail-sync`, which gives back.
 """
 
 import enum
@@ -16,12 +16,12 @@ from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 
 MAX_ATTEMPTS = 10  # within some four hours
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=6)
-_HELD = timedelta(minutes=10)  # by who tries: should it die, another one tries then
+_HELD = timedelta(minutes=10)  # by a process that tries; if it dies, another one tries then
 _OTHERS = "address = ? AND COALESCE(client_id, '') = COALESCE(?, '')"
 
 
 class State(enum.StrEnum):
-    """KEPT: another mailbox is read by the same consent. FAILED: it was tried often enough."""
+    """KEPT: another mailbox is read by the same consent. FAILED: the tries are used up."""
 
     WAITS = "waits"
     DONE = "done"
@@ -31,7 +31,7 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """One user's. error: why the last try failed. ended_at: None while it waits. Times: UTC."""
+    """A user's revocation. error: why the last try failed. ended_at: None while it waits. Times: UTC."""
 
     address: str
     state: State
@@ -42,7 +42,7 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One that is to be tried now. attempts: those before."""
+    """A revocation to try now. attempts: earlier ones."""
 
     user_id: int
     address: str
@@ -55,7 +55,7 @@ class Waiting:
 def ask(
     database: Database, user_id: int, address: str, client_id: str | None, token_sealed: bytes, now: datetime
 ) -> None:
-    """Wants a consent given back, within the transaction that disconnects the mailbox."""
+    """Requests that a consent is given back, within the transaction that disconnects the mailbox."""
     sql = (
         "INSERT INTO gmail_revocations (user_id, address, client_id, token_sealed, asked_at, next_try_at)"
         " VALUES (?, ?, ?, ?, ?, ?)"
@@ -66,7 +66,7 @@ def ask(
 
 
 def forget(database: Database, user_id: int) -> None:
-    """What was asked for this user, and what became of it."""
+    """Removes this user's request and its result."""
     database.execute("DELETE FROM gmail_revocations WHERE user_id = ?", (user_id,))
 
 
@@ -76,7 +76,7 @@ def in_use_again(database: Database, address: str, client_id: str | None) -> Non
 
 
 def of_user(database: Database, user_id: int) -> Revocation | None:
-    """What was asked last."""
+    """The user's latest request."""
     sql = "SELECT address, state, error, asked_at, ended_at FROM gmail_revocations WHERE user_id = ?"
     row = rows.first(database.execute(sql, (user_id,)))
     if row is None:
@@ -86,7 +86,7 @@ def of_user(database: Database, user_id: int) -> Revocation | None:
 
 
 def take(database: Database, now: datetime) -> Waiting | None:
-    """The one that has waited longest of those that are due; nobody else gets it for a while."""
+    """The due one that has waited longest; no other process gets it for a while."""
     sql = (
         "UPDATE gmail_revocations SET next_try_at = ? WHERE state = 'waits' AND next_try_at <= ? AND user_id ="
         " (SELECT user_id FROM gmail_revocations WHERE state = 'waits' AND next_try_at <= ? ORDER BY next_try_at LIMIT 1)"
@@ -100,18 +100,18 @@ def take(database: Database, now: datetime) -> Waiting | None:
 
 
 def is_in_use(database: Database, taken: Waiting) -> bool:
-    """Is a mailbox read by the consent, whosever it is?"""
+    """Is a mailbox of any user read by the consent?"""
     sql = f"SELECT 1 FROM gmail_mailboxes WHERE disconnected_at IS NULL AND token_sealed IS NOT NULL AND {_OTHERS} LIMIT 1"
     return database.execute(sql, (taken.address, taken.client_id)).fetchone() is not None
 
 
 def end(database: Database, taken: Waiting, state: State, now: datetime) -> None:
-    """It waits no more; the token is forgotten."""
+    """It no longer waits; the token is deleted."""
     _write(database, taken, state, taken.attempts + 1, None, None, now)
 
 
 def failed(database: Database, taken: Waiting, error: str, now: datetime) -> State:
-    """It is tried again after a pause that grows, or given up; which of both."""
+    """Schedules the next try after a growing pause, or gives it up; returns the new state."""
     attempts = taken.attempts + 1
     if attempts >= MAX_ATTEMPTS:
         _write(database, taken, State.FAILED, attempts, error, None, now)
@@ -130,7 +130,7 @@ def _write(
     next_try_at: datetime | None,
     now: datetime,
 ) -> None:
-    """Unless it was asked anew meanwhile, or the consent is in use again."""
+    """Writes, unless it was requested again meanwhile, or the consent is in use again."""
     is_over = next_try_at is None
     sql = (
         "UPDATE gmail_revocations SET state = ?, attempts = ?, error = ?, next_try_at = ?, ended_at = ?, token_sealed = ?"

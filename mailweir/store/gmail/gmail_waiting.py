@@ -1,6 +1,6 @@
-"""The queue of messages as people see it: what can't be read, what was given up, and where one message waits.
+"""The queue of messages as people see it: failing messages, dead letters, and where one message waits.
 
-Called by the command line and by `explain.tracking`; the sweeps go by `gmail_queue`.
+Called by the command line and by `explain.tracking`; the sweeps use `gmail_queue`.
 """
 
 from collections.abc import Collection
@@ -28,7 +28,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """A message that couldn't be read, and is tried again. Times: UTC."""
+    """A message that couldn't be read, and is retried. Times: UTC."""
 
     message_id: str
     origin: str
@@ -40,9 +40,9 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A message that nothing was decided of yet, and whose it is. error: of the last attempt, where one failed.
+    """A message without a decision yet, and its user. error: of the last failed attempt, if any.
 
-    dead_at: when it was given up, else None. held_until: own mail with a date ahead waits for that. Times: UTC.
+    dead_at: when it was given up, else None. held_until: own mail with a future date waits for that. Times: UTC.
     """
 
     gmail_id: str
@@ -58,13 +58,13 @@ class Waiting:
 
 
 def given_up_since(database: Database, mailbox_id: int) -> datetime | None:
-    """When the first of a mailbox's dead letters was given up; None where there is none."""
+    """When the first of a mailbox's dead letters was given up; None if there is none."""
     sql = "SELECT MIN(dead_at) FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NOT NULL"
     return parse_or_none(database.execute(sql, (mailbox_id,)).fetchone()[0])
 
 
 def failing(database: Database, mailbox_id: int) -> list[Failing]:
-    """What couldn't be read in a mailbox and is tried again, the next one first."""
+    """The failing messages of a mailbox that are retried, the next one first."""
     found = database.execute(
         "SELECT message_id, origin, attempts, error, queued_at, next_try_at FROM gmail_queue"
         " WHERE mailbox_id = ? AND dead_at IS NULL AND attempts > 0 ORDER BY next_try_at, id",
@@ -84,7 +84,7 @@ def failing(database: Database, mailbox_id: int) -> list[Failing]:
 
 
 def dead_letters(database: Database, mailbox_id: int) -> list[DeadLetter]:
-    """What was given up in a mailbox, the latest first."""
+    """The dead letters of a mailbox, the latest first."""
     found = database.execute(
         "SELECT message_id, origin, attempts, error, queued_at, dead_at FROM gmail_queue"
         " WHERE mailbox_id = ? AND dead_at IS NOT NULL ORDER BY dead_at DESC, id DESC",
@@ -106,7 +106,7 @@ def dead_letters(database: Database, mailbox_id: int) -> list[DeadLetter]:
 def find(
     database: Database, gmail_id: str, deployment: Deployment | None = None, user_ids: Collection[int] | None = None
 ) -> list[Waiting]:
-    """Where a message waits or was given up, the newest first. gmail_id: any text. user_ids: in whose mailboxes."""
+    """The queue entries of a message, the newest first. gmail_id: any text. user_ids: in whose mailboxes."""
     if not gmail_id.isascii() or not gmail_id.isprintable():
         return []
     which = ""
@@ -142,10 +142,10 @@ def find(
 
 
 def revive(database: Database, mailbox_id: int, now: datetime) -> int:
-    """Takes up again what was given up; how many."""
+    """Queues a mailbox's dead letters again; returns how many."""
     with database.transaction():
         execute = database.fast_execute()
-        # the mailbox first, as a sweep does: else each could hold what the other waits for
+        # The mailbox first, as a sweep does: otherwise each could hold a lock that the other waits for.
         execute(
             "UPDATE gmail_mailboxes SET next_sweep_at = CASE WHEN next_sweep_at > ? THEN ? ELSE next_sweep_at END WHERE id = ?",
             (rfc3339(now), rfc3339(now), mailbox_id),

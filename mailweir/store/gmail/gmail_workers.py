@@ -1,4 +1,4 @@
-"""The processes that sweep: how many there are shares the project's quota out, and what each used adds up to the day's.
+"""The sweeping processes: their number divides the project's quota, and their uses add up to the day's.
 
 Called by the sync and by `health.gmail`.
 """
@@ -10,24 +10,25 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse_or_none, rfc3339
 
 ALIVE = timedelta(seconds=60)
-_TOO_FAR = timedelta(hours=1)  # ahead: written by a clock that jumped; the clocks of two hosts don't differ by that
+# ahead: written by a clock that jumped; the clocks of two hosts don't differ by that much
+_TOO_FAR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """workers: that were seen within a minute, this one included. units_today: of all of them, by the day that quotas go by."""
+    """workers: seen within a minute, including this one. units_today: of all of them, by the quota's day."""
 
     workers: int
     units_today: int
 
 
 def quota_day(now: datetime) -> str:
-    """The day that Google counts a day's quota by, which begins at midnight in California; without its summer time."""
+    """The day of Google's daily quota, which begins at midnight in California; without its summer time."""
     return (now - timedelta(hours=8)).astimezone(UTC).date().isoformat()
 
 
 def beat(database: Database, name: str, now: datetime, day: str, units: int) -> Fleet:
-    """Says that this process is alive and what it used more; forgets those that are long gone. day: `2026-11-24`."""
+    """Records that this process is alive, and its further use; deletes old ones. day: `2026-11-24`."""
     with database.transaction(alone=False):
         execute = database.fast_execute()
         execute(
@@ -46,7 +47,7 @@ def beat(database: Database, name: str, now: datetime, day: str, units: int) -> 
 
 
 def leave(database: Database, name: str, now: datetime) -> bool:
-    """This process ends, or was found dead; what it used today still counts. Did it count as alive? True once only."""
+    """This process ends, or was found dead; its use of today still counts. Did it count as alive? True once only."""
     with database.transaction(alone=False):
         cursor = database.fast_execute()(
             "UPDATE gmail_workers SET seen_at = ? WHERE name = ? AND seen_at > ?",
@@ -56,7 +57,7 @@ def leave(database: Database, name: str, now: datetime) -> bool:
 
 
 def names(database: Database, now: datetime) -> list[str]:
-    """Of the processes that were seen within a minute."""
+    """The names of the processes that were seen within a minute."""
     rows = database.execute(
         "SELECT name FROM gmail_workers WHERE seen_at > ? AND seen_at <= ? ORDER BY name",
         (rfc3339(now - ALIVE), rfc3339(now + _TOO_FAR)),
@@ -65,13 +66,13 @@ def names(database: Database, now: datetime) -> list[str]:
 
 
 def last_seen(database: Database) -> datetime | None:
-    """When one of them was seen last, within two days; None where that isn't known."""
+    """When one of them was last seen, within two days; None if that isn't known."""
     (seen_at,) = database.execute("SELECT MAX(seen_at) FROM gmail_workers").fetchone()
     return parse_or_none(seen_at)
 
 
 def alive(database: Database, now: datetime) -> int:
-    """How many processes were seen within a minute."""
+    """The number of processes that were seen within a minute."""
     row = database.execute(
         "SELECT COUNT(*) FROM gmail_workers WHERE seen_at > ? AND seen_at <= ?",
         (rfc3339(now - ALIVE), rfc3339(now + _TOO_FAR)),

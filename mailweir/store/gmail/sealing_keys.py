@@ -1,6 +1,6 @@
-"""The public half of the key file's pair: what the page seals tokens with, and can't open them with.
+"""The public half of the key file's pair: with it the page seals tokens, but can't open them.
 
-Written by whoever reads the key file: the sync as it starts, and the command line. Read by the page.
+Written by the processes that read the key file: the sync as it starts, and the command line. Read by the page.
 """
 
 import base64
@@ -12,7 +12,7 @@ from mailweir.store.database.moments import rfc3339
 
 
 def note(database: Database, public: bytes, now: datetime) -> None:
-    """Notes it, in place of another one: of a key file that was replaced."""
+    """Stores it, and replaces another one: that of a key file that was replaced."""
     if find(database) == public:
         return
     sql = (
@@ -24,7 +24,7 @@ def note(database: Database, public: bytes, now: datetime) -> None:
 
 
 def find(database: Database) -> bytes | None:
-    """The public half; None where none was noted, or it can't be read."""
+    """The public half; None if there is none, or it can't be read."""
     row = database.execute("SELECT public_key FROM sealing_keys WHERE id = 1").fetchone()
     try:
         return base64.b64decode(row[0], validate=True) if row else None

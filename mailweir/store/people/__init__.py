@@ -1,1 +1,1 @@
-"""What an admin sets up: deployments, users, contacts, companies, groups, relay logins and signing keys."""
+"""Rows that an admin sets up: deployments, users, contacts, companies, groups, relay logins and signing keys."""

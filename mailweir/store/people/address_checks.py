@@ -1,7 +1,7 @@
-"""Whose an address is: the checks that an address can be given to a user or contact.
+"""The owner of an address: the checks before an address is given to a user or contact.
 
-Called by `users`, `contacts` and `groups` within the transaction that writes it. `contact_import` asks
-for many addresses at once in its own way, and shares the errors.
+Called by `users`, `contacts` and `groups` within the transaction that writes it. `contact_import` queries many addresses at once
+in its own way, and shares the errors.
 """
 
 from mailweir import address
@@ -12,7 +12,7 @@ from mailweir.store.people.deployments import Deployment
 
 
 def refuse_twice(addresses: list[str]) -> None:
-    """BadInput where one of the addresses, in normal form, stands there twice."""
+    """BadInput if an address, in normal form, occurs twice."""
     seen: set[str] = set()
     for found in addresses:
         if found in seen:
@@ -21,14 +21,15 @@ def refuse_twice(addresses: list[str]) -> None:
 
 
 def refuse_taken(database: Database, deployment: Deployment, found: str) -> None:
-    """BadInput, saying whose it is, where the address, in any spelling that counts, is a user's, group's or contact's of it."""
+    """BadInput, naming the owner, if the address, in any spelling that counts, belongs to a user, group or contact of the
+    deployment."""
     refuse_own(database, deployment, found)
     for held_by in _holders(database, deployment, found):
         raise held_by_contact(deployment, found, held_by)
 
 
 def refuse_own(database: Database, deployment: Deployment, found: str) -> None:
-    """BadInput, saying whose it is, where the address is the firm's own: a user's or group's of this deployment."""
+    """BadInput, naming the owner, if the address is the firm's own: a user's or group's of this deployment."""
     key = deployment.id, deployment.folding.key(found)
     users = (
         "SELECT u.username FROM user_addresses a JOIN users u ON u.id = a.user_id"
@@ -43,14 +44,14 @@ def refuse_own(database: Database, deployment: Deployment, found: str) -> None:
 
 
 def refuse_namesake(database: Database, deployment: Deployment, found: str, name: str) -> None:
-    """BadInput where a contact of this name has the address: two contacts may share one, but then they have two names."""
+    """BadInput if a contact of this name has the address: two contacts may share one, but they need two names."""
     for held_by in _holders(database, deployment, found):
         if held_by.casefold() == name.casefold():
             raise held_by_contact(deployment, found, held_by)
 
 
 def refuse_own_domain(deployment: Deployment, found: str) -> None:
-    """BadInput where the address is within the deployment's own capture domain: no contact is there."""
+    """BadInput if the address is within the deployment's own capture domain: no contact is there."""
     if address.split(found)[1] == deployment.domain:
         raise BadInput(
             said(
@@ -107,7 +108,7 @@ def _holders(database: Database, deployment: Deployment, found: str) -> list[str
 
 
 def refuse_captured(database: Database, found: str) -> None:
-    """BadInput where the address is within any capture domain: what is forwarded from there would come back for ever."""
+    """BadInput if the address is within any capture domain: mail forwarded from there would loop."""
     sql = "SELECT name FROM deployments WHERE domain = ?"
     row = database.execute(sql, (address.split(found)[1],)).fetchone()
     if row:

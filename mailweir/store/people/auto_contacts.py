@@ -1,7 +1,7 @@
-"""Contacts that mail makes: of a company's domain, whose mail an admin chose to make contacts (decision 0037).
+"""Contacts that mail makes: of a company's domain, if an admin chose that its mail makes contacts (decision 0037).
 
-Whether an author is proven, and no program, is asked before. Called by the digest, in a transaction that writes alone; what it
-made is told by `mailweir why` and `mailweir activity show`.
+The caller has checked that the author is proven, and isn't a program. Called by the digest, in a transaction that writes alone;
+`mailweir why` and `mailweir activity show` report the result.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Made:
 
     @property
     def is_new(self) -> bool:
-        """Was it made just now?"""
+        """Was it made by this call?"""
         return self.company is not None
 
 
@@ -43,7 +43,7 @@ class MadeByMail:
 
 
 def in_activity(database: Database, activity_id: int) -> list[MadeByMail]:
-    """Those contacts on an activity's record whom mail made."""
+    """The contacts on an activity's record that mail made."""
     sql = (
         "SELECT DISTINCT p.address, o.name, c.created_at FROM activity_contacts p"
         " JOIN contacts c ON c.id = p.contact_id AND c.origin = 'company_domain' LEFT JOIN companies o ON o.id = c.company_id"
@@ -54,7 +54,7 @@ def in_activity(database: Database, activity_id: int) -> list[MadeByMail]:
 
 
 def make(database: Database, deployment: DeploymentRef, normal: str, name: str, now: datetime) -> Made:
-    """A contact with this address, the one that is there or a new one; none of a user or group. name: see `display_names`."""
+    """A contact with this address, existing or new; none if it is a user's or group's. name: see `display_names`."""
     key = deployment.folding.key(normal)
     domain = address.split(key)[1]
     held = "SELECT contact_id FROM contact_addresses WHERE deployment_id = ? AND match_key = ? ORDER BY id LIMIT 1"
@@ -94,7 +94,7 @@ def _is_own(database: Database, deployment: DeploymentRef, key: str) -> bool:
 
 
 def _harmless(database: Database, deployment: DeploymentRef, key: str, name: str) -> str:
-    """The name, unless it is one of the staff's: a contact of that name would be taken for a colleague."""
+    """The name, unless it is a staff member's: a contact of that name would be taken for a colleague."""
     sql = "SELECT name FROM users WHERE deployment_id = ? AND removed_at IS NULL AND name <> ''"
     staff = [one for (one,) in database.execute(sql, (deployment.id,)).fetchall()]
     return display_names.unless_taken(name, key, staff)

@@ -1,6 +1,6 @@
-"""What a person may give as a name, address or domain: its one form, or BadInput with a line that says what is wrong.
+"""Checks of typed names, addresses and domains: their normal form, or BadInput with one line that says what is wrong.
 
-Pure: whether a thing is taken already is asked where it is written. Called by the nouns of `store/` before they change anything.
+Pure: whether a name is taken is checked where it is written. Called by the nouns of `store/` before they change anything.
 """
 
 import re
@@ -13,7 +13,7 @@ from mailweir.sentence import said
 MAX_NAME_CHARS = 200
 
 _DEPLOYMENT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-# Control characters, surrogates (bytes that were no UTF-8), line separators, and marks that turn the reading direction
+# Control characters, surrogates (bytes that weren't UTF-8), line separators, and bidirectional controls.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -64,7 +64,7 @@ def clean_address(text: str) -> str:
 def clean_domain(text: str) -> str:
     """A full domain name in its normal form."""
     domain = address.typed_domain(text.strip())
-    # an IPv4 address has the form of a domain name, but no last label of one is a number (RFC 3696 2)
+    # An IPv4 address has the form of a domain name, but no last label of a domain is a number (RFC 3696 2).
     if domain is None or "." not in domain or domain.rpartition(".")[2].isdigit():
         raise BadInput(said("'{text}' is not a domain name; one looks like demo.example.net", text=text))
     return domain

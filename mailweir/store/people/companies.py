@@ -1,4 +1,4 @@
-"""Companies: whom contacts work for. Called by the command line and by `contacts`."""
+"""Companies, which contacts work for. Called by the command line and by `contacts`."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +16,8 @@ from mailweir.visibility import Visibility
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A company. domain: of its mail, or None. visibility: what mail with it gets as it is recorded. auto_contacts: does mail
-    from the domain make contacts? created_at: UTC."""
+    """A company. domain: of its mail, or None. visibility: the default for new mail with it. auto_contacts: does mail from the
+    domain make contacts? created_at: UTC."""
 
     id: int
     deployment: str
@@ -29,7 +29,7 @@ class Company:
 
 
 def add(database: Database, deployment: Deployment, name: str, domain: str | None, now: datetime) -> Company:
-    """Makes a company. BadInput where name or domain can't be, or the name is taken."""
+    """Makes a company. BadInput if name or domain is invalid, or the name is taken."""
     name = checks.clean_name(name, said("company's"))
     domain = None if domain is None else checks.clean_domain(domain)
     with database.bound(), database.transaction():
@@ -42,7 +42,7 @@ def add(database: Database, deployment: Deployment, name: str, domain: str | Non
 
 
 def set_visibility(database: Database, deployment: Deployment, name: str, visibility: Visibility) -> Company:
-    """What mail with the company's contacts gets as it is recorded, from the next message on. NotFound."""
+    """Sets the visibility of mail with the company's contacts, from the next message on. NotFound."""
     with database.bound(), database.transaction():
         company_id = known_id(database, deployment, name)
         models.Company.update(visibility=str(visibility)).where(models.Company.id == company_id).execute()
@@ -52,7 +52,7 @@ def set_visibility(database: Database, deployment: Deployment, name: str, visibi
 
 def set_auto_contacts(database: Database, deployment: Deployment, name: str, now: datetime, *, is_on: bool) -> Company:
     """Switches whether proven mail from the company's domain makes contacts. Counts at the next message; the sync searches for
-    earlier mail, at each time that it is said to be on. NotFound; BadInput for a domain that isn't the company's alone."""
+    earlier mail, each time it is set to on. NotFound; BadInput for a domain that isn't the company's alone."""
     with database.bound(), database.transaction():
         company_id = known_id(database, deployment, name)
         (company,) = select(database, deployment, "AND id = ?", (company_id,))
@@ -65,7 +65,8 @@ def set_auto_contacts(database: Database, deployment: Deployment, name: str, now
 
 
 def note_auto_contacts(database: Database, deployment: Deployment) -> None:
-    """Within the transaction that changes or removes a company: matching is told whether any company's domain makes contacts."""
+    """Within the transaction that changes or removes a company: records for matching whether any company's domain makes
+    contacts."""
     database.execute(
         "UPDATE deployments SET has_auto_contacts = CASE WHEN EXISTS (SELECT 1 FROM companies c"
         " WHERE c.deployment_id = deployments.id AND c.auto_contacts = 1) THEN 1 ELSE 0 END WHERE id = ?",
@@ -74,7 +75,7 @@ def note_auto_contacts(database: Database, deployment: Deployment) -> None:
 
 
 def why_not_alone(database: Database, deployment_id: int, domain: str) -> str | None:
-    """Why somebody else than one company writes from the domain, too; None where nothing says so."""
+    """Why others than one company write from the domain, too; None if there is no sign of it."""
     if free_mail.is_free(domain):
         return said("anybody may have an address at {domain}", domain=domain)
     sql = (

@@ -1,6 +1,6 @@
 """One company by its id: found, changed and removed, and a deployment's companies page by page. Called by the page.
 
-Its visibility and its auto-contacts are set by `companies`, as the command line sets them.
+`companies` sets its visibility and its auto-contacts, for the command line too.
 """
 
 from mailweir.errors import BadInput, NotFound
@@ -13,7 +13,7 @@ from mailweir.store.people.deployments import Deployment
 
 
 def find(database: Database, deployment: Deployment, company_id: int) -> Company:
-    """The company of this id. NotFound, also where it is another deployment's."""
+    """The company with this id. NotFound, also if it is another deployment's."""
     found = companies.select(database, deployment, "AND id = ?", (company_id,))
     if not found:
         raise NotFound(said("there is no such company"))
@@ -21,7 +21,7 @@ def find(database: Database, deployment: Deployment, company_id: int) -> Company
 
 
 def page(database: Database, deployment: Deployment, words: str, before: int | None, limit: int) -> list[Company]:
-    """Companies whose name or domain has these words, the newest first. before: those with a smaller id. "" finds all."""
+    """Companies whose name or domain contains these words, the newest first. before: those with a smaller id. "" finds all."""
     ending: str = ""
     values: tuple[str | int, ...] = ()
     if words.strip():
@@ -33,20 +33,20 @@ def page(database: Database, deployment: Deployment, words: str, before: int | N
 
 
 def names(database: Database, deployment: Deployment, limit: int) -> list[str]:
-    """Names of companies to choose from, by the alphabet."""
+    """Names of companies to choose from, in alphabetical order."""
     sql = "SELECT name FROM companies WHERE deployment_id = ? ORDER BY name LIMIT ?"
     return [name for (name,) in database.execute(sql, (deployment.id, limit)).fetchall()]
 
 
 def count_contacts(database: Database, company: Company) -> int:
-    """How many contacts work for it."""
+    """The number of contacts that work for it."""
     sql = "SELECT COUNT(*) FROM contacts WHERE company_id = ? AND removed_at IS NULL"
     return int(database.execute(sql, (company.id,)).fetchone()[0])
 
 
 def change(database: Database, deployment: Deployment, company_id: int, name: str, domain: str) -> Company:
-    """Gives a company another name and domain; "" for no domain. NotFound; BadInput, also where contacts are made by the domain
-    that it has."""
+    """Gives a company another name and domain; "" for no domain. NotFound; BadInput, also if its current domain makes
+    contacts."""
     name = checks.clean_name(name, said("company's"))
     cleaned = checks.clean_domain(domain) if domain.strip() else None
     with database.transaction():
@@ -67,7 +67,7 @@ def change(database: Database, deployment: Deployment, company_id: int, name: st
 
 
 def remove(database: Database, deployment: Deployment, company_id: int) -> Company:
-    """Removes a company, and answers with what was removed. Its contacts stay, and work for nobody then. NotFound."""
+    """Removes a company, and returns it. Its contacts stay, and then work for nobody. NotFound."""
     with database.transaction():
         removed = find(database, deployment, company_id)
         database.execute("UPDATE contacts SET company_id = NULL WHERE company_id = ?", (company_id,))

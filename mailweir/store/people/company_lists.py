@@ -1,4 +1,4 @@
-"""Companies as a page lists them: by name, fifty at a time, by the id of the last or first one that was shown. Never writes.
+"""Companies as a page lists them: by name, fifty at a time, by the id of the last or first shown one. Never writes.
 
 Called by the web page.
 """
@@ -32,7 +32,7 @@ class ListedCompany:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompanyPage:
-    """companies: by name. after, before: what to ask for next, None where there is nothing there."""
+    """companies: by name. after, before: the ids for the next requests, None if there are no more."""
 
     companies: tuple[ListedCompany, ...]
     after: int | None = None
@@ -48,8 +48,8 @@ def page(
     before: int | None = None,
     limit: int = 50,
 ) -> CompanyPage:
-    """A page of a deployment's companies. begins: how a word of the name, or the domain, begins. after, before: beside this
-    company, one of them at most. limit: 1 to 200, else ValueError. DatabaseUnavailable."""
+    """A page of a deployment's companies. begins: the beginning of a word of the name, or of the domain. after, before: beside
+    this company, at most one of them. limit: 1 to 200, else ValueError. DatabaseUnavailable."""
     is_back = before is not None
     chosen = before if is_back else after
     beside = _place(database, deployment, chosen) if chosen is not None else None
@@ -61,14 +61,14 @@ def page(
 
 
 def find(database: Database, deployment: Deployment, company_id: int) -> ListedCompany | None:
-    """The company of this id; None where it is another deployment's, or there is none."""
+    """The company with this id; None if it is another deployment's, or doesn't exist."""
     sql = f"{_COLUMNS} WHERE c.deployment_id = ? AND c.id = ?"
     found = _made_of(rows.named(database.execute(sql, (deployment.id, name_pages.within(company_id)))))
     return found[0] if found else None
 
 
 def named(database: Database, deployment: Deployment, name: str) -> ListedCompany | None:
-    """The company of this name, in capitals or not; the exact one first. None where there is none."""
+    """The company of this name, ignoring case; the exact one first. None if there is none."""
     sql = f"{_COLUMNS} WHERE c.deployment_id = ? AND LOWER(c.name) = LOWER(?) ORDER BY c.name <> ?, c.id LIMIT 1"
     found = _made_of(rows.named(database.execute(sql, (deployment.id, name, name))))
     return found[0] if found else None
@@ -84,7 +84,7 @@ def _wanted(database: Database, deployment: Deployment, begins: str) -> tuple[st
     condition = "c.deployment_id = ?"
     values: list[Any] = [deployment.id]
     if begins := " ".join(begins.split()):
-        matches = "LIKE" if database.is_sqlite else "ILIKE"  # either way, upper and lower case are alike
+        matches = "LIKE" if database.is_sqlite else "ILIKE"  # both ignore case
         condition += (
             f" AND (c.name {matches} ? ESCAPE '!' OR c.name {matches} ? ESCAPE '!' OR c.domain {matches} ? ESCAPE '!')"
         )

@@ -1,6 +1,5 @@
-"""Contacts made and completed by many rows: the statements. Decides nothing: `contact_import` does, and calls it within its
-transaction.
-"""
+"""Statements that create and complete contacts by many rows. Decides nothing: `contact_import` does, and calls it within its
+transaction."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -16,7 +15,7 @@ from mailweir.store.people.deployments import Deployment
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """A contact while rows are taken in. id: None before it is written. company: empty for none. Equal to itself only."""
+    """A contact during an import. id: None before it is written. company: empty for none. Equal to itself only."""
 
     id: int | None
     name: str
@@ -25,7 +24,7 @@ class Person:
 
 @dataclass(slots=True)
 class Changes:
-    """What is to be written. addresses: in the order of the rows."""
+    """The changes to write. addresses: in the order of the rows."""
 
     new: list[Person] = field(default_factory=list)
     addresses: list[tuple[Person, str]] = field(default_factory=list)
@@ -33,11 +32,11 @@ class Changes:
 
     @property
     def companies(self) -> set[str]:
-        """The names of those that contacts get, there already or not."""
+        """The names of the companies that contacts get, existing or not."""
         return {person.company for person in (*self.new, *self.filled) if person.company}
 
     def fill_company(self, person: Person) -> None:
-        """Notes that a contact got a company; one that is new is written with it anyway."""
+        """Records that a contact gets a company; a new contact is written with it anyway."""
         if person.id is not None:
             self.filled.append(person)
 
@@ -45,7 +44,7 @@ class Changes:
 def write(
     database: Database, deployment: Deployment, changes: Changes, now: datetime, progress: Callable[[float], None]
 ) -> int:
-    """Writes all of it; how many companies were made. progress is given the part that is done, 0 to 1."""
+    """Writes everything; returns how many companies were made. progress: called with the finished part, 0 to 1."""
     company_ids = _company_ids(database, deployment, changes.companies)
     missing = sorted(changes.companies - company_ids.keys())
     if missing:
@@ -60,7 +59,7 @@ def write(
 
 
 def missing_companies(database: Database, deployment: Deployment, changes: Changes) -> int:
-    """How many companies would be made."""
+    """The number of companies that would be made."""
     return len(changes.companies - _company_ids(database, deployment, changes.companies).keys())
 
 
@@ -91,7 +90,7 @@ def _write_new(
     for part in batches.parts(new):
         rows = ((deployment.id, company_ids.get(person.company), person.name, rfc3339(now)) for person in part)
         made = batches.insert(database, "contacts", columns, rows, "RETURNING id, company_id, name")
-        # RETURNING promises no order. Rows of one name and company are alike as long as they have no addresses.
+        # RETURNING promises no order. Rows of one name and company are interchangeable as long as they have no addresses.
         ids: defaultdict[tuple[int | None, str], list[int]] = defaultdict(list)
         for contact_id, company_id, name in sorted(made, key=lambda row: int(row[0]), reverse=True):
             ids[company_id, name].append(contact_id)

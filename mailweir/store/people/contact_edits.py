@@ -1,6 +1,6 @@
 """One contact by its id: found, changed and removed, and a deployment's contacts page by page. Called by the page.
 
-What changes counts at the next message; what is on the record stays.
+Changes count at the next message; the existing record stays.
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ _COLUMNS = (
 
 
 def find(database: Database, deployment: Deployment, contact_id: int) -> Contact:
-    """The contact of this id. NotFound, also where it is removed or another deployment's."""
+    """The contact with this id. NotFound, also if it is removed or another deployment's."""
     row = rows.first(database.execute(f"{_COLUMNS} AND c.id = ?", (deployment.id, contact_id)))
     if row is None:
         raise NotFound(said("there is no such contact"))
@@ -34,8 +34,8 @@ def find(database: Database, deployment: Deployment, contact_id: int) -> Contact
 
 
 def page(database: Database, deployment: Deployment, words: str, before: int | None, limit: int) -> list[Contact]:
-    """Contacts whose name or address has these words, the newest first. before: those with a smaller id. A whole address is
-    looked up as matching would; "" finds all."""
+    """Contacts whose name or address contains these words, the newest first. before: those with a smaller id. A whole address is
+    looked up as in matching; "" finds all."""
     which, values = _condition(deployment, words)
     if before is not None:
         which, values = f"{which} AND c.id < ?", [*values, before]
@@ -62,8 +62,8 @@ def _condition(deployment: Deployment, words: str) -> tuple[str, list[str | int]
 def change(
     database: Database, deployment: Deployment, contact_id: int, name: str, company: str, now: datetime
 ) -> Contact:
-    """Gives a contact another name and company; "" for no company. One that isn't there yet is made, as an import makes it.
-    NotFound, BadInput."""
+    """Gives a contact another name and company; "" for no company. A missing company is created, as in an import. NotFound,
+    BadInput."""
     name = checks.clean_name(name, said("contact's"))
     with database.transaction():
         before = find(database, deployment, contact_id)
@@ -76,7 +76,7 @@ def change(
 
 
 def known_company(database: Database, deployment: Deployment, name: str, now: datetime) -> int:
-    """The id of the company of this name, which is made where it isn't there. BadInput."""
+    """The id of the company of this name, which is created if it is missing. BadInput."""
     try:
         return companies.known_id(database, deployment, name)
     except NotFound:
@@ -103,7 +103,8 @@ def add_address(
 
 
 def remove_address(database: Database, deployment: Deployment, contact_id: int, text: str, now: datetime) -> Contact:
-    """Takes an address off this contact alone; the last one stays. No mail makes a contact of it again. NotFound, BadInput."""
+    """Removes an address from this contact alone; the last one stays. Mail doesn't make a contact of it again. NotFound,
+    BadInput."""
     with database.transaction():
         before = find(database, deployment, contact_id)
         if text not in before.addresses:
@@ -121,8 +122,7 @@ def remove_address(database: Database, deployment: Deployment, contact_id: int, 
 
 
 def remove(database: Database, deployment: Deployment, contact_id: int, now: datetime) -> Contact:
-    """Removes a contact with its addresses, and answers with what was removed. No mail makes a contact of them again.
-    NotFound."""
+    """Removes a contact with its addresses, and returns it. Mail doesn't make contacts of them again. NotFound."""
     with database.transaction():
         removed = find(database, deployment, contact_id)
         _take_off(database, deployment, contact_id, removed.addresses, now)
@@ -131,7 +131,7 @@ def remove(database: Database, deployment: Deployment, contact_id: int, now: dat
 
 
 def set_visibility(database: Database, deployment: Deployment, contact_id: int, visibility: Visibility) -> Contact:
-    """What mail with the contact gets as it is recorded, from the next message on. NotFound."""
+    """Sets the visibility of mail with the contact, from the next message on. NotFound."""
     with database.bound(), database.transaction():
         find(database, deployment, contact_id)
         database.execute("UPDATE contacts SET visibility = ? WHERE id = ?", (str(visibility), contact_id))
@@ -154,7 +154,7 @@ def _take_off(
 
 
 def _refuse_namesake(database: Database, deployment: Deployment, contact_id: int, found: str, name: str) -> None:
-    """BadInput where another contact that shares the address has the name already."""
+    """BadInput if another contact that shares the address already has the name."""
     sql = (
         "SELECT c.name FROM contact_addresses AS a JOIN contacts AS c ON c.id = a.contact_id"
         " WHERE a.deployment_id = ? AND a.match_key = ? AND c.id <> ?"

@@ -1,9 +1,10 @@
-"""Many contacts at once: a file's rows, checked as `contacts.add` checks, compared with who is there, and written in one
+"""Imports many contacts at once: a file's rows, checked as in `contacts.add`, compared with existing contacts, and written in one
 transaction or not at all.
 
-A row is the contact that has its name and one of its addresses: that one gets what it lacks and keeps what it has, so that the
-same rows twice change nothing. Never reads a file, and never all contacts: it asks for addresses in batches. All that can be done
-before the transaction is, for the filter waits as long as that lasts. Called by the command line.
+A row matches the contact that has its name and one of its addresses: that contact gets the missing data and keeps its own, so
+that importing the same rows twice changes nothing. Never reads a file, and never loads all contacts: it queries addresses in
+batches. As much as possible is done before the transaction, because the filter waits for as long as that lasts. Called by the
+command line.
 """
 
 from collections.abc import Iterable
@@ -20,14 +21,14 @@ from mailweir.store.people.contact_changes import missing_companies, write
 from mailweir.store.people.contact_plan import MAX_BAD_ROWS, BadRows, Plan, Progress
 from mailweir.store.people.deployments import Deployment
 
-MAX_ROWS = 1_000_000  # all of a file's rows are in memory at once, some 800 bytes each with what is known of them
+MAX_ROWS = 1_000_000  # all of a file's rows are in memory at once, some 800 bytes each with their data
 
-_PLANNING = 0.6  # its part of the time
+_PLANNING = 0.6  # its share of the time
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A file's rows in their normal form, without those that can't be contacts whoever is there."""
+    """A file's rows in their normal form, without those that can't be contacts in any case."""
 
     rows: list[Row]
     bad: BadRows
@@ -35,11 +36,11 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of the rows. written: False where a bad row held all of them back, or in a preview; the counts are then what
-    would have been.
+    """The results of the rows. written: False if a bad row prevented it, or in a preview; the counts are then those of a real
+    import.
 
-    added, completed, unchanged: good rows, by what they made of their contact. kept_company: those of the latter two whose
-    contact works for another company, and goes on to. bad: by line, the first ones; left_out: how many.
+    added, completed, unchanged: good rows, by their effect. kept_company: those of the latter two whose contact works for another
+    company, and keeps it. bad: by line, the first ones; left_out: how many.
     """
 
     written: bool
@@ -53,9 +54,9 @@ class Imported:
 
 
 def prepare(deployment: Deployment, found: Iterable[Row | BadRow], company: str | None, progress: Progress) -> Prepared:
-    """Brings rows into their normal form. company: of the rows that name none. progress is given the line.
+    """Brings rows into their normal form. company: of the rows that name none. progress: called with the line.
 
-    BadInput where there are more rows than MAX_ROWS, or that company's name can't be one.
+    BadInput if there are more rows than MAX_ROWS, or that company's name is invalid.
     """
     company = "" if company is None else checks.clean_name(company, said("company's"))
     prepared = Prepared([], BadRows())
@@ -98,13 +99,13 @@ def run(
     shared: bool = False,
     progress: Progress,
 ) -> Imported:
-    """Writes the rows: all of them, or none where one is bad, or with `partial` the good ones.
+    """Writes the rows: all of them, or none if one is bad, or with `partial` the good ones.
 
-    shared: another contact, of another name, may have an address already. progress is given the part that is done, 0 to 1.
+    shared: another contact, of another name, may have an address already. progress: called with the finished part, 0 to 1.
     """
     plan = Plan(database, deployment, shared=shared)
     if prepared.bad.count and not partial:
-        plan.make(prepared.rows, progress)  # only to say what else is bad: no need to keep the filter waiting
+        plan.make(prepared.rows, progress)  # only to report the other bad rows: no need to keep the filter waiting
         return _imported(plan, prepared.bad, 0, written=False)
     with database.transaction():
         plan.make(prepared.rows, lambda part: progress(part * _PLANNING))
@@ -117,7 +118,7 @@ def run(
 
 
 def preview(database: Database, deployment: Deployment, prepared: Prepared, *, shared: bool = False) -> Imported:
-    """What `run` would make of the good rows, and which ones are bad. Writes nothing, and keeps nobody waiting."""
+    """The effects of `run` for the good rows, and the bad ones. Writes nothing, and keeps nobody waiting."""
     plan = Plan(database, deployment, shared=shared)
     plan.make(prepared.rows, lambda part: None)
     return _imported(plan, prepared.bad, missing_companies(database, deployment, plan.changes), written=False)

@@ -1,7 +1,7 @@
-"""Contacts as a page lists them: by name, fifty at a time, by the id of the last or first one that was shown. Never writes.
+"""Contacts as a page lists them: by name, fifty at a time, by the id of the last or first shown one. Never writes.
 
-Nothing is counted, nothing skipped. Removed contacts are in no list; each has its own page still, for the record names it.
-Called by the web page.
+Nothing is counted, and no rows are skipped. Lists don't include removed contacts; each still has its own page, because the record
+refers to it. Called by the web page.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedContact:
-    """A contact, removed or not. company_id, company: its id and name, or None. addresses: those that it has. Times: UTC."""
+    """A contact, removed or not. company_id, company: its id and name, or None. addresses: its current ones. Times: UTC."""
 
     id: int
     name: str
@@ -40,7 +40,7 @@ class ListedContact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactPage:
-    """contacts: by name. after, before: what to ask for next, None where there is nothing there."""
+    """contacts: by name. after, before: the ids for the next requests, None if there are no more."""
 
     contacts: tuple[ListedContact, ...]
     after: int | None = None
@@ -57,8 +57,9 @@ def page(
     before: int | None = None,
     limit: int = 50,
 ) -> ContactPage:
-    """A page of a deployment's contacts. begins: how a word of the name, an address or its domain begins. company_id: only those
-    who work there. after, before: beside this contact, one at most. limit: 1 to 200, else ValueError. DatabaseUnavailable."""
+    """A page of a deployment's contacts. begins: the beginning of a word of the name, of an address or of its domain. company_id:
+    only those who work there. after, before: beside this contact, at most one. limit: 1 to 200, else ValueError.
+    DatabaseUnavailable."""
     is_back = before is not None
     chosen = before if is_back else after
     beside = _place(database, deployment, chosen) if chosen is not None else None
@@ -70,14 +71,14 @@ def page(
 
 
 def find(database: Database, deployment: Deployment, contact_id: int) -> ListedContact | None:
-    """The contact of this id, removed ones too; None where it is another deployment's, or nobody's."""
+    """The contact with this id, also a removed one; None if it is another deployment's, or doesn't exist."""
     sql = f"{_COLUMNS} WHERE c.deployment_id = ? AND c.id = ?"
     found = _made_of(database, rows.named(database.execute(sql, (deployment.id, name_pages.within(contact_id)))))
     return found[0] if found else None
 
 
 def holders(database: Database, deployment: Deployment, address: str) -> list[ListedContact]:
-    """Who has this address, in its normal form, in any spelling that counts."""
+    """The contacts with this address, in its normal form, in any spelling that counts."""
     sql = (
         f"{_COLUMNS} WHERE c.id IN (SELECT h.contact_id FROM contact_addresses AS h"
         " WHERE h.deployment_id = ? AND h.match_key = ?) ORDER BY c.id LIMIT ?"
@@ -99,7 +100,7 @@ def _wanted(database: Database, deployment: Deployment, begins: str, company_id:
         condition += " AND c.company_id = ?"
         values.append(name_pages.within(company_id))
     if begins := " ".join(begins.split()):
-        matches = "LIKE" if database.is_sqlite else "ILIKE"  # either way, upper and lower case are alike
+        matches = "LIKE" if database.is_sqlite else "ILIKE"  # both ignore case
         condition += (
             f" AND (c.name {matches} ? ESCAPE '!' OR c.name {matches} ? ESCAPE '!' OR c.id IN (SELECT h.contact_id"
             " FROM contact_addresses AS h WHERE h.deployment_id = ?"

@@ -1,6 +1,6 @@
-"""What a file's rows would change of the contacts that there are, row by row; and which rows can't be taken. Writes nothing.
+"""The changes that a file's rows would make to existing contacts, row by row; and the invalid rows. Writes nothing.
 
-Asks for addresses in batches, never for all contacts. Called by `contact_import` and `contact_preview`.
+Queries addresses in batches, never all contacts. Called by `contact_import` and `contact_preview`.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,13 +24,13 @@ Progress = Callable[[float], None]
 
 @dataclass(slots=True)
 class BadRows:
-    """What can't be taken: the first ones of the file, and how many there are."""
+    """The invalid rows: the first ones of the file, and their number."""
 
     first: list[BadRow] = field(default_factory=list)
     count: int = 0
 
     def add(self, line: int, reason: str) -> None:
-        """Takes one more, in the order of the file or not."""
+        """Adds one, in any order."""
         self.count += 1
         if len(self.first) < MAX_BAD_ROWS:
             short = reason if len(reason) <= _MAX_REASON_CHARS else reason[:_MAX_REASON_CHARS] + "…"
@@ -38,25 +38,23 @@ class BadRows:
 
 
 class Plan:
-    """What the rows would change; knows of each row what the rows before it will have made."""
+    """The changes by the rows; each row sees the changes of the rows before it."""
 
     def __init__(self, database: Database, deployment: Deployment, *, shared: bool) -> None:
         self._database = database
         self._deployment = deployment
         self._shared = shared
-        self._key = (
-            deployment.folding.key
-        )  # what an address is matched by: two spellings of one address are one here too
+        self._key = deployment.folding.key  # an address's matching key: two spellings of one address are one here too
         self._users: dict[str, str] = {}  # usernames by key
         self._groups: set[str] = set()  # keys of the firm's groups
-        self._holders: dict[str, tuple[Person, ...]] = {}  # contacts by key, of all addresses that were asked for
+        self._holders: dict[str, tuple[Person, ...]] = {}  # contacts by key, of all queried addresses
         self._persons: dict[int, Person] = {}  # those that are in the database
         self.changes = Changes()
         self.bad = BadRows()
         self.completed = self.unchanged = self.kept_company = 0
 
     def make(self, rows: Sequence[Row], progress: Progress) -> None:
-        """Goes through the rows; asks once for each batch of them."""
+        """Goes through the rows; one query per batch."""
         done = 0
         for part in batches.parts(rows):
             self._ask({self._key(found) for row in part for found in row.addresses} - self._holders.keys())
@@ -83,7 +81,7 @@ class Plan:
         )
         for key, contact_id, name, company in batches.among(self._database, of_contacts, (self._deployment.id,), keys):
             person = self._persons.setdefault(contact_id, Person(contact_id, name, company or ""))
-            if person not in self._holders[key]:  # of a contact, several addresses may have one key
+            if person not in self._holders[key]:  # several addresses of a contact may have one key
                 self._holders[key] += (person,)
 
     def _take(self, row: Row) -> None:
@@ -108,7 +106,7 @@ class Plan:
             self.changes.addresses.append((person, found))
 
     def _known(self, row: Row) -> Person | None:
-        """The contact that the row speaks of. BadInput where there are several, for then it isn't said which."""
+        """The contact that the row means. BadInput if there are several, because it is ambiguous."""
         key = row.name.casefold()
         found: list[Person] = []
         for address in row.addresses:

@@ -1,6 +1,6 @@
-"""What an import would change, before anything is written: counts, examples, and the rows that can't be taken.
+"""The effects of an import, before anything is written: counts, examples, and the invalid rows.
 
-Takes the rows part by part, and keeps none of them but the first. Called by the page's jobs.
+Takes the rows part by part, and keeps only the first ones. Called by the page's jobs.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from mailweir.store.people.contact_changes import Person, missing_companies
 from mailweir.store.people.contact_plan import BadRows, Plan
 from mailweir.store.people.deployments import Deployment
 
-_MAX_SCANNED = 50_000  # addresses that are looked at for examples
+_MAX_SCANNED = 50_000  # addresses that are examined for examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,8 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Previewed:
-    """added, completed, unchanged: good rows, by what they would make of their contact. kept_company: those of the latter two
-    whose contact works for another company, and goes on to. new, changed: examples. bad: by line, the first ones; left_out: how
-    many."""
+    """added, completed, unchanged: good rows, by their effect. kept_company: those of the latter two whose contact works for
+    another company, and keeps it. new, changed: examples. bad: by line, the first ones; left_out: how many."""
 
     added: int
     completed: int
@@ -43,7 +42,8 @@ class Previewed:
 
 
 class Preview:
-    """Of one file. company: of the rows that name none; "" for none. shared: another contact may have an address already."""
+    """The preview of one file. company: of the rows that name none; "" for none. shared: another contact may have an address
+    already."""
 
     def __init__(self, database: Database, deployment: Deployment, company: str, *, shared: bool) -> None:
         self._database = database
@@ -53,7 +53,7 @@ class Preview:
         self._malformed = BadRows()
 
     def take(self, part: Iterable[Row | BadRow]) -> None:
-        """The next rows of the file. BadInput where the company's name can't be one."""
+        """Takes the next rows of the file. BadInput if the company's name is invalid."""
         prepared = contact_import.prepare(self._deployment, part, self._company, lambda line: None)
         for row in prepared.bad.first:
             self._malformed.add(row.line, row.reason)
@@ -61,7 +61,7 @@ class Preview:
         self._plan.make(prepared.rows, lambda done: None)
 
     def result(self, examples: int) -> Previewed:
-        """What all of them would change. examples: how many of each kind, at most."""
+        """The effects of all of them. examples: at most this many of each kind."""
         plan, malformed = self._plan, self._malformed
         known = list(dict.fromkeys(who for who, _ in plan.changes.addresses[:_MAX_SCANNED] if who.id is not None))
         known += [who for who in plan.changes.filled[:_MAX_SCANNED] if who not in known[:examples]]

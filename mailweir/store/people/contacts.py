@@ -1,6 +1,6 @@
 """Contacts: the outside persons whose mail is captured, with their addresses.
 
-A contact without addresses is a removed one: the row stays, for the record names it. Called by the command line.
+A contact without addresses is a removed one: the row stays, because the record refers to it. Called by the command line.
 """
 
 from collections import defaultdict
@@ -21,8 +21,8 @@ from mailweir.visibility import Visibility
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """An outside person. company: its name, or None. visibility: what mail with the person gets as it is recorded. origin: who
-    made it, an admin or mail from the company's domain. created_at: UTC."""
+    """An outside person. company: its name, or None. visibility: the default for new mail with the person. origin: the creator,
+    an admin or mail from the company's domain. created_at: UTC."""
 
     id: int
     deployment: str
@@ -46,7 +46,7 @@ def add(
 ) -> Contact:
     """Makes a contact with one or more addresses. BadInput or NotFound (company), and then nothing is made.
 
-    shared: another contact, of another name, may have the address already; mail is then logged for both.
+    shared: another contact, of another name, may have the address already; mail is then recorded for both.
     """
     name = checks.clean_name(name, said("contact's"))
     normal = [checks.clean_address(text) for text in addresses]
@@ -66,15 +66,15 @@ def add(
 
 
 def put_addresses(database: Database, deployment: Deployment | DeploymentRef, pairs: Iterable[tuple[int, str]]) -> None:
-    """Gives addresses to contacts: (contact, address in normal form). The one place that writes them; for `contact_import`
-    and `auto_contacts` too, within their transactions."""
+    """Gives addresses to contacts: (contact, address in normal form). Only this function writes them; `contact_import` and
+    `auto_contacts` use it too, within their transactions."""
     columns = ("deployment_id", "contact_id", "address", "match_key")
     values = ((deployment.id, contact_id, found, deployment.folding.key(found)) for contact_id, found in pairs)
     batches.insert(database, "contact_addresses", columns, values)
 
 
 def set_visibility(database: Database, deployment: Deployment, text: str, visibility: Visibility) -> list[Contact]:
-    """What mail with the contacts that have this address gets as it is recorded, from the next message on. NotFound."""
+    """Sets the visibility of mail with the contacts that have this address, from the next message on. NotFound."""
     found = checks.clean_address(text)
     with database.bound(), database.transaction():
         held = "SELECT DISTINCT contact_id FROM contact_addresses WHERE deployment_id = ? AND address = ? ORDER BY contact_id"
@@ -90,7 +90,7 @@ def set_visibility(database: Database, deployment: Deployment, text: str, visibi
 
 
 def list_all(database: Database, deployment: Deployment) -> list[Contact]:
-    """The deployment's contacts, by name; without the removed ones."""
+    """The deployment's contacts, by name; without removed ones."""
     held = "SELECT contact_id, address FROM contact_addresses WHERE deployment_id = ? ORDER BY id"
     addresses = defaultdict(list)
     for contact_id, found in database.execute(held, (deployment.id,)).fetchall():
@@ -100,9 +100,9 @@ def list_all(database: Database, deployment: Deployment) -> list[Contact]:
 
 
 def each(database: Database, deployment: Deployment) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """Name, addresses and company (or an empty string) of each contact, in the order in which they were made; for the export.
+    """Name, addresses and company (or an empty string) of each contact, in the order of their creation; for the export.
 
-    By batches: never all contacts in memory. Without the removed ones.
+    In batches: never all contacts in memory. Without removed ones.
     """
     sql = (
         "SELECT c.id, c.name, o.name FROM contacts c LEFT JOIN companies o ON o.id = c.company_id"
@@ -121,10 +121,10 @@ def each(database: Database, deployment: Deployment) -> Iterator[tuple[str, tupl
 
 
 def remove_address(database: Database, deployment: Deployment, text: str, now: datetime) -> list[Contact]:
-    """Takes an address off its contact (contacts, where they share it); a contact goes with its last address. No mail makes a
-    contact of it again.
+    """Removes an address from its contact (or contacts, if they share it); a contact is removed with its last address. Mail
+    doesn't make a contact of it again.
 
-    What is left of each: without addresses where it is removed. NotFound.
+    Returns the contacts: without addresses if removed. NotFound.
     """
     found = checks.clean_address(text)
     with database.bound(), database.transaction():

@@ -22,9 +22,9 @@ _SELECTED = (
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A tenant. created_at: UTC. plus_addresses, gmail_dots: see `folding`. private_words: with commas
-    between, see `visibility`. automatic_todos: what programs answer is a to-do too. held_forwards: what users forward to log@ by
-    hand is held until it is read. known_threads: are replies from unknown addresses recorded where their thread is known?"""
+    """A tenant. created_at: UTC. plus_addresses, gmail_dots: see `folding`. private_words: separated by commas, see `visibility`.
+    automatic_todos: automatic answers become to-dos too. held_forwards: mail that users forward to log@ by hand is held until it
+    is read. known_threads: are replies from unknown addresses recorded if their thread is known?"""
 
     id: int
     name: str
@@ -39,21 +39,21 @@ class Deployment:
 
     @property
     def folding(self) -> Folding:
-        """Which spellings of an address are one person's."""
+        """Which spellings of an address belong to one person."""
         return Folding(self.plus_addresses, self.gmail_dots)
 
     @property
     def log_address(self) -> str:
-        """Where its users copy what they send."""
+        """The address to which its users copy mail that they send."""
         return f"log@{self.domain}"
 
     def capture_address(self, username: str) -> str:
-        """Where this user's mailbox forwards to."""
+        """The address to which this user's mailbox forwards."""
         return f"{username}@{self.domain}"
 
 
 def add(database: Database, name: str, domain: str, now: datetime) -> Deployment:
-    """Makes a deployment. BadInput where name or capture domain can't be or are taken, or a user's own address is within it."""
+    """Makes a deployment. BadInput if name or capture domain is invalid or taken, or a user's own address is within it."""
     name = checks.clean_deployment_name(name)
     domain = checks.clean_domain(domain)
     with database.bound(), database.transaction():
@@ -69,7 +69,7 @@ def list_all(database: Database) -> list[Deployment]:
 
 
 def find(database: Database, name: str) -> Deployment:
-    """The deployment of this name. NotFound, which names those that there are."""
+    """The deployment of this name. NotFound, which lists the existing ones."""
     row = rows.first(database.execute(f"{_SELECTED} WHERE name = ?", (name,)))
     if row:
         return _made_of(row)
@@ -82,9 +82,9 @@ def find(database: Database, name: str) -> Deployment:
 def change_folding(
     database: Database, name: str, *, plus_addresses: bool | None, gmail_dots: bool | None
 ) -> Deployment:
-    """Switches the folding of addresses; None leaves it. It counts at the next message.
+    """Switches the folding of addresses; None leaves it unchanged. It counts at the next message.
 
-    NotFound; BadInput where two persons' addresses would become one, and then nothing is changed.
+    NotFound; BadInput if two persons' addresses would become one, and then nothing is changed.
     """
     with database.bound(), database.transaction():
         before = find(database, name)
@@ -100,8 +100,8 @@ def change_folding(
 
 
 def set_private_words(database: Database, name: str, words: str) -> Deployment:
-    """The words, with commas between, that make mail with one in its subject the participants' alone; "" for none. Counts at the
-    next message. NotFound, BadInput."""
+    """Sets the comma-separated words that restrict mail to its participants if its subject contains one; "" for none. Counts at
+    the next message. NotFound, BadInput."""
     kept = visibility.cleaned(words)
     with database.bound(), database.transaction():
         found = find(database, name)
@@ -110,7 +110,7 @@ def set_private_words(database: Database, name: str, words: str) -> Deployment:
 
 
 def set_held_forwards(database: Database, name: str, *, is_on: bool) -> Deployment:
-    """Is a client's mail recorded that a user forwards to log@ by hand? Counts at once, for what is held too. NotFound."""
+    """Is a client's mail recorded if a user forwards it to log@ by hand? Counts at once, also for held mail. NotFound."""
     with database.bound(), database.transaction():
         found = find(database, name)
         models.Deployment.update(held_forwards=int(is_on)).where(models.Deployment.id == found.id).execute()
@@ -126,7 +126,7 @@ def set_automatic_todos(database: Database, name: str, *, is_on: bool) -> Deploy
 
 
 def set_known_threads(database: Database, name: str, *, is_on: bool) -> Deployment:
-    """Switches whether replies from unknown addresses are recorded where their thread is known. Counts at the next message.
+    """Switches whether replies from unknown addresses are recorded if their thread is known. Counts at the next message.
     NotFound."""
     with database.bound(), database.transaction():
         found = find(database, name)
@@ -135,7 +135,7 @@ def set_known_threads(database: Database, name: str, *, is_on: bool) -> Deployme
 
 
 def note_restriction(deployment: Deployment, wanted: Visibility) -> None:
-    """Within the transaction that sets what somebody's mail gets: from then on recording asks for that."""
+    """Within the transaction that sets a person's default visibility: from then on recording checks for it."""
     if wanted is not Visibility.EVERYONE:
         models.Deployment.update(restricts_people=1).where(models.Deployment.id == deployment.id).execute()
 

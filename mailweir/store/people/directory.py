@@ -1,7 +1,7 @@
-"""Who is known: the questions of the look-ups and of the matching, in plain SQL on indexed columns.
+"""The directory of known people: the queries of the look-ups and of the matching, in plain SQL on indexed columns.
 
-Never writes and never caches: what is added or removed counts at the next question. Cost doesn't grow with the number of
-contacts. Called by `mailweir-lookups`, the filter and the sync.
+Never writes and never caches: additions and removals count at the next query. Cost doesn't grow with the number of contacts.
+Called by `mailweir-lookups`, the filter and the sync.
 """
 
 import enum
@@ -19,7 +19,7 @@ from mailweir.store.people.dkim_keys import SealedKey
 
 
 class Standing(enum.StrEnum):
-    """What an address is to us as a recipient."""
+    """The meaning of a recipient address to us."""
 
     FOREIGN = "foreign"
     UNKNOWN = "unknown"
@@ -32,14 +32,14 @@ class Standing(enum.StrEnum):
 class SqlDirectory:
     """The directory in the database; `mailweir.directory.Directory`, and the look-ups' `standing`.
 
-    Errors: DatabaseUnavailable. The questions of matching are asked within `Database.reading`.
+    Errors: DatabaseUnavailable. Use the queries of matching within `Database.reading`.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def standing(self, text: str) -> Standing:
-        """May mail for this address come in? Takes it as Postfix gives it, quoted or with a final dot too."""
+        """May mail for this address come in? Accepts Postfix's spelling, quoted or with a final dot too."""
         normal = address.normalise_path(text)
         if not normal:
             return Standing.FOREIGN
@@ -71,7 +71,7 @@ class SqlDirectory:
         return {key for (key,) in self._rows(sql, (deployment_id,), keys)}
 
     def rules_among(self, deployment_id: int, keys: Collection[str]) -> list[RuleRef]:
-        """See mailweir.directory.Directory. A removed user's rules count for nobody: nothing is on that record any more."""
+        """See mailweir.directory.Directory. A removed user's rules don't count: that record gets no more mail."""
         sql = (
             "SELECT r.pattern, r.match_key, r.user_id, u.username FROM never_log_rules r LEFT JOIN users u ON u.id = r.user_id"
             " WHERE r.deployment_id = ? AND r.match_key IN ({})"
@@ -116,7 +116,7 @@ class SqlDirectory:
         )
 
     def knows_domain(self, deployment_id: int, domain: str) -> bool:
-        """See mailweir.directory.Directory. A scan of the users' and groups' addresses: for held mail."""
+        """See mailweir.directory.Directory. Scans the users' and groups' addresses: for held mail."""
         ends = f"%@{like.escaped(domain)}"
         sql = (
             "SELECT 1 FROM companies WHERE deployment_id = ? AND domain = ?"
@@ -157,15 +157,15 @@ class SqlDirectory:
         return relay_logins.owners(self._database, sender)
 
     def relay_holder(self, login: str) -> relay_logins.Holder | None:
-        """Who stands behind a login of the relay."""
+        """The owner of a login of the relay."""
         return relay_logins.holder(self._database, login)
 
     def relayed_by(self, queue_id: str) -> relay_logins.Holder | None:
-        """Whose login sent the message that had this queue id."""
+        """The login that sent the message with this queue id."""
         return relay_logins.sender_of(self._database, queue_id)
 
     def relay_use(self, login_id: int, now: datetime) -> relay_logins.Use:
-        """What a login sent within this hour."""
+        """The login's use within this hour."""
         return relay_logins.use(self._database, login_id, now)
 
     def users_named(self, deployment_id: int, usernames: Collection[str]) -> dict[str, UserRef]:
@@ -174,7 +174,7 @@ class SqlDirectory:
         return {row[1]: UserRef(*row) for row in self._rows(sql, (deployment_id,), usernames)}
 
     def people_with(self, deployment_id: int, keys: Collection[str]) -> People:
-        """See mailweir.directory.Directory. One statement for both: each costs the filter's threads a change."""
+        """See mailweir.directory.Directory. One statement for both: each costs the filter a thread switch."""
         sql = (
             "SELECT a.match_key, u.id, u.username, u.mailbox FROM user_addresses a JOIN users u ON u.id = a.user_id"
             " WHERE a.deployment_id = ? AND a.match_key IN ({})"
@@ -193,7 +193,7 @@ class SqlDirectory:
     def _rows(
         self, sql: str, first: tuple[int, ...], values: Collection[str] | Collection[bytes]
     ) -> Iterator[tuple[Any, ...]]:
-        """sql: each `{}` in it stands for the values, and each time `first` goes before them."""
+        """sql: the values replace each `{}` in it, each time after `first`."""
         execute = self._database.fast_execute()
         for part in batches.parts(values):
             marks = ",".join("?" * len(part))

@@ -1,7 +1,7 @@
-"""DKIM keys of the clients' domains: made, published, active, retired. The private one is stored sealed (`secrets_file`).
+"""DKIM keys of the clients' domains: made, published, active, retired. The private key is stored sealed (`secrets_file`).
 
-A domain belongs to one deployment. It has at most one key that signs and one that is next. Called by the command line, by
-the page, and by the filter, which asks for the key that signs.
+A domain belongs to one deployment. It has at most one signing key and one next key. Called by the command line, by the page, and
+by the filter, which queries the signing key.
 """
 
 import enum
@@ -23,7 +23,7 @@ from mailweir.store.people.deployments import Deployment
 
 # Mail waits in queues for five days (RFC 5321 4.5.4.1), and is verified when it arrives.
 RETIRED_DAYS = 7
-# RFC 6376 3.1: labels of a domain name. One label is enough, and no DNS provider's form takes it amiss.
+# RFC 6376 3.1: labels of a domain name. One label is enough, and every DNS provider's form accepts it.
 _SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _MAX_NAME_CHARS = 253
 
@@ -31,7 +31,7 @@ _SEALED = "SELECT domain, selector, private_key_sealed FROM dkim_keys"
 
 
 class State(enum.StrEnum):
-    """next: made, and not signing yet. retired: not signing any more; its record stays while mail is under way."""
+    """next: made, and not signing yet. retired: no longer signing; its record stays while mail is in transit."""
 
     NEXT = "next"
     ACTIVE = "active"
@@ -52,7 +52,7 @@ class DkimKey:
 
     @property
     def state(self) -> State:
-        """What the key is for now."""
+        """The key's current state."""
         if self.retired_at is not None:
             return State.RETIRED
         return State.NEXT if self.activated_at is None else State.ACTIVE
@@ -67,7 +67,7 @@ class SealedKey:
     private_key_sealed: bytes
 
     def private_der(self, secrets: Secrets) -> bytes:
-        """PKCS #8. SettingsError where the key file is another one."""
+        """PKCS #8. SettingsError if the key file is another one."""
         return secrets.open(self.private_key_sealed, key_purpose(self.domain, self.selector))
 
 
@@ -77,7 +77,7 @@ def list_keys(database: Database, deployment: Deployment) -> list[DkimKey]:
 
 
 def keys_of(database: Database, deployment: Deployment, domain: str) -> list[DkimKey]:
-    """The domain's keys, the oldest first. NotFound where the deployment has no such domain."""
+    """The domain's keys, the oldest first. NotFound if the deployment has no such domain."""
     return _known(database, deployment, checks.clean_domain(domain))
 
 
@@ -92,7 +92,7 @@ def active_key(database: Database, deployment_id: int, domain: str) -> SealedKey
 
 
 def sealed_keys(database: Database) -> list[SealedKey]:
-    """All that is sealed under the key file, whosever it is."""
+    """All values sealed under the key file, of all deployments."""
     found = database.execute(f"{_SEALED} WHERE retired_at IS NULL ORDER BY domain, id")
     return [_sealed(row) for row in rows.named(found)]
 
@@ -115,9 +115,9 @@ def add(
     secrets: Seals,
     now: datetime,
 ) -> DkimKey:
-    """Gives a domain its first key, which signs at once. pair: see `dkim_signing.generate`. selector: None makes one.
+    """Gives a domain its first key, which signs at once. pair: see `dkim_signing.generate`. selector: None generates one.
 
-    BadInput where the domain has a key already, here or in another deployment. SettingsError: the key file is another one.
+    BadInput if the domain already has a key, here or in another deployment. SettingsError: the key file is another one.
     """
     domain = checks.clean_domain(domain)
     with database.bound(), database.transaction():
@@ -142,9 +142,9 @@ def add_next(
     secrets: Seals,
     now: datetime,
 ) -> tuple[DkimKey, list[DkimKey]]:
-    """The domain's next key (the one that is there, if any), and the retired ones that went, whose mail has long arrived.
+    """The domain's next key (an existing one, if any), and the retired keys that were deleted, whose mail has long arrived.
 
-    Errors: as `add`, and NotFound. BadInput where a next one is there and another selector is asked for.
+    Errors: as `add`, and NotFound. BadInput if there is a next one with another selector than the given one.
     """
     domain = checks.clean_domain(domain)
     with database.bound(), database.transaction():
@@ -169,9 +169,9 @@ def add_next(
 
 
 def activate(database: Database, deployment: Deployment, domain: str, selector: str, now: datetime) -> DkimKey:
-    """Lets the next key, of this selector, sign, and retires the one that did: the private one of that is gone for good.
+    """Makes the next key, with this selector, the signing one, and retires the previous one: its private key is deleted for good.
 
-    NotFound where it isn't there or isn't next.
+    NotFound if it doesn't exist or isn't next.
     """
     with database.bound(), database.transaction():
         known = _known(database, deployment, domain)
@@ -187,7 +187,7 @@ def activate(database: Database, deployment: Deployment, domain: str, selector: 
 
 
 def remove_key(database: Database, deployment: Deployment, domain: str, selector: str) -> DkimKey:
-    """Takes a key away that doesn't sign. NotFound; BadInput where it signs."""
+    """Removes a key that doesn't sign. NotFound; BadInput if it signs."""
     domain = checks.clean_domain(domain)
     with database.bound(), database.transaction():
         for key in _known(database, deployment, domain):
@@ -213,7 +213,7 @@ def remove_key(database: Database, deployment: Deployment, domain: str, selector
 
 
 def remove(database: Database, deployment: Deployment, domain: str) -> list[DkimKey]:
-    """Takes a domain away with all its keys: its mail goes out unsigned from now on. NotFound."""
+    """Removes a domain with all its keys: its mail is unsigned from now on. NotFound."""
     domain = checks.clean_domain(domain)
     with database.bound(), database.transaction():
         known = _known(database, deployment, domain)
@@ -231,7 +231,7 @@ def _create(
     now: datetime,
     activated_at: datetime | None,
 ) -> DkimKey:
-    if isinstance(secrets, Secrets):  # whoever only seals has the public half of the file that is in use
+    if isinstance(secrets, Secrets):  # a process that only seals has the public half of the file in use
         for sealed in sealed_keys(database)[
             :1
         ]:  # two key files in use would leave one host with keys that it can't open
@@ -263,7 +263,7 @@ def _create(
 
 
 def _own_selector(public_key_der: bytes, now: datetime) -> str:
-    """`mw20261124-3fa9`: never used for a second key, whose old record resolvers would still hold."""
+    """`mw20261124-3fa9`: never used for a second key, because resolvers would still cache the old record."""
     return f"mw{now:%Y%m%d}-{hashlib.sha256(public_key_der).hexdigest()[:4]}"
 
 
@@ -281,7 +281,7 @@ def _known(database: Database, deployment: Deployment, domain: str) -> list[Dkim
 
 
 def _is(key: DkimKey) -> Any:
-    """A condition: a domain has one key of a selector, whosever it is."""
+    """A condition for one key: a domain has one key per selector, in all deployments."""
     return (models.DkimKey.domain == key.domain) & (models.DkimKey.selector == key.selector)
 
 
@@ -295,7 +295,7 @@ def _sealed(row: rows.Row) -> SealedKey:
 
 
 def key_purpose(domain: str, selector: str) -> str:
-    """What a private key is sealed for: one that was copied to another key's row doesn't open there."""
+    """The purpose for sealing a private key: one that was copied to another key's row can't be opened there."""
     return f"DKIM key {selector} of {domain}"
 
 

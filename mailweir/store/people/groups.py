@@ -1,4 +1,4 @@
-"""Addresses of the firm's groups and lists, such as sales@: what comes from them was written by somebody else.
+"""Addresses of the firm's groups and lists, such as sales@: mail from them was written by somebody else.
 
 Called by the command line and the page.
 """
@@ -25,7 +25,7 @@ class Group:
 
 
 def add(database: Database, deployment: Deployment, address: str, now: datetime) -> Group:
-    """Takes an address for a group's. BadInput where it can't be, or is a user's, contact's or group's already."""
+    """Registers an address as a group's. BadInput if it is invalid, or is already a user's, contact's or group's."""
     address = checks.clean_address(address)
     with database.bound(), database.transaction():
         address_checks.refuse_captured(database, address)
@@ -36,7 +36,7 @@ def add(database: Database, deployment: Deployment, address: str, now: datetime)
 
 
 def remove(database: Database, deployment: Deployment, address: str) -> Group:
-    """Takes it for nobody's from now on. NotFound."""
+    """Removes the group's address. NotFound."""
     address = checks.clean_address(address)
     key = deployment.folding.key(address)
     with database.bound(), database.transaction():

@@ -1,4 +1,4 @@
-"""The keys that addresses are matched by, made anew where a deployment changes how it folds addresses.
+"""Recomputes the matching keys of addresses when a deployment changes its folding.
 
 Called by `deployments`, within its transaction.
 """
@@ -12,7 +12,7 @@ from mailweir.sentence import said
 from mailweir.store.database.connection import Database
 
 _BATCH_ROWS = 5_000
-# Folding changes no other address; a deployment may have millions
+# Folding changes no other addresses; a deployment may have millions.
 _COULD_FOLD = "(address LIKE '%+%' OR address LIKE '%@gmail.com' OR address LIKE '%@googlemail.com')"
 _OF_CONTACTS = (
     (
@@ -29,9 +29,8 @@ _OF_CONTACTS = (
 
 
 def rewrite(database: Database, deployment_id: int, folding: Folding) -> None:
-    """Gives each address of a deployment its key. BadInput where two users' or groups' addresses become
-    one."""
-    # out of the way first: two users' keys may change places
+    """Gives each address of a deployment its key. BadInput if two users' or groups' addresses become one."""
+    # Temporary values first: two users' keys may be swapped.
     database.execute(
         f"UPDATE user_addresses SET match_key = '=' || address WHERE deployment_id = ? AND {_COULD_FOLD}",
         (deployment_id,),
@@ -86,7 +85,7 @@ def _rewrite_groups(
 
 
 def _rewrite_contacts(database: Database, deployment_id: int, folding: Folding) -> None:
-    """Contacts' addresses, and those that were taken off them."""
+    """Contacts' addresses, and those that were removed from them."""
     for select, update in _OF_CONTACTS:
         done = 0
         while rows := database.execute(select, (deployment_id, done)).fetchall():
@@ -96,11 +95,11 @@ def _rewrite_contacts(database: Database, deployment_id: int, folding: Folding) 
 
 
 def _rewrite_rules(database: Database, deployment_id: int, folding: Folding) -> None:
-    """Never-log rules. Of several that become one the first stays."""
+    """Never-log rules. Of several that become equal the first stays."""
     rules = database.execute(
         "SELECT id, user_id, pattern FROM never_log_rules WHERE deployment_id = ? ORDER BY id", (deployment_id,)
     ).fetchall()
-    # out of the way first, as above
+    # Temporary values first, as above.
     database.execute("UPDATE never_log_rules SET match_key = '=' || pattern WHERE deployment_id = ?", (deployment_id,))
     seen: set[tuple[int | None, str]] = set()
     for row_id, user_id, pattern in rules:

@@ -1,6 +1,6 @@
-"""A page of a list that is ordered by name: the rows beside one that was shown, there and back. Never writes.
+"""A page of a list that is ordered by name: the rows after or before a shown one. Never writes.
 
-The index of names gives them, so nothing is counted, sorted or skipped. Called by `contact_lists` and `company_lists`.
+Uses the index of names, so nothing is counted, sorted or skipped. Called by `contact_lists` and `company_lists`.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ MAX_LIMIT = 200
 
 
 class Place(NamedTuple):
-    """Where in the list: the name in small letters, as the database makes them, and the id."""
+    """A place in the list: the name in lower case, as the database makes it, and the id."""
 
     name: str
     id: int
@@ -23,7 +23,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamePage:
-    """rows: by name. after, before: the ids to ask for next, None where there is nothing there."""
+    """rows: by name. after, before: the ids for the next requests, None if there are no more."""
 
     rows: list[Row]
     after: int | None = None
@@ -40,14 +40,14 @@ def read(
     is_back: bool,
     limit: int,
 ) -> NamePage:
-    """A page of `begin`, the beginning of a SELECT with rows `c`, of which the condition holds. beside: the row that was shown
-    last, or with is_back the one that was shown first. limit: 1 to MAX_LIMIT, else ValueError. DatabaseUnavailable."""
+    """A page of `begin`, the beginning of a SELECT with rows `c` that fulfil the condition. beside: the last shown row, or with
+    is_back the first shown one. limit: 1 to MAX_LIMIT, else ValueError. DatabaseUnavailable."""
     if not 1 <= limit <= MAX_LIMIT:
         raise ValueError(f"a page has 1 to {MAX_LIMIT} rows")
     order, beyond = ("DESC", "<") if is_back else ("ASC", ">")
     place, of_place = "", []
     if beside is not None:
-        # the first one bounds the walk through the index on either database
+        # The first condition limits the index scan on both databases.
         place = f" AND LOWER(c.name) {beyond}= ? AND (LOWER(c.name), c.id) {beyond} (?, ?)"
         of_place = [beside.name, *beside]
     sql = f"{begin} WHERE {condition}{place} ORDER BY LOWER(c.name) {order}, c.id {order} LIMIT ?"
@@ -62,5 +62,5 @@ def read(
 
 
 def within(number: int) -> int:
-    """As far as the databases have numbers."""
+    """Clamps the number to the databases' range."""
     return min(max(number, 0), 2**63 - 1)

@@ -1,6 +1,6 @@
 """Never-log rules: the addresses and domains whose mail isn't recorded, of a deployment and of its users.
 
-A rule counts at the next message. One that is taken off is kept as a removal, by which the sync searches for what it hid.
+A rule counts at the next message. A removed rule is kept as a removal, by which the sync searches for the mail that it hid.
 Called by the command line.
 """
 
@@ -20,8 +20,8 @@ from mailweir.store.people.deployments import Deployment
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule. pattern: an address in normal form, or `@` and a domain, with which its subdomains are meant. user: the username of
-    whose it is, or None where it holds for the deployment. created_at: UTC."""
+    """A rule. pattern: an address in normal form, or `@` and a domain, which includes its subdomains. user: its owner's username,
+    or None if it holds for the deployment. created_at: UTC."""
 
     id: int
     deployment: str
@@ -31,7 +31,7 @@ class Rule:
 
 
 def add(database: Database, deployment: Deployment, pattern: str, username: str | None, now: datetime) -> Rule:
-    """Makes a rule; the one that is there already where it is. BadInput for the pattern, NotFound for the user."""
+    """Makes a rule, or returns the existing one. BadInput for the pattern, NotFound for the user."""
     pattern = _cleaned(deployment, pattern)
     key = never_log.match_key(pattern, deployment.folding)
     with database.bound(), database.transaction():
@@ -45,7 +45,7 @@ def add(database: Database, deployment: Deployment, pattern: str, username: str 
 
 
 def remove(database: Database, deployment: Deployment, pattern: str, username: str | None, now: datetime) -> Rule:
-    """Takes a rule off, and notes that for the sync. BadInput, NotFound."""
+    """Removes a rule, and records the removal for the sync. BadInput, NotFound."""
     pattern = _cleaned(deployment, pattern)
     key = never_log.match_key(pattern, deployment.folding)
     with database.bound(), database.transaction():
@@ -68,7 +68,7 @@ def remove(database: Database, deployment: Deployment, pattern: str, username: s
 
 
 def list_all(database: Database, deployment: Deployment, username: str | None = None) -> list[Rule]:
-    """A deployment's rules, those for all first; of one user where one is named: then that one's alone. NotFound."""
+    """A deployment's rules, those for all first; if a user is named, that user's alone. NotFound."""
     if username is None:
         return _select(database, deployment, "ORDER BY COALESCE(u.username, ''), r.pattern")
     user_id = staff.present(database, deployment, username).id

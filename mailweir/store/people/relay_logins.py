@@ -1,8 +1,8 @@
-"""Logins of the relay: whose they are, what they own, and what they sent within the hour.
+"""Logins of the relay: their owners, their addresses, and their use within the hour.
 
-A login is a user's capture address, and counts while it is connected, not suspended, and its user is there. Only the hash of its
-password is known. Called by the command line, by `mailweir-auth` (who may log in), by the look-ups (who owns a
-sender) and by the filter.
+A login is a user's capture address, and counts while it is connected, not suspended, and its user isn't removed. Only the hash of
+its password is stored. Called by the command line, by `mailweir-auth` (who may log in), by the look-ups (who owns a sender) and
+by the filter.
 """
 
 from collections.abc import Iterable
@@ -46,14 +46,14 @@ class RelayLogin:
 
 
 class Proof(NamedTuple):
-    """A login as it is spelled here, and the hash of its password."""
+    """A login in our spelling, and the hash of its password."""
 
     login: str
     password_hash: str
 
 
 class Holder(NamedTuple):
-    """Who stands behind a login."""
+    """The owner of a login."""
 
     id: int
     user: UserRef
@@ -62,7 +62,7 @@ class Holder(NamedTuple):
 
 
 class Use(NamedTuple):
-    """What a login sent within an hour; refused: messages over its limit."""
+    """A login's use within an hour; refused: messages over its limit."""
 
     messages: int = 0
     recipients: int = 0
@@ -70,7 +70,7 @@ class Use(NamedTuple):
 
 
 class UseRow(NamedTuple):
-    """What one message adds to the use of its hour. sent_at: when it was sent. suspend: why the login is let in no more, or
+    """One message's contribution to the use of its hour. sent_at: when it was sent. suspend: why the login gets suspended, or
     None."""
 
     login_id: int
@@ -82,12 +82,12 @@ class UseRow(NamedTuple):
 
 
 def _hour_of(moment: datetime) -> str:
-    """The hour that is counted under, UTC: `2026-11-24T03Z`."""
+    """The hour of a count, UTC: `2026-11-24T03Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%HZ")
 
 
 def connect(database: Database, deployment: Deployment, username: str, password_hash: str, now: datetime) -> RelayLogin:
-    """Makes a user's login. NotFound for the user, BadInput where there is one already."""
+    """Makes a user's login. NotFound for the user, BadInput if there is already one."""
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
         if _connected(database, user):
@@ -104,13 +104,13 @@ def connect(database: Database, deployment: Deployment, username: str, password_
 
 
 def rotate(database: Database, deployment: Deployment, username: str, password_hash: str, now: datetime) -> RelayLogin:
-    """Replaces the password, and lifts a suspension: whoever had the old one has nothing any more. NotFound."""
+    """Replaces the password, and lifts a suspension: the old password no longer works. NotFound."""
     with database.bound(), database.transaction():
         login_id = _known(database, deployment, username)["id"]
         models.RelayLogin.update(
             password_hash=password_hash, rotated_at=rfc3339(now), suspended_at=None, suspended_reason=None
         ).where(models.RelayLogin.id == login_id).execute()
-        # else the first message would be counted as over the limit, and suspend it again
+        # Otherwise the first message would count as over the limit, and suspend it again.
         uses = models.RelayUse
         uses.delete().where(uses.login == login_id, uses.hour == _hour_of(now)).execute()
         return _made_of(deployment, _known(database, deployment, username))
@@ -126,7 +126,7 @@ def disconnect(database: Database, deployment: Deployment, username: str, now: d
 
 
 def list_all(database: Database, deployment: Deployment, now: datetime) -> list[RelayLogin]:
-    """The deployment's connected logins, by username, with what they sent within this hour."""
+    """The deployment's connected logins, by username, with their use within this hour."""
     found = database.execute(
         f"SELECT {_LOGIN_COLUMNS}, COALESCE(s.messages, 0) AS messages, COALESCE(s.recipients, 0) AS recipients,"
         " COALESCE(s.refused, 0) AS refused FROM relay_logins l JOIN users u ON u.id = l.user_id AND u.removed_at IS NULL"
@@ -138,7 +138,7 @@ def list_all(database: Database, deployment: Deployment, now: datetime) -> list[
 
 
 def proof(database: Database, login: str) -> Proof | None:
-    """What to prove a password by; None where the login is unknown, disconnected or suspended, or its user removed."""
+    """The data to check a password; None if the login is unknown, disconnected or suspended, or its user removed."""
     found = _find(database.execute, "l.password_hash, u.username, d.domain, l.suspended_at", login)
     if found is None or found["suspended_at"] is not None:
         return None
@@ -146,11 +146,11 @@ def proof(database: Database, login: str) -> Proof | None:
 
 
 def owners(database: Database, sender: str) -> list[str]:
-    """The logins that may send as this address, as Postfix gives it."""
+    """The logins that may send as this address, in Postfix's spelling."""
     normal = address.normalise_path(sender)
     if not normal:
         return []
-    # an address has one key in each deployment, by that one's choice
+    # An address has one key in each deployment, depending on that one's folding.
     keys = {Folding(plus, dots).key(normal) for plus in (False, True) for dots in (False, True)}
     found = database.execute(
         "SELECT u.username, d.domain, a.match_key, d.plus_addresses, d.gmail_dots FROM user_addresses a"
@@ -167,15 +167,14 @@ def owners(database: Database, sender: str) -> list[str]:
 
 
 def holder(database: Database, login: str) -> Holder | None:
-    """Who stands behind a connected login; within `Database.reading`."""
+    """The owner of a connected login; within `Database.reading`."""
     found = _find(database.fast_execute(), _HOLDER_COLUMNS, login)
     return _holder(found) if found else None
 
 
 def sender_of(database: Database, queue_id: str) -> Holder | None:
-    """Who sent, by the relay, the message that had this queue id, connected still or not; None where it wasn't relayed, or the
-    user is removed. Within `Database.reading`.
-    """
+    """The sender, by the relay, of the message with this queue id, still connected or not; None if it wasn't relayed, or the user
+    is removed. Within `Database.reading`."""
     found = database.fast_execute()(
         f"SELECT {_HOLDER_COLUMNS} FROM decisions c JOIN relay_logins l ON l.id = c.relay_login_id"
         " JOIN users u ON u.id = l.user_id AND u.removed_at IS NULL JOIN deployments d ON d.id = l.deployment_id"
@@ -206,7 +205,7 @@ def _holder(row: rows.Row) -> Holder:
 
 
 def use(database: Database, login_id: int, now: datetime) -> Use:
-    """What a login sent within this hour, by way of all hosts; within `Database.reading`."""
+    """A login's use within this hour, on all hosts; within `Database.reading`."""
     sql = "SELECT messages, recipients, refused FROM relay_uses WHERE login_id = ? AND hour = ?"
     row = database.fast_execute()(sql, (login_id, _hour_of(now))).fetchone()
     return Use(*row) if row else Use()
@@ -225,7 +224,7 @@ def put_uses(database: Database, uses: Iterable[UseRow], now: datetime) -> None:
                 "UPDATE relay_logins SET suspended_at = ?, suspended_reason = ? WHERE id = ? AND suspended_at IS NULL",
                 (rfc3339(now), one.suspend, one.login_id),
             )
-    for key in sorted(sums):  # in one order everywhere: hosts would else wait for each other
+    for key in sorted(sums):  # the same order everywhere: hosts would otherwise wait for each other
         execute(
             "INSERT INTO relay_uses (login_id, hour, messages, recipients, refused) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (login_id, hour) DO UPDATE SET messages = relay_uses.messages + excluded.messages,"
@@ -235,7 +234,7 @@ def put_uses(database: Database, uses: Iterable[UseRow], now: datetime) -> None:
 
 
 def prune_uses(database: Database, now: datetime, days: int) -> None:
-    """Forgets the counts of hours that are longer ago: only this hour's are asked for."""
+    """Deletes the counts of past hours: only this hour's are used."""
     try:
         before = _hour_of(now - timedelta(days=days))
     except OverflowError:

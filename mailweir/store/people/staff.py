@@ -1,4 +1,4 @@
-"""A user by the username that a person typed, for everything that hangs on a user: addresses, logins, mailboxes.
+"""Finds a user by a typed username, for everything that belongs to a user: addresses, logins, mailboxes.
 
 Called by `users`, `relay_logins` and `gmail_mailboxes`.
 """
@@ -14,7 +14,7 @@ from mailweir.store.people.deployments import Deployment
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A user who is there. mailbox: the main one's address."""
+    """A user who isn't removed. mailbox: the main one's address."""
 
     id: int
     username: str

@@ -1,7 +1,7 @@
 """Users: the firm's staff, their main mailboxes and further own addresses.
 
-A removed user keeps the row, for the record names it; addresses and username are free again. Called by the command line and
-the page.
+A removed user keeps the row, because the record refers to it; addresses and username are free again. Called by the command line
+and the page.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ from mailweir.visibility import Visibility
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A member of the staff. addresses: the own ones, the main mailbox first. visibility: what mail on the user's record gets as
-    it is recorded. created_at: UTC."""
+    """A member of the staff. addresses: the own ones, the main mailbox first. visibility: the default for new mail on the user's
+    record. created_at: UTC."""
 
     id: int
     deployment: str
@@ -37,7 +37,7 @@ class User:
 
 
 def add(database: Database, deployment: Deployment, username: str, mailbox: str, name: str, now: datetime) -> User:
-    """Makes a user; an empty name is none. BadInput where something can't be or is taken."""
+    """Makes a user; an empty name means none. BadInput if a value is invalid or taken."""
     username = checks.clean_username(username)
     mailbox = checks.clean_address(mailbox)
     name = checks.clean_name(name, said("user's")) if name else ""
@@ -61,9 +61,9 @@ def add(database: Database, deployment: Deployment, username: str, mailbox: str,
 def change(
     database: Database, deployment: Deployment, username: str, *, name: str | None = None, mailbox: str | None = None
 ) -> User:
-    """Gives a user another name or another main mailbox; None leaves it, and an empty name is none.
+    """Gives a user another name or another main mailbox; None leaves it unchanged, and an empty name means none.
 
-    The earlier mailbox stays a further own address: mail from it is the user's as before. A confirmation is redirected to the new
+    The earlier mailbox stays a further own address: mail from it is still the user's. A confirmation is redirected to the new
     one. NotFound for the user, BadInput for name and address.
     """
     given: dict[str, str] = {}
@@ -93,7 +93,7 @@ def add_address(database: Database, deployment: Deployment, username: str, addre
 
 
 def remove_address(database: Database, deployment: Deployment, username: str, address: str) -> User:
-    """Takes a further own address off a user; the main mailbox stays. NotFound; BadInput, also where its Gmail is read for the
+    """Removes a further own address from a user; the main mailbox stays. NotFound; BadInput, also if its Gmail is read for the
     user."""
     address = checks.clean_address(address)
     with database.bound(), database.transaction():
@@ -121,7 +121,7 @@ def remove_address(database: Database, deployment: Deployment, username: str, ad
 
 
 def set_visibility(database: Database, deployment: Deployment, username: str, visibility: Visibility) -> User:
-    """What mail on the user's record gets as it is recorded, from the next message on. NotFound."""
+    """Sets the visibility of mail on the user's record, from the next message on. NotFound."""
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
         models.User.update(visibility=str(visibility)).where(models.User.id == user.id).execute()
@@ -130,7 +130,7 @@ def set_visibility(database: Database, deployment: Deployment, username: str, vi
 
 
 def list_all(database: Database, deployment: Deployment) -> list[User]:
-    """The deployment's users, by username; without the removed ones."""
+    """The deployment's users, by username; without removed ones."""
     return _select(database, deployment)
 
 
@@ -140,8 +140,7 @@ def find(database: Database, deployment: Deployment, username: str) -> User:
 
 
 def remove(database: Database, deployment: Deployment, username: str, now: datetime) -> User:
-    """Removes a user, with the connection of the user's Gmail and what the user may do on the page, and answers with what was
-    removed. NotFound."""
+    """Removes a user, with the user's Gmail connection and roles on the page, and returns the user. NotFound."""
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
         removed = _one(database, deployment, user.id)
@@ -169,7 +168,7 @@ def _one(database: Database, deployment: Deployment, user_id: int) -> User:
 
 
 def _select(database: Database, deployment: Deployment, which: str = "", values: tuple[int, ...] = ()) -> list[User]:
-    """Two statements, for however many users."""
+    """Two statements, for any number of users."""
     source = f"WHERE u.deployment_id = ? AND u.removed_at IS NULL {which}"
     own: dict[int, list[str]] = {}
     sql = f"SELECT a.user_id, a.address FROM user_addresses a JOIN users u ON u.id = a.user_id {source} ORDER BY a.id"

@@ -1,1 +1,1 @@
-"""The record: decisions, activities, to-dos, raw messages and their verdicts, as they are written and read."""
+"""The record: decisions, activities, to-dos, raw messages and their verdicts, written and read."""

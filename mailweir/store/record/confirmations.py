@@ -1,4 +1,4 @@
-"""Forwarding confirmations: what was redirected to whom, how often, and what came back.
+"""Forwarding confirmations: each redirection with its recipient, the counts, and bounces.
 
 Written within the caller's transaction, so that neither two workers nor a retry redirect more often than allowed. Called by
 `recording`.
@@ -26,7 +26,7 @@ class ConfirmationWriter:
         token: str,
         now: datetime,
     ) -> tuple[int, int, str]:
-        """A user's forwarding confirmation: its row, how often it was redirected, and its token."""
+        """A user's forwarding confirmation: its row, its number of redirections, and its token."""
         row: tuple[int, int, str] = self._execute(
             "INSERT INTO forwarding_confirmations (deployment_id, user_id, message_id, requester, link, token, seen_at,"
             " redirects) VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
@@ -36,7 +36,7 @@ class ConfirmationWriter:
         return row
 
     def count_redirected_others(self, user_id: int, since: datetime, confirmation_id: int) -> int:
-        """How many confirmations beside this one went to a user since then."""
+        """The number of other confirmations that went to a user since then."""
         (count,) = self._execute(
             "SELECT COUNT(*) FROM forwarding_confirmations WHERE user_id = ? AND redirected_at > ? AND id <> ?",
             (user_id, rfc3339(since), confirmation_id),
@@ -44,14 +44,14 @@ class ConfirmationWriter:
         return int(count)
 
     def count_redirect(self, confirmation_id: int, now: datetime) -> None:
-        """Notes that it is redirected once more."""
+        """Counts one more redirection."""
         self._execute(
             "UPDATE forwarding_confirmations SET redirects = redirects + 1, redirected_at = ? WHERE id = ?",
             (rfc3339(now), confirmation_id),
         )
 
     def mark_bounced(self, deployment_id: int, token: str, now: datetime) -> None:
-        """Notes that a redirected confirmation came back undelivered."""
+        """Records that a redirected confirmation bounced."""
         self._execute(
             "UPDATE forwarding_confirmations SET bounced_at = ? WHERE deployment_id = ? AND token = ? AND bounced_at IS NULL",
             (rfc3339(now), deployment_id, token),

@@ -1,5 +1,5 @@
-"""An activity's conversation: what belongs to its thread, as somebody may see it. Never writes. Called by the command line and
-the page."""
+"""An activity's conversation: the mails of its thread that a reader may see. Never writes. Called by the command line and the
+page."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,18 +13,18 @@ from mailweir.store.record.visibility import Access
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """thread: its id, which goes on when others are merged into it; None where the activity isn't read yet, or the reader sees
-    its metadata alone. activities: the first sent first, the one that was asked for among them."""
+    """thread: its id, which survives when others are merged into it; None if the activity isn't read yet, or the reader sees its
+    metadata alone. activities: the first sent first, including the requested one."""
 
     thread: int | None
     activities: tuple[Activity, ...]
 
 
 def of(database: Database, deployment: Deployment, activity_id: int, reader: str | None = None) -> Conversation:
-    """The conversation of an activity. NotFound, also where the reader may not know of it.
+    """The conversation of an activity. NotFound, also if the reader may not know of it.
 
-    reader: a username; None is an operator, who sees all. With which other mail one belongs together tells what it is about: what
-    a reader sees the metadata of alone (law 13) is in no conversation.
+    reader: a username; None is an operator, who sees all. Which mails belong together reveals their subject matter: an activity
+    whose metadata alone the reader sees (law 13) is in no conversation.
     """
     asked = activities.find(database, activity_id, deployment)
     thread = threads.of(database, asked.id)
@@ -47,5 +47,5 @@ def _in_order(found: list[Activity]) -> tuple[Activity, ...]:
 
 
 def _sent(activity: Activity) -> tuple[datetime, int]:
-    """When it was sent, but no later than it was recorded: a mailbox's old mail comes late, and a Date may say anything."""
+    """The time of sending, but no later than its recording: a mailbox's old mail comes late, and a Date may contain anything."""
     return min(activity.sent_at or activity.recorded_at, activity.recorded_at), activity.id

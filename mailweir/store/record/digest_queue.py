@@ -1,8 +1,8 @@
-"""What the digest has still to do: a row for each version and stage, in two lanes. In plain SQL.
+"""The digest's pending work: a row for each version and stage, in two lanes. In plain SQL.
 
-Lane NEW has what just came, lane LATER what is tried again and what is done anew. On PostgreSQL, where several hosts may digest,
-a row that is taken is another's only once its lease is over; on SQLite the one digest remembers itself what it has in hand.
-Called by the digest, and by `mailweir digest`.
+Lane NEW has new mail, lane LATER has retries and repeated work. On PostgreSQL, where several hosts may digest, other hosts get a
+taken row only once its lease is over; on SQLite the one digest itself remembers the work in hand. Called by the digest, and by
+`mailweir digest`.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -16,14 +16,14 @@ from mailweir.store.database.moments import parse, rfc3339
 
 
 class Stage(StrEnum):
-    """What is to be done with a version."""
+    """The work to be done on a version."""
 
     VERDICT = "verdict"
     READING = "reading"
 
 
 class Lane(IntEnum):
-    """Who waits for whom: neither for the other."""
+    """Independent lanes: neither waits for the other."""
 
     NEW = 0
     LATER = 1
@@ -31,7 +31,7 @@ class Lane(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One thing to do. attempts: tries that DNS had no answer for. deaths: children that it ended."""
+    """One item of work. attempts: tries without an answer from DNS. deaths: children that it ended."""
 
     raw_id: int
     stage: Stage
@@ -42,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """What a child needs to know of a version. author: the activity's, in normal form. via: see RawRow.author_via.
+    """The facts about a version that a child needs. author: the activity's, in normal form. via: see RawRow.author_via.
     recorded_at: UTC."""
 
     activity_id: int
@@ -55,7 +55,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """How much waits in a stage. ended: of these, what ended a child before."""
+    """The number of waiting items in a stage. ended: those that ended a child before."""
 
     stage: Stage
     new: int
@@ -73,7 +73,7 @@ def take(
     until: datetime,
     without: Collection[int] = (),
 ) -> list[Entry]:
-    """What is due, at most so much, the first first. until: the lease's end. without: raw ids that are in hand already."""
+    """The due items, at most this many, in order. until: the lease's end. without: raw ids that are in hand already."""
     if database.is_sqlite:
         found = _due(database, stage, lane, limit + len(without), now)
     else:
@@ -109,7 +109,7 @@ def _leased(
     )
     lease = "UPDATE digest_queue SET next_try_at = ? WHERE lane = ? AND stage = ? AND raw_id IN ({})"
     key = (int(lane), stage.value)
-    # nothing is to be locked where nothing is due
+    # If nothing is due, no lock is needed.
     if database.execute(sql.partition(" FOR UPDATE")[0], (*key, rfc3339(now), 1)).fetchone() is None:
         return []
     with database.transaction(alone=False):
@@ -119,7 +119,7 @@ def _leased(
 
 
 def release(database: Database, entries: Iterable[Entry]) -> None:
-    """Gives back what was taken and isn't done, on PostgreSQL; on SQLite nobody else takes it."""
+    """Gives back unfinished items, on PostgreSQL; on SQLite nobody else takes them."""
     if database.is_sqlite:
         return
     for one in entries:
@@ -130,7 +130,7 @@ def release(database: Database, entries: Iterable[Entry]) -> None:
 
 
 def version(database: Database, raw_id: int) -> Version | None:
-    """The version that an entry is about; None where it is off the record."""
+    """The version of an entry; None if it is off the record."""
     found = database.execute(
         "SELECT r.activity_id, a.author, r.author_via, r.size_bytes, r.recorded_at, r.content_zstd"
         " FROM raw_messages r JOIN activities a ON a.id = r.activity_id WHERE r.id = ?",
@@ -150,7 +150,7 @@ def version(database: Database, raw_id: int) -> Version | None:
 
 
 def small_versions(database: Database, raw_ids: Collection[int], max_bytes: int) -> dict[int, Version]:
-    """The versions, by id, that are on the record and whose mail has at most so many bytes; many at a time."""
+    """The versions, by id, that are on the record and whose mail has at most this many bytes; many at a time."""
     sql = (
         "SELECT r.id, r.activity_id, a.author, r.author_via, r.size_bytes, r.recorded_at, r.content_zstd"
         " FROM raw_messages r JOIN activities a ON a.id = r.activity_id WHERE r.size_bytes <= ? AND r.id IN ({})"
@@ -171,13 +171,13 @@ def small_versions(database: Database, raw_ids: Collection[int], max_bytes: int)
 
 
 def done(database: Database, stage: Stage, *raw_ids: int) -> None:
-    """Takes them off, whatever lane they are in; in the caller's transaction."""
+    """Removes them, in both lanes; in the caller's transaction."""
     sql = "DELETE FROM digest_queue WHERE lane IN (0, 1) AND stage = ? AND raw_id IN ({})"
     batches.change(database, sql, (stage.value,), raw_ids)
 
 
 def postpone(database: Database, entry: Entry, until: datetime) -> None:
-    """Has it tried again, with the counts that the entry has; in the caller's transaction. Nothing where it was taken off."""
+    """Schedules a retry, with the entry's counts; in the caller's transaction. Does nothing if it was removed."""
     key = (entry.stage.value, entry.raw_id)
     here = "SELECT 1 FROM digest_queue WHERE lane IN (0, 1) AND stage = ? AND raw_id = ?"
     if database.execute(here, key).fetchone() is None:
@@ -187,7 +187,7 @@ def postpone(database: Database, entry: Entry, until: datetime) -> None:
 
 
 def put_later(database: Database, entry: Entry, until: datetime) -> None:
-    """Has it done in the later lane, from then on; in the caller's transaction, which holds its activity."""
+    """Schedules it in the later lane, from then on; in the caller's transaction, which holds its activity."""
     ending = (
         "ON CONFLICT (lane, stage, raw_id) DO UPDATE SET attempts = excluded.attempts, deaths = excluded.deaths,"
         " next_try_at = excluded.next_try_at"
@@ -198,9 +198,9 @@ def put_later(database: Database, entry: Entry, until: datetime) -> None:
 
 
 def again(database: Database, stage: Stage, raw_ids: Sequence[int]) -> None:
-    """Has these done anew at low priority; what waits already does so no longer than that. In the caller's transaction.
+    """Schedules these again at low priority; a waiting one doesn't wait longer because of that. In the caller's transaction.
 
-    What is off the record meanwhile is left out: its row is held against that until the transaction's end.
+    Versions removed from the record meanwhile are left out: the row is locked against that until the transaction's end.
     """
     lock = "" if database.is_sqlite else " FOR KEY SHARE"
     found = batches.among(database, f"SELECT id FROM raw_messages WHERE id IN ({{}}) ORDER BY id{lock}", (), raw_ids)
@@ -218,7 +218,7 @@ def again(database: Database, stage: Stage, raw_ids: Sequence[int]) -> None:
 
 
 def oldest_new(database: Database) -> datetime | None:
-    """When the mail came that is new and waits longest; None where none does. UTC."""
+    """When the oldest waiting new mail came; None if none waits. UTC."""
     sql = (
         "SELECT r.recorded_at FROM digest_queue q JOIN raw_messages r ON r.id = q.raw_id"
         " WHERE q.lane = 0 AND q.stage = ? ORDER BY q.raw_id LIMIT 1"
@@ -228,7 +228,7 @@ def oldest_new(database: Database) -> datetime | None:
 
 
 def count_without_dns(database: Database) -> int:
-    """How many wait for a verdict that DNS had no answer for."""
+    """The number of versions that wait for a verdict because DNS didn't answer."""
     sql = "SELECT COUNT(*) FROM digest_queue WHERE lane = 1 AND stage = 'verdict' AND attempts > 0"
     (count,) = database.execute(sql).fetchone()
     return int(count)
@@ -241,7 +241,7 @@ def versions(database: Database, activity_ids: Sequence[int]) -> list[int]:
 
 
 def waiting(database: Database) -> list[Waiting]:
-    """How much waits in each stage, what isn't due yet included."""
+    """The number of waiting items in each stage, including those that aren't due yet."""
     sql = (
         "SELECT stage, lane, COUNT(*) AS number, SUM(CASE WHEN deaths > 0 THEN 1 ELSE 0 END) AS ended FROM digest_queue"
         " GROUP BY stage, lane"

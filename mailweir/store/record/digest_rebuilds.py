@@ -1,7 +1,7 @@
-"""How far the digest is with doing the record anew: a cursor for each stage, from the newest version down. In plain SQL.
+"""The digest's progress in doing the record again: a cursor for each stage, from the newest version down. In plain SQL.
 
-A page is looked at, and what is to be done anew put into the queue at low priority, in a transaction of some milliseconds, for
-the filter waits for the write lock meanwhile. Safe to break off anywhere. Called by the digest, and by `mailweir digest`.
+A page of versions is checked, and the wanted ones are queued at low priority, in a transaction of some milliseconds, because the
+filter waits for the write lock meanwhile. Safe to interrupt anywhere. Called by the digest, and by `mailweir digest`.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from mailweir.store.record import digest_queue
 from mailweir.store.record.digest_queue import Stage
 
 PAGE_ROWS = 200
-# What of a page is to be done anew; an unproven author alone may come to be proven
+# The versions of a page to do again; only an unproven author may become proven.
 _WANTED = {
     (
         Stage.READING,
@@ -29,7 +29,7 @@ _WANTED = {
 
 
 class Which(StrEnum):
-    """What of the record: what an older reader read, or all of it."""
+    """The part of the record: versions read by an older reader, or all."""
 
     OLDER = "older"
     ALL = "all"
@@ -37,7 +37,7 @@ class Which(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuild:
-    """One that goes on. left: at most so many versions are still to be looked at. queued: so far."""
+    """A running rebuild. left: at most this many versions are still to be checked. queued: so far."""
 
     stage: Stage
     which: Which
@@ -46,9 +46,9 @@ class Rebuild:
 
 
 def begin(database: Database, stage: Stage, which: Which, now: datetime) -> None:
-    """Has the record done anew from its newest version on, in place of a rebuild that goes on; in the caller's transaction.
+    """Starts a rebuild at the newest version, in place of a running one; in the caller's transaction.
 
-    Of one that does all of it, all is still done: who asks for the rest doesn't take that back.
+    If the running one does all versions, the new one does too: a request for fewer doesn't cancel that.
     """
     deleted = "DELETE FROM digest_rebuilds WHERE stage = ? RETURNING which"
     if database.execute(deleted, (stage.value,)).fetchall() == [(Which.ALL.value,)]:
@@ -61,7 +61,7 @@ def begin(database: Database, stage: Stage, which: Which, now: datetime) -> None
 
 
 def going_on(database: Database) -> list[Rebuild]:
-    """Those that aren't done."""
+    """The unfinished rebuilds."""
     sql = "SELECT stage, which, below_raw_id, queued FROM digest_rebuilds ORDER BY stage"
     return [
         Rebuild(
@@ -72,7 +72,7 @@ def going_on(database: Database) -> list[Rebuild]:
 
 
 def step(database: Database, stage: Stage, page_rows: int = PAGE_ROWS) -> bool:
-    """Looks at the next page of a stage's rebuild; False where none goes on, or another host is at it."""
+    """Checks the next page of a stage's rebuild; False if none is running, or another host is doing it."""
     cursor = "SELECT which, below_raw_id FROM digest_rebuilds WHERE stage = ?"
     if database.execute(cursor, (stage.value,)).fetchone() is None:
         return False

@@ -1,10 +1,10 @@
-"""Erasing that erases: what was deleted leaves the database's files, too, and not its tables alone.
+"""Secure erasing: deleted content is removed from the database's files, too, and not only from its tables.
 
-SQLite overwrites what it deletes (`secure_delete`, on each of our connections). Two places are left. The words of the search
-index stay until the pieces of it that hold them are merged, which is done here in steps of some milliseconds, for the filter
-waits for the write lock meanwhile. And the write-ahead log keeps earlier pages until it is truncated. Backups that were made
-before are nobody's to reach. On PostgreSQL, VACUUM clears rows away; its server's own log and archives keep what they keep.
-What is pending is a row (`erasures`), so whoever comes next goes on after a kill. Called by `retraction` and `mailweir db prune`.
+SQLite overwrites deleted content (`secure_delete`, on each of our connections). Two places are left. The words of the search
+index stay until the pieces of it that contain them are merged, which is done here in steps of some milliseconds, because the
+filter waits for the write lock meanwhile. And the write-ahead log keeps earlier pages until it is truncated. Earlier backups are
+out of reach. On PostgreSQL, VACUUM removes dead rows; its server's own log and archives aren't changed. Pending work is a row
+(`erasures`), so the next process continues after a kill. Called by `retraction` and `mailweir db prune`.
 """
 
 import time
@@ -16,13 +16,13 @@ from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 from mailweir.store.record import search_index
 
-Progress = Callable[[int, int], None]  # what is done and what there is, in steps of its own
+Progress = Callable[[int, int], None]  # done and total, in steps of its own
 
 _STEP_SECONDS = 0.02
-_FIRST_PAGES, _FEWEST_PAGES, _MOST_PAGES = 64, 8, 1_000  # of the index, in a step
-_PAUSE_SECONDS = 0.01  # between two steps, for others that wait for the write lock
+_FIRST_PAGES, _FEWEST_PAGES, _MOST_PAGES = 64, 8, 1_000  # of the index, per step
+_PAUSE_SECONDS = 0.01  # between two steps, for other writers
 _TRUNCATE_TRIES, _TRUNCATE_MILLISECONDS, _TRUNCATE_PAUSE_SECONDS = 40, 50, 0.05
-# The tables of what a mail says, by which id, with the columns that say it
+# The tables with content of a mail: the id column, and the columns with content.
 _SAYING: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("activities", "id", ("author", "subject", "message_id"), ()),
     ("raw_messages", "id", ("subject",), ("content_zstd",)),
@@ -42,13 +42,13 @@ _CLEARED = (
 
 
 def forget_words(database: Database, activity_id: int) -> None:
-    """Within the transaction that deletes an activity, before anything of it goes: what it says is overwritten, its versions
-    leave the search index, and it is noted that something is to be erased."""
+    """Within the transaction that deletes an activity, before any of its rows is deleted: its content is overwritten, its
+    versions are removed from the search index, and the pending erasure is recorded."""
     sql = "SELECT id FROM raw_messages WHERE activity_id = ?"
     raw_ids = [raw_id for (raw_id,) in database.execute(sql, (activity_id,)).fetchall()]
     if database.is_sqlite:
-        # Where deleting joins two pages, SQLite leaves copies of moved rows behind, which secure_delete doesn't reach: of 3,000
-        # mails, one could be read. So rows say nothing any more before they can be moved. Of equal length, they stay in place.
+        # If deleting joins two pages, SQLite leaves copies of moved rows behind, which secure_delete doesn't reach: of 3,000
+        # mails, one could be read. So rows are blanked before they can be moved. With equal length, they stay in place.
         for table, key, texts, blobs in _SAYING:
             ids = [activity_id] if table == "activities" else raw_ids
             batches.change(database, _overwriting(table, key, texts, blobs), (), ids)
@@ -65,7 +65,7 @@ def _overwriting(table: str, key: str, texts: tuple[str, ...], blobs: tuple[str,
 
 
 def note(database: Database) -> None:
-    """Within the transaction that deletes: something is to be erased."""
+    """Within the transaction that deletes: records a pending erasure."""
     database.execute(
         "INSERT INTO erasures (id, deletions, merging) VALUES (1, 1, NULL)"
         " ON CONFLICT (id) DO UPDATE SET deletions = erasures.deletions + 1"
@@ -73,14 +73,13 @@ def note(database: Database) -> None:
 
 
 def is_pending(database: Database) -> bool:
-    """Is something deleted still in the database's files?"""
+    """Is deleted content still in the database's files?"""
     return database.execute("SELECT 1 FROM erasures WHERE id = 1").fetchone() is not None
 
 
 def finish(database: Database, progress: Progress = lambda done, total: None) -> bool:
-    """Erases what is pending, in transactions of some milliseconds; is nothing left? False: somebody still reads what was there
-    before (a backup that is being made); to be tried again. What is deleted meanwhile is erased as well. Errors:
-    DatabaseUnavailable."""
+    """Erases pending content, in transactions of some milliseconds; returns whether nothing is left. False: a reader still uses
+    the old data (a running backup); try again. Content deleted meanwhile is erased as well. Errors: DatabaseUnavailable."""
     while is_pending(database):
         if database.is_sqlite:
             _merge(database, progress)
@@ -93,7 +92,8 @@ def finish(database: Database, progress: Progress = lambda done, total: None) ->
 
 
 def truncate_log(database: Database) -> bool:
-    """Empties SQLite's write-ahead log, which holds pages as they were before; is it empty? Nobody is kept waiting for long."""
+    """Empties SQLite's write-ahead log, which contains earlier versions of pages; is it empty? Nobody is kept waiting for
+    long."""
     if not database.is_sqlite:
         return True
     (patience,) = database.execute("PRAGMA busy_timeout").fetchone()
@@ -111,9 +111,9 @@ def truncate_log(database: Database) -> bool:
 
 
 def _merge(database: Database, progress: Progress) -> None:
-    """Merges all pieces of the index that there are into one, which has none of the deleted words.
+    """Merges all pieces of the index into one without the deleted words.
 
-    FTS5 keeps how far it is. Where that was begun before the last deletion, it is begun anew once it is through.
+    FTS5 stores its progress. If that was begun before the last deletion, it is begun again after it ends.
     """
     (total,) = database.execute("SELECT COUNT(*) FROM search_words_idx").fetchone()
     pages, done = _FIRST_PAGES, 0
@@ -121,7 +121,7 @@ def _merge(database: Database, progress: Progress) -> None:
         (merging,) = database.execute("SELECT merging FROM erasures WHERE id = 1").fetchone()
         if merging is None:
             database.execute("UPDATE erasures SET merging = deletions WHERE id = 1")
-            _step(database, -pages)  # a negative number: of all pieces, instead of those that are due
+            _step(database, -pages)  # a negative number: of all pieces, instead of the due ones
     while True:
         begun = time.monotonic()
         with database.transaction():
@@ -136,7 +136,7 @@ def _merge(database: Database, progress: Progress) -> None:
 
 
 def _step(database: Database, pages: int) -> bool:
-    """Merges about so many pages; was there something to merge? See FTS5's documentation, 'merge'."""
+    """Merges about this many pages; was there something to merge? See FTS5's documentation, 'merge'."""
     connection: Any = database.peewee.connection()
     before = connection.total_changes
     database.execute("INSERT INTO search_words (search_words, rank) VALUES ('merge', ?)", (pages,))
@@ -144,7 +144,7 @@ def _step(database: Database, pages: int) -> bool:
 
 
 def _settle(database: Database) -> None:
-    """Nothing is pending any more, or else what was deleted meanwhile."""
+    """Nothing is pending any more, except content deleted meanwhile."""
     with database.transaction():
         if database.is_sqlite:
             database.execute("DELETE FROM erasures WHERE id = 1 AND deletions = merging")
@@ -154,20 +154,20 @@ def _settle(database: Database) -> None:
 
 
 def _vacuum(database: Database) -> bool:
-    """Has PostgreSQL clear deleted rows away; did it?"""
+    """Makes PostgreSQL remove dead rows; did it?"""
     with database.transaction():
         database.execute("UPDATE erasures SET merging = deletions WHERE id = 1")
     return vacuum(database, *_CLEARED)
 
 
 def vacuum(database: Database, *tables: str) -> bool:
-    """Has PostgreSQL clear away what was deleted from these tables; did it?"""
+    """Makes PostgreSQL remove the dead rows of these tables; did it?"""
     (patience,) = database.execute("SELECT current_setting('statement_timeout')").fetchone()
     database.execute("SELECT set_config('statement_timeout', '0', false)")
     try:
         for table in tables:
             database.execute(f"VACUUM {table}")
-    except DatabaseUnavailable:  # somebody else is at it, and holds it
+    except DatabaseUnavailable:  # another process is vacuuming, and holds the lock
         return False
     finally:
         database.execute("SELECT set_config('statement_timeout', ?, false)", (patience,))

@@ -1,6 +1,5 @@
-"""Whose files are, where a program of the version before wrote them: it goes on beside this one while hosts are upgraded, and
-leaves `attachments.deployment_id` empty (migration 0033). Called by the digest as it starts.
-"""
+"""Sets the deployments of files that the previous program version wrote: it runs beside this one while hosts are upgraded, and
+leaves `attachments.deployment_id` empty (migration 0033). Called by the digest as it starts."""
 
 from mailweir.store.database.connection import Database
 
@@ -17,7 +16,7 @@ _FILL = (
 
 
 def fill(database: Database) -> None:
-    """Says whose they are, a page of files in a transaction. DatabaseUnavailable."""
+    """Sets them, a page of files in a transaction. DatabaseUnavailable."""
     after = 0
     while (last := database.execute(_NEXT, (after, _PAGE)).fetchone()[0]) is not None:
         with database.transaction(alone=False):

@@ -1,4 +1,4 @@
-"""How far a new deployment is, from nothing to its first captured mail. Asks whether there is any row, and counts none.
+"""The progress of a new deployment from nothing to its first captured mail. Only checks whether rows exist, and counts none.
 
 Called by the page.
 """
@@ -11,7 +11,7 @@ from mailweir.store.people.deployments import Deployment
 
 @dataclass(frozen=True, slots=True)
 class FirstSteps:
-    """What is there already. has_account: somebody may sign in with an own record. is_forwarding: Gmail's confirmation of a
+    """The completed steps. has_account: somebody may sign in with an own record. is_forwarding: Gmail's confirmation of a
     forwarding was seen, or mail came. has_mail: a mail is on the record."""
 
     has_user: bool
@@ -24,7 +24,7 @@ class FirstSteps:
 
     @property
     def is_done(self) -> bool:
-        """All but what isn't needed by everybody."""
+        """Are all steps done that everybody needs?"""
         return self.has_user and self.has_contact and self.is_forwarding and self.has_mail
 
 

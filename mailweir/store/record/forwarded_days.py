@@ -1,7 +1,7 @@
 """The days on which users' mail was forwarded, captured or not: the first and the last time of each.
 
-Each is looked up in an index (migration 0031): what it costs goes by the users, days and hours that are asked about, and not by
-how much mail there is. Never writes. Called by `user_routes` and `overview`.
+Each is looked up in an index (migration 0031): the cost depends on the number of users, days and hours in the query, and not on
+the amount of mail. Never writes. Called by `user_routes` and `overview`.
 """
 
 import json
@@ -16,10 +16,10 @@ from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record.walking import by_the_index
 
-# From day to day; 'U' comes after the 'T' that stands between a day and its time
+# From day to day; 'U' sorts after the 'T' between a day and its time.
 _FORWARDED = "FROM sightings s WHERE s.route = 'forward' AND s.user_id ="
 _AFTER = "SUBSTR(first_at, 1, 10) || 'U'"
-# From hour to hour: by the hour the index has what was ignored
+# From hour to hour: the index has ignored mail by the hour.
 _IGNORED = "FROM decisions c WHERE c.deployment_id = ? AND c.outcome = 'ignored'"
 _HOUR = "SUBSTR(c.decided_at, 1, 13)"
 _OF_HOUR = f"c.decided_at {_IGNORED} AND {_HOUR} = hour AND c.recipients = ? AND c.decided_at >= ?"
@@ -31,7 +31,7 @@ _HOURS = (
     f" SELECT (SELECT {_OF_HOUR} ORDER BY c.decided_at LIMIT 1), (SELECT {_OF_HOUR} ORDER BY c.decided_at DESC LIMIT 1)"
     " FROM hours AS hours WHERE hour IS NOT NULL"
 )
-# Mail for several at once, which is rare; the first condition stands as its index has it
+# Mail for several at once, which is rare; the first condition is written exactly as in its index.
 _OF_SEVERAL = (
     f"SELECT c.decided_at, c.decided_at {_IGNORED} AND REPLACE(c.recipients, ',', '') <> c.recipients AND c.decided_at >= ?"
     " AND c.recipients LIKE ? ESCAPE '!'"
@@ -41,7 +41,7 @@ _OF_SEVERAL = (
 def captured(
     database: Database, deployment: Deployment, since: datetime, user_id: int | None = None
 ) -> dict[int, list[datetime]]:
-    """User id -> the times of what was captured. user_id: of this one alone; None: of all, removed users among them."""
+    """User id -> the times of captured mail. user_id: of this one alone; None: of all, including removed users."""
     which = "" if user_id is None else " AND u.id = ?"
     sql = (
         "WITH RECURSIVE days AS"
@@ -62,7 +62,7 @@ def captured(
 
 
 def ignored(database: Database, deployment: Deployment, capture_address: str, since: datetime) -> list[datetime]:
-    """The times of what came to a capture address and was ignored, as far as its decisions stay."""
+    """The times of ignored mail to a capture address, as far as its decisions are stored."""
     begin = rfc3339(since)
     of_hour: list[Any] = [deployment.id, json.dumps([capture_address]), begin]
     pattern = f"%{like.escaped(json.dumps(capture_address))}%"
@@ -73,7 +73,7 @@ def ignored(database: Database, deployment: Deployment, capture_address: str, si
 
 
 def _of_days(found: Iterable[tuple[str | None, str | None]]) -> Iterable[tuple[str, str]]:
-    """The first and the last time of each day. found: of spans that are no longer than a day; None where nothing came."""
+    """The first and the last time of each day. found: of spans of at most a day; None if nothing came."""
     days: dict[str, tuple[str, str]] = {}
     for first, last in found:
         if first is not None and last is not None:

@@ -1,6 +1,6 @@
-"""Mail that a user forwarded by hand: is its original on the record, and what the forwarder says of it. In plain SQL.
+"""Mail that a user forwarded by hand: is its original on the record, and the forwarder's statements about it. In plain SQL.
 
-Called by the digest, and by whoever shows an activity.
+Called by the digest, and by callers that show an activity.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,8 @@ _COLUMNS = "a.identity, a.author, a.subject, a.sent_at"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What a forwarder says of an original. user: who forwarded it, by username. author: in normal form. date: UTC, or None."""
+    """The forwarder's statements about an original. user: the forwarder's username. author: in normal form. date: UTC, or
+    None."""
 
     user: str
     author: str
@@ -37,10 +38,10 @@ def identity_of_original(
     date: datetime | None,
     named_ids: Sequence[bytes],
 ) -> bytes | None:
-    """The identity of the activity that an original is; None where it isn't on the record, or can't be told from others.
+    """The identity of the activity for an original; None if it isn't on the record, or is ambiguous.
 
-    named_ids: digests of Message-IDs that the forward names, the likeliest first. Programs write a forwarded header's date to the
-    minute, and in a zone that they rarely tell.
+    named_ids: digests of Message-IDs that the forward names, the most likely first. Programs write a forwarded header's date to
+    the minute, and in a zone that they rarely name.
     """
     by_id = _named(database, deployment.id, named_ids)
     fitting = [row for row in by_id if _is(row, deployment, author, subject)]
@@ -89,8 +90,8 @@ def _could_be(sent_at: datetime, told: datetime) -> bool:
 
 
 def may_be_same_moment(sent_at: datetime, told: datetime | None, *, is_named: bool) -> bool:
-    """Could a forward that tells this date be of the mail that was sent then? is_named: it names the mail's id, so that the zone
-    may be another one, or the date not there."""
+    """Could a forward with this date be of the mail that was sent then? is_named: it names the mail's id, so the zone may differ,
+    or the date be missing."""
     if told is None:
         return is_named
     return _minute(sent_at) == _minute(told) or (is_named and _could_be(sent_at, told))
@@ -110,8 +111,8 @@ def note(
     sent_at: datetime | None,
     subject: str,
 ) -> None:
-    """Notes what the forwarder says of the version that this source brought, in the caller's transaction; nothing where the same
-    version came otherwise, too."""
+    """Stores the forwarder's statements about the version of this source, in the caller's transaction; does nothing if the same
+    version also came otherwise."""
     found = database.execute(
         "SELECT raw_message_id FROM sightings WHERE activity_id = ? AND source_id = ? ORDER BY id LIMIT 1",
         (activity_id, source_id),
@@ -127,7 +128,7 @@ def note(
 
 
 def of_leading(database: Database, activity_id: int) -> Said | None:
-    """What is said of the version that leads an activity; None where it wasn't forwarded by hand."""
+    """The statements about an activity's leading version; None if it wasn't forwarded by hand."""
     row = rows.first(
         database.execute(
             "SELECT u.username, f.author, f.sent_at, f.subject FROM activities a"

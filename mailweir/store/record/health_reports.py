@@ -1,4 +1,4 @@
-"""What each host's privileged chore found, for `doctor` and the page: one row for a host and check, the newest alone.
+"""The reports of each host's privileged chore, for `doctor` and the page: one row for a host and check, the newest alone.
 
 Called by `health_report`, `hosts` and `mailweir health`.
 """
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 
-KEPT = timedelta(days=3)  # of a host that isn't seen any more
+KEPT = timedelta(days=3)  # of a host that no longer reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,7 @@ class HealthReport:
 
 
 def put(database: Database, host: str, reports: Iterable[HealthReport], now: datetime) -> None:
-    """Puts a host's reports in the place of its earlier ones, and forgets hosts that weren't seen for days. Within the caller's
-    transaction."""
+    """Replaces a host's earlier reports, and deletes hosts that didn't report for days. Within the caller's transaction."""
     execute = database.fast_execute()
     for one in reports:
         execute(
@@ -35,13 +34,13 @@ def put(database: Database, host: str, reports: Iterable[HealthReport], now: dat
             " ON CONFLICT (host, check_name) DO UPDATE SET state = excluded.state, report = excluded.report, at = excluded.at",
             (one.host, one.check, one.state, one.report, rfc3339(one.at)),
         )
-    # checks that this host doesn't make any more go too
+    # Also deletes checks that this host no longer makes.
     execute("DELETE FROM health_reports WHERE host = ? AND at < ?", (host, rfc3339(now)))
     execute("DELETE FROM health_reports WHERE at < ?", (rfc3339(now - KEPT),))
 
 
 def list_all(database: Database) -> list[HealthReport]:
-    """All there are, by host and check."""
+    """All reports, by host and check."""
     rows = database.execute(
         "SELECT host, check_name, state, report, at FROM health_reports ORDER BY host, check_name"
     ).fetchall()
@@ -49,7 +48,7 @@ def list_all(database: Database) -> list[HealthReport]:
 
 
 def forget(database: Database, host: str) -> int:
-    """Forgets a host that isn't there any more; how many reports of it there were."""
+    """Deletes a removed host; returns its number of reports."""
     with database.transaction():
         database.execute("DELETE FROM log_positions WHERE host = ?", (host,))
         return int(database.execute("DELETE FROM health_reports WHERE host = ?", (host,)).rowcount)

@@ -1,8 +1,8 @@
-"""Held mail: what waits until its reading says whose it is, and how it goes. In plain SQL (decision 0036).
+"""Held mail: mail that waits until its reading decides, and its end. In plain SQL (decision 0036).
 
-A row comes with its decision, in one transaction, and goes with it: the transaction that puts the mail on the record takes it
-off, and what is decided against stays some seconds and is erased. Nothing else of the record reads these rows. Called by
-`recording`, the digest, `mailweir digest status`, `mailweir db prune` and the checks of health.
+A row is written with its decision, in one transaction: the transaction that records the mail deletes it, and after a negative
+decision it stays some seconds and is erased. Nothing else of the record reads these rows. Called by `recording`, the digest,
+`mailweir digest status`, `mailweir db prune` and the checks of health.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,13 +19,13 @@ from mailweir.store.record import erasing
 from mailweir.store.record.retraction import rule_text
 
 _MOST_CLEAN = 2_000
-_BATCH_ROWS = 50  # a transaction: some milliseconds, for the filter waits for the write lock meanwhile
+_BATCH_ROWS = 50  # per transaction: some milliseconds, because the filter waits for the write lock meanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewHeld:
-    """Mail to be held. facts: JSON, see `holding.Facts`. keep: how long at most. max_author_bytes, max_deployment_bytes: of what
-    is held of this author, and of all, with this one."""
+    """Mail to be held. facts: JSON, see `holding.Facts`. keep: the longest time. max_author_bytes, max_deployment_bytes: of held
+    mail of this author, and of all, including this one."""
 
     deployment_id: int
     kind: HeldKind
@@ -42,7 +42,7 @@ class NewHeld:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """Mail that is held. facts: as it was put. attempts, deaths: as of `digest_queue.Entry`. Times: UTC."""
+    """Held mail. facts: as stored. attempts, deaths: as of `digest_queue.Entry`. Times: UTC."""
 
     id: int
     deployment: DeploymentRef
@@ -58,8 +58,8 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """How much is held. waits: not decided yet; later: of these, what is tried again; ended: what ended a child before. against:
-    decided against, and soon erased. oldest: when the first came of what isn't decided, or None."""
+    """The amounts of held mail. waits: undecided; later: those of them that are retried; ended: those that ended a child before.
+    against: decided against, and soon erased. oldest: arrival of the oldest undecided one, or None."""
 
     waits: int
     later: int
@@ -68,17 +68,17 @@ class Waiting:
     oldest: datetime | None
 
 
-# --- put, with the decision -------------------------------------------------------------------------------------------
+# --- stored with the decision -----------------------------------------------------------------------------------------
 
 
 def put(database: Database, new: Sequence[NewHeld]) -> set[int]:
-    """Holds mail, in the transaction that writes its decisions, and after these; the positions in `new` of what is beyond the
-    limits, whose decisions are changed to say so.
+    """Holds mail, in the transaction that writes its decisions, and after these; returns the positions in `new` of mail beyond
+    the limits, whose decisions are changed accordingly.
 
-    Held is exactly what has a decision that says it is held: a repeat of a source that is decided by now is nothing.
+    Mail is held exactly if its decision says that it is held: a repeat of a source that is decided by now does nothing.
     """
     execute = database.fast_execute()
-    if not database.is_sqlite:  # two hosts would else each find room for the last bytes
+    if not database.is_sqlite:  # otherwise two hosts could each find room for the last bytes
         for deployment_id in sorted({one.deployment_id for one in new}):
             execute("SELECT id FROM deployments WHERE id = ? FOR NO KEY UPDATE", (deployment_id,))
     beyond: set[int] = set()
@@ -115,7 +115,7 @@ def _insert(database: Database, one: NewHeld) -> None:
     database.fast_execute()(
         "INSERT INTO held_messages (deployment_id, kind, source_id, author, held_at, expires_at, size_bytes, facts, content_zstd)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        # the sync decides again what it decided against a moment ago, where a contact is there by now
+        # the sync decides mail again that was recently decided against, if a contact exists by now
         " ON CONFLICT (deployment_id, source_id) DO UPDATE SET state = 'waits', held_at = excluded.held_at,"
         " kind = excluded.kind, author = excluded.author, expires_at = excluded.expires_at, size_bytes = excluded.size_bytes,"
         " facts = excluded.facts, content_zstd = excluded.content_zstd, attempts = 0, deaths = 0, next_try_at = ''"
@@ -128,8 +128,8 @@ def _insert(database: Database, one: NewHeld) -> None:
 
 
 def take(database: Database, limit: int, *, now: datetime, until: datetime, without: Iterable[int] = ()) -> list[Held]:
-    """What is due, at most so much, the first first. until: the lease's end, on PostgreSQL, where several hosts may digest; on
-    SQLite the one digest remembers what it has in hand: `without`."""
+    """The due mail, at most this much, in order. until: the lease's end, on PostgreSQL, where several hosts may digest; on SQLite
+    the one digest remembers the work in hand: `without`."""
     left_out = set(without)
     due = "SELECT id FROM held_messages WHERE state = 'waits' AND next_try_at <= ? ORDER BY next_try_at, id LIMIT ?"
     if database.is_sqlite:
@@ -146,7 +146,7 @@ def take(database: Database, limit: int, *, now: datetime, until: datetime, with
 
 
 def find(database: Database, held_id: int, *, for_update: bool = False) -> Held | None:
-    """What isn't decided yet; None where it is, or is gone. for_update: nobody else decides it until the transaction's end."""
+    """Undecided mail; None if it is decided, or gone. for_update: nobody else decides it until the transaction's end."""
     lock = " FOR UPDATE OF h" if for_update and not database.is_sqlite else ""
     sql = (
         "SELECT h.id, h.deployment_id, d.name, d.domain, d.plus_addresses, d.gmail_dots, d.automatic_todos, d.held_forwards,"
@@ -179,7 +179,7 @@ def find(database: Database, held_id: int, *, for_update: bool = False) -> Held 
 
 
 def content(database: Database, held_id: int) -> bytes | None:
-    """The bytes of what isn't decided yet, compressed."""
+    """The bytes of undecided mail, compressed."""
     row = database.execute(
         "SELECT content_zstd FROM held_messages WHERE id = ? AND state = 'waits'", (held_id,)
     ).fetchone()
@@ -187,7 +187,7 @@ def content(database: Database, held_id: int) -> bytes | None:
 
 
 def postpone(database: Database, held_id: int, until: datetime, *, attempts: int, deaths: int) -> None:
-    """Has it tried again, in the caller's transaction."""
+    """Schedules a retry, in the caller's transaction."""
     database.execute(
         "UPDATE held_messages SET next_try_at = ?, attempts = ?, deaths = ? WHERE id = ? AND state = 'waits'",
         (rfc3339(until), attempts, deaths, held_id),
@@ -195,16 +195,16 @@ def postpone(database: Database, held_id: int, until: datetime, *, attempts: int
 
 
 def release(database: Database, held_ids: Sequence[int]) -> None:
-    """Gives back what was taken and isn't done, on PostgreSQL; on SQLite nobody else takes it."""
+    """Gives back unfinished mail, on PostgreSQL; on SQLite nobody else takes it."""
     if not database.is_sqlite:
         batches.change(database, "UPDATE held_messages SET next_try_at = '' WHERE id IN ({})", (), held_ids)
 
 
-# --- decided, in the caller's transaction, which has found it `for_update` --------------------------------------------
+# --- decided, in the caller's transaction, which has locked it by `for_update` ----------------------------------------
 
 
 def captured(database: Database, one: Held, reason: Reason, activity_id: int) -> None:
-    """It is on the record now: the decision says as what, and nothing is held any more."""
+    """It is on the record now: the decision gets the activity, and the held row is deleted."""
     database.execute(
         "UPDATE decisions SET outcome = 'captured', reason = ?, activity_id = ? WHERE source_id = ? AND deployment_id = ?",
         (str(reason), activity_id, one.source_id, one.deployment.id),
@@ -215,7 +215,7 @@ def captured(database: Database, one: Held, reason: Reason, activity_id: int) ->
 def ignored(
     database: Database, one: Held, reason: Reason, rule: RuleRef | None, *, now: datetime, erase_after: timedelta
 ) -> None:
-    """It is decided against: the decision says why, and it is erased after a while."""
+    """It is decided against: the decision gets the reason, and the mail is erased after a while."""
     _say(database, one.deployment.id, one.source_id, reason, rule)
     database.execute(
         "UPDATE held_messages SET state = 'against', expires_at = ? WHERE id = ?",
@@ -234,12 +234,11 @@ def _say(database: Database, deployment_id: int, source_id: str, reason: Reason,
 
 
 def erase_expired(database: Database, now: datetime) -> tuple[int, bool]:
-    """Erases what has had its time, so that the database's files don't keep it; how much has had it, and have the files nothing
-    of it any more?
+    """Erases expired mail, also from the database's files; returns how much had expired, and whether the files contain none of it
+    any more.
 
-    What nobody has decided by then is ignored as never read. Safe to break off anywhere: a row stays, blank, until the files are
-    clean. False: somebody still reads what was there before (a backup that is being made); to be tried again. Errors:
-    DatabaseUnavailable.
+    Mail undecided by then is ignored as never read. Safe to interrupt anywhere: a row stays, blank, until the files are clean.
+    False: a reader still uses the old data (a running backup); try again. Errors: DatabaseUnavailable.
     """
     expired = 0
     while count := _blank_expired(database, now):
@@ -258,8 +257,8 @@ def erase_expired(database: Database, now: datetime) -> tuple[int, bool]:
 
 
 def _delete_clean(database: Database) -> None:
-    """Takes off what says nothing any more. Where SQLite joins two pages for it, it leaves copies of their other rows behind,
-    which nothing reaches later: so that waits until no row says anything, or there are many."""
+    """Deletes blank rows. If SQLite joins two pages for it, it leaves copies of their other rows behind, which nothing can reach
+    later: so this waits until all rows are blank, or there are many."""
     (count,) = database.execute("SELECT COUNT(*) FROM held_messages WHERE state = 'clean'").fetchone()
     if not count:
         return
@@ -271,7 +270,7 @@ def _delete_clean(database: Database) -> None:
 
 
 def _blank_expired(database: Database, now: datetime) -> int:
-    """Overwrites a few of them; how many."""
+    """Overwrites a few expired ones; returns how many."""
     lock = "" if database.is_sqlite else " FOR UPDATE SKIP LOCKED"
     sql = (
         "SELECT id, state, deployment_id, source_id FROM held_messages WHERE state IN ('waits', 'against') AND expires_at <= ?"
@@ -289,7 +288,7 @@ def _blank_expired(database: Database, now: datetime) -> int:
 
 
 def _blank(database: Database, held_ids: Sequence[int]) -> None:
-    """Its words go at once. Of equal length, they stay in place (see `erasing.forget_words`)."""
+    """Overwrites its words at once. With equal length, they stay in place (see `erasing.forget_words`)."""
     if database.is_sqlite:
         sql = (
             "UPDATE held_messages SET content_zstd = ZEROBLOB(LENGTH(content_zstd)),"
@@ -304,11 +303,11 @@ def _blank(database: Database, held_ids: Sequence[int]) -> None:
     batches.change(database, sql, first, held_ids)
 
 
-# --- told -------------------------------------------------------------------------------------------------------------
+# --- reported ---------------------------------------------------------------------------------------------------------
 
 
 def waiting(database: Database) -> Waiting:
-    """How much is held."""
+    """The amounts of held mail."""
     sql = (
         "SELECT COALESCE(SUM(CASE WHEN state = 'waits' THEN 1 ELSE 0 END), 0),"
         " COALESCE(SUM(CASE WHEN state = 'waits' AND attempts + deaths > 0 THEN 1 ELSE 0 END), 0),"

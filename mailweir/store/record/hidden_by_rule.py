@@ -1,7 +1,7 @@
-"""What is on the record already of the mail that a never-log rule names, and its erasing.
+"""Recorded mail that a never-log rule names, and its erasing.
 
-Reads the whole record once, in small parts; writes in transactions of some milliseconds, for the filter waits for the write lock
-meanwhile. Called by `mailweir never-log add`.
+Reads the whole record once, in small parts; writes in transactions of some milliseconds, because the filter waits for the write
+lock meanwhile. Called by `mailweir never-log add`.
 """
 
 import time
@@ -22,18 +22,18 @@ from mailweir.store.record import retraction
 
 Progress = Callable[[int, int], None]
 _PART_ROWS = 2_000
-_TRANSACTION_SECONDS = 0.025  # an activity that is begun then takes a little more
+_TRANSACTION_SECONDS = 0.025  # an activity that was begun then takes a little more
 
 
 def _no_progress(done: int, total: int) -> None:
-    """Nobody is told."""
+    """Reports to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """Ids of activities. whole: those that wouldn't be recorded. of_others: the user's that others have too, which come off that
-    user's record. contacts: by activity, the addresses of contacts that would be left out, for others take part. user_id: whose
-    rule it is, or 0."""
+    """Ids of activities. whole: those that wouldn't be recorded. of_others: the user's activities that others have too, which are
+    removed from that user's record. contacts: by activity, the addresses of contacts that would be left out, because others take
+    part. user_id: the rule's owner, or 0."""
 
     user_id: int = 0
     whole: list[int] = field(default_factory=list)
@@ -42,13 +42,13 @@ class Hidden:
 
     @property
     def count(self) -> int:
-        """Of the activities."""
+        """The number of activities."""
         return len(self.whole) + len(self.of_others) + len(self.contacts)
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """An activity. bringers: user ids of its sightings, None where it was nobody's."""
+    """An activity. bringers: user ids of its sightings, None if it was nobody's."""
 
     id: int
     author: str
@@ -58,11 +58,11 @@ class _Row:
 
 
 def find(database: Database, deployment: Deployment, rule: Rule, progress: Progress = _no_progress) -> Hidden:
-    """What the rule, with those that are in force beside it, hides of what is on the record. progress: is told ids that are done,
-    and the greatest one. The group by which a mail came isn't looked at here."""
+    """The recorded mail that the rule hides, together with the other rules in force. progress: called with the finished ids, and
+    the greatest one. The group by which a mail came isn't checked here."""
     in_force = never_log_rules.in_force(database, deployment)
     rules = Rules(in_force, deployment.folding)
-    # the same rule as matching sees it; gone where somebody took it off meanwhile
+    # The same rule as matching sees it; missing if somebody removed it meanwhile.
     ref = next((one for one in in_force if (one.pattern, one.username) == (rule.pattern, rule.user)), None)
     if ref is None:
         return Hidden()
@@ -123,8 +123,8 @@ def erase(
     progress: Progress = _no_progress,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Takes it off the record. The decisions on it say from then on that it is ignored by the rule. progress: is told how many
-    activities are done, and of how many. Safe to do again where it was broken off."""
+    """Removes it from the record. Its decisions then say that the rule caused it to be ignored. progress: called with the numbers
+    of finished activities and of all. Safe to repeat after an interruption."""
     reason = Reason.NEVER_LOG if rule.user is None else Reason.NEVER_LOG_OF_USER
     because = retraction.Because(str(reason), retraction.rule_text(rule.pattern, rule.user))
     for part in batches.parts(hidden.whole, 20):
@@ -142,7 +142,7 @@ def erase(
             with database.transaction(alone=False):
                 steps[done]()
                 done += 1
-                # PostgreSQL locks rows: one activity at a time waits for nobody who waits for it
+                # PostgreSQL locks rows: with one activity at a time there is no deadlock.
                 while database.is_sqlite and done < len(steps) and clock() - began < _TRANSACTION_SECONDS:
                     steps[done]()
                     done += 1

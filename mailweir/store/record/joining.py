@@ -1,9 +1,9 @@
-"""One activity for a client's mail that a user forwarded by hand first, and whose own copy came later (decision 0036).
+"""Joins a client's mail that a user forwarded by hand first with its own copy that came later (decision 0036).
 
-They are joined where the copy is proven to be the author's (law 8), and is the forwarded mail for all that can be told: author,
-subject, minute, each letter of the text, each file. Else they stay two, for two mails of one minute are not to become one. The
-older id goes on; who kept the other finds it by `joined`. A pair is noted with the result that made it one, and joined in a
-transaction of its own, so a kill between loses nothing. In plain SQL. Called by the digest.
+They are joined if the copy is proven to be the author's (law 8), and is the forwarded mail by all evidence: author, subject,
+minute, each letter of the text, each file. Otherwise they stay two, so that two mails of one minute never become one. The older
+id survives; `joined` finds it by the other id. A pair is recorded with the result that identified it, and joined in a transaction
+of its own, so a kill in between loses nothing. In plain SQL. Called by the digest.
 """
 
 import json
@@ -20,11 +20,12 @@ from mailweir.store.database.moments import parse_or_none, rfc3339
 from mailweir.store.record import forwarded_versions, readings, retraction, threads, verdicts
 
 _MOST_LOOKED_AT = 50
-_DAY = timedelta(hours=14, minutes=1)  # how far zones make one moment look apart
+_DAY = timedelta(hours=14, minutes=1)  # the largest difference that zones make in one moment
 
 
 class _Side(NamedTuple):
-    """An activity that may be one with another. named_ids: of the leading version's reading, with its own id first, in hex."""
+    """An activity that may be one mail with another. named_ids: of the leading version's reading, with its own id first, in
+    hex."""
 
     id: int
     deployment_id: int
@@ -40,15 +41,16 @@ class _Side(NamedTuple):
 
     @property
     def is_forward(self) -> bool:
-        """Was it forwarded by hand, and never came otherwise?"""
+        """Did it only come as a forward by hand?"""
         return self.versions == self.forwards > 0
 
 
-# --- noted ------------------------------------------------------------------------------------------------------------
+# --- recorded ---------------------------------------------------------------------------------------------------------
 
 
 def note(database: Database, activity_ids: Collection[int]) -> bool:
-    """Within the transaction that wrote verdicts or readings of these: notes what may be one mail. Is anything to be joined?"""
+    """Within the transaction that wrote verdicts or readings of these: records pairs that may be one mail. Is anything to be
+    joined?"""
     sql = (
         "SELECT a.id FROM activities a WHERE a.id IN ({}) AND a.direction = 'incoming'"
         " AND EXISTS (SELECT 1 FROM forwarded_versions f WHERE f.author = a.author)"
@@ -62,7 +64,7 @@ def note(database: Database, activity_ids: Collection[int]) -> bool:
 
 
 def _pairs(database: Database, activity_id: int) -> Iterator[tuple[int, int]]:
-    """The forward and the author's own mail, of which one is this activity."""
+    """Pairs of a forward and the author's own mail that contain this activity."""
     side = _side(database, activity_id)
     if side is None or not (side.is_forward or side.is_proven):
         return
@@ -77,7 +79,7 @@ def _pairs(database: Database, activity_id: int) -> Iterator[tuple[int, int]]:
 
 
 def _forwards(database: Database, own: _Side) -> Iterator[int]:
-    """Of the author's mail at this time, in whatever zone the forwarder told it, or at none."""
+    """Forwards of the author's mail at this time, in any zone that the forwarder may have used, or without a time."""
     if own.sent_at is None:
         return
     of_author = (
@@ -111,7 +113,7 @@ def _own_copies(database: Database, forward: _Side) -> Iterator[int]:
 
 
 def _side(database: Database, activity_id: int) -> _Side | None:
-    """None where it isn't read yet, or couldn't be; where its author is nobody whom we know; or where it isn't incoming."""
+    """None if it isn't read yet, or couldn't be; if its author is unknown; or if it isn't incoming."""
     row = rows.first(
         database.execute(
             "SELECT a.id, a.deployment_id, a.author, a.subject, a.sent_at, a.leading_raw_id, a.sender_verdict, d.thread_keys,"
@@ -134,7 +136,7 @@ def _side(database: Database, activity_id: int) -> _Side | None:
 
 
 def _fit(forward: _Side, own: _Side) -> bool:
-    """By what both say of themselves: could the one be a forward of the other?"""
+    """Could one be a forward of the other, by the statements of both?"""
     if not forward.is_forward or own.forwards or not own.is_proven or own.sent_at is None or forward.id == own.id:
         return False
     if (forward.deployment_id, forward.author) != (own.deployment_id, own.author):
@@ -149,8 +151,8 @@ def _fit(forward: _Side, own: _Side) -> bool:
 
 
 def work_off(database: Database, now: datetime) -> int:
-    """Joins what was noted, each pair in a transaction of its own, or forgets it where it isn't one mail; how many were joined.
-    Errors: DatabaseUnavailable."""
+    """Joins the recorded pairs, each in a transaction of its own, or drops those that aren't one mail; returns how many were
+    joined. Errors: DatabaseUnavailable."""
     count = 0
     sql = "SELECT old_id, activity_id FROM joined_activities WHERE joined_at IS NULL ORDER BY old_id"
     for old_id, kept_id in database.execute(sql).fetchall():
@@ -173,7 +175,7 @@ def _are_one(database: Database, old: _Side, kept: _Side) -> bool:
         return False
     try:
         shown, whole = readings.read(database, forward.leading_raw_id), readings.read(database, own.leading_raw_id)
-    except MailweirError:  # one is damaged in the database: then nothing says that they agree
+    except MailweirError:  # one is damaged in the database: then there is no evidence that they agree
         return False
     if shown is None or whole is None or shown.original is None:
         return False
@@ -183,7 +185,7 @@ def _are_one(database: Database, old: _Side, kept: _Side) -> bool:
 
 
 def _join(database: Database, old: _Side, kept: _Side) -> None:
-    """Puts all of the old one to the one that is kept, which is the author's own mail from now on."""
+    """Moves everything of the old one to the kept one, which is the author's own mail from now on."""
     execute = database.execute
     both = (kept.id, old.id)
     own = kept if old.is_forward else old
@@ -215,7 +217,8 @@ def _join(database: Database, old: _Side, kept: _Side) -> None:
 
 
 def _put_todos_together(database: Database, old_id: int, kept_id: int) -> None:
-    """What a user has done in either is done. Found by the users, for no index leads from an activity to its to-dos."""
+    """A user's to-do that is done in either is done. Found by the users, because no index leads from an activity to its
+    to-dos."""
     sql = (
         "SELECT t.id, t.user_id, t.done_at FROM activity_users u JOIN todos t ON t.user_id = u.user_id"
         " AND t.activity_id = u.activity_id WHERE u.activity_id = ?"
@@ -233,10 +236,10 @@ def _put_todos_together(database: Database, old_id: int, kept_id: int) -> None:
 
 
 def _settle_visibility(database: Database, old_id: int, kept_id: int) -> None:
-    """Law 13: the strictest of the two; a setting by hand wins, and of two the stricter one."""
+    """Law 13: the strictest of the two; a manual setting wins, and of two the stricter one."""
     sql = "SELECT is_visibility_manual, visibility FROM activities WHERE id IN (?, ?)"
     found = [tuple(row) for row in database.execute(sql, (old_id, kept_id)).fetchall()]
-    # in the order of the alphabet, as in `Visibility`
+    # in alphabetical order, as in `Visibility`
     is_manual, visibility = max(found)
     database.execute(
         "UPDATE activities SET visibility = ?, is_visibility_manual = ? WHERE id = ?", (visibility, is_manual, kept_id)

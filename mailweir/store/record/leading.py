@@ -1,7 +1,7 @@
-"""Which thread an activity is in once another version leads it, or its author comes to be proven.
+"""The thread of an activity after another version leads it, or its author becomes proven.
 
-In the caller's transaction, which holds the activity, and the one that changes what leads it. In plain SQL. Called by the digest,
-and by `recording`, where a login proves what was on the record before.
+In the caller's transaction, which holds the activity and also changes its leading version. In plain SQL. Called by the digest,
+and by `recording`, if a login proves earlier recorded mail.
 """
 
 import json
@@ -19,9 +19,9 @@ from mailweir.store.record.verdicts import Led
 
 
 def join_threads(database: Database, led: Sequence[Led], now: datetime) -> None:
-    """Puts these activities into the threads that their leading versions name; nothing where that isn't read yet.
+    """Puts these activities into the threads that their leading versions name; skips unread ones.
 
-    Those of a deployment together: its threads are held until the end.
+    Those of a deployment together: its threads are locked until the end.
     """
     placings = _placings(database, led)
     for deployment_id, those in groupby(placings, key=itemgetter(0)):
@@ -29,7 +29,7 @@ def join_threads(database: Database, led: Sequence[Led], now: datetime) -> None:
 
 
 def _placings(database: Database, led: Sequence[Led]) -> list[tuple[int, Placing]]:
-    """Each with its deployment, those of a deployment side by side."""
+    """Each with its deployment, sorted by deployment."""
     keys_of = _keys_of_leading(database, list(dict.fromkeys(one.activity_id for one in led)))
     others = {one.activity_id for one in led if one.is_other} & keys_of.keys()
     differing = _differing(database, threads.of_all(database, others))
@@ -49,7 +49,7 @@ def _placings(database: Database, led: Sequence[Led]) -> list[tuple[int, Placing
 
 
 def _keys_of_leading(database: Database, activity_ids: Collection[int]) -> dict[int, ThreadKeys]:
-    """What their leading versions say of activities' threads, by activity, where that is read."""
+    """The thread keys of activities' leading versions, by activity, if read."""
     sql = (
         "SELECT a.id, d.thread_keys FROM activities a JOIN readings d ON d.raw_id = a.leading_raw_id"
         " WHERE d.thread_keys <> '' AND a.id IN ({})"
@@ -58,7 +58,7 @@ def _keys_of_leading(database: Database, activity_ids: Collection[int]) -> dict[
 
 
 def _differing(database: Database, activity_ids: Collection[int]) -> set[int]:
-    """Those whose versions, as far as they are read, say different things of their thread."""
+    """The activities whose versions, as far as they are read, have different thread keys."""
     sql = (
         "SELECT r.activity_id FROM readings d JOIN raw_messages r ON r.id = d.raw_id WHERE d.thread_keys <> ''"
         " AND r.activity_id IN ({}) GROUP BY r.activity_id HAVING COUNT(DISTINCT d.thread_keys) > 1"
@@ -67,7 +67,7 @@ def _differing(database: Database, activity_ids: Collection[int]) -> set[int]:
 
 
 def packed_keys(keys: ThreadKeys) -> str:
-    """Keys as `readings.thread_keys` holds them."""
+    """Keys in the form of `readings.thread_keys`."""
     return json.dumps(
         [
             keys.own.hex() if keys.own else None,

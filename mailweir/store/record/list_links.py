@@ -1,7 +1,7 @@
-"""Where the names in a list lead, for a whole list at once: contacts, their companies, and conversations. Never writes.
+"""The link targets of the names in a list, for a whole list at once: contacts, their companies, and conversations. Never writes.
 
-Two statements, however many activities there are. What a reader may not know of is for the caller to leave out, but for
-conversations: whether there is another mail in one is told of those alone that the reader may read. Called by the page.
+Two statements for any number of activities. The caller leaves out names that a reader may not see, except for conversations: only
+activities that the reader may read count there. Called by the page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ _AT_ONCE = 100  # selects in one statement: SQLite takes 500
 
 
 class Known(NamedTuple):
-    """A contact, and the company that it works for, by their ids."""
+    """A contact, and its company, by their ids."""
 
     contact_id: int
     company_id: int | None
@@ -27,7 +27,7 @@ class Known(NamedTuple):
 def contacts(
     database: Database, deployment: Deployment, activity_ids: Sequence[int]
 ) -> dict[tuple[int, str, str], Known]:
-    """Who takes part and is still a contact, by the activity, the name and the address. Those in Bcc too."""
+    """The participants who are still contacts, by the activity, the name and the address. Those in Bcc too."""
     sql = (
         "SELECT DISTINCT p.activity_id, c.name, p.address, c.id, c.company_id FROM activity_contacts p"
         " JOIN contacts c ON c.id = p.contact_id"
@@ -38,13 +38,13 @@ def contacts(
 
 
 def conversing(database: Database, reader: Reader, threads: Mapping[int, int]) -> set[int]:
-    """Of these activities, each with its thread, those that have another one beside them that the reader may read.
+    """The activities, each with its thread, whose thread has another one that the reader may read.
 
     Looks at the last LOOKED_AT of a thread.
     """
     beside: dict[int, set[int]] = {}
     for part in batches.parts(sorted(set(threads.values())), _AT_ONCE):
-        # a statement for each would be a way to the database for each row of a list
+        # A statement for each would be a round trip to the database for each row of a list.
         one = (
             "SELECT * FROM (SELECT thread_id, activity_id FROM activity_threads WHERE thread_id = ?"
             " ORDER BY thread_id DESC, activity_id DESC LIMIT ?) AS t"

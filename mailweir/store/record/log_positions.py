@@ -1,4 +1,4 @@
-"""How far each host has read its log of Postfix, and how much it has taken from it of late. Called by `refusal_chore`."""
+"""Each host's position in its log of Postfix, and the recent numbers of refusals taken from it. Called by `refusal_chore`."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 
-_KEPT = timedelta(days=30)  # of a host that isn't seen any more
+_KEPT = timedelta(days=30)  # of a host that no longer reads
 _MOST = 2**63 - 1  # of the column
 
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
-    """Where reading stopped. head: digest of the file's first bytes, by which it is known under another name or number."""
+    """The position of the last reading. head: digest of the file's first bytes, which identifies it under another name or
+    number."""
 
     inode: int
     offset: int
@@ -20,7 +21,7 @@ class LogPosition:
 
 
 def find(database: Database, host: str, log: str) -> tuple[LogPosition, str] | None:
-    """The position, and the counts as they were put; None where the log wasn't read yet."""
+    """The position, and the counts as stored; None if the log wasn't read yet."""
     row = database.execute(
         "SELECT inode, offset_bytes, head, counts FROM log_positions WHERE host = ? AND log = ?", (host, log)
     ).fetchone()
@@ -28,7 +29,7 @@ def find(database: Database, host: str, log: str) -> tuple[LogPosition, str] | N
 
 
 def put(database: Database, host: str, log: str, position: LogPosition, counts: str, now: datetime) -> None:
-    """Notes the position. Within the caller's transaction, with what was read up to there."""
+    """Stores the position. Within the caller's transaction, with the lines read up to there."""
     execute = database.fast_execute()
     execute(
         "INSERT INTO log_positions (host, log, inode, offset_bytes, head, counts, at) VALUES (?, ?, ?, ?, ?, ?, ?)"

@@ -1,7 +1,7 @@
-"""What the record looks like from above: last mail of each route, who forwards, confirmations, addresses held twice.
+"""Summaries of the record: last mail of each route, who forwards, confirmations, shared addresses.
 
-Each question reads a whole table once at most; the caller bounds the time. Never writes.
-Called by `mailweir doctor` and `mailweir why`.
+Each query reads a whole table at most once; the caller limits the time. Never writes. Called by `mailweir doctor` and `mailweir
+why`.
 """
 
 import json
@@ -39,8 +39,8 @@ def last_of_routes(database: Database, deployment: Deployment) -> dict[str, date
 
 
 def unknown_groups(database: Database, deployment: Deployment, since: datetime) -> list[tuple[str, int, datetime]]:
-    """Addresses through which mail of somebody known came, and which nobody told us of as groups: (address, mails, when the first
-    one came), the busiest first."""
+    """Unregistered group addresses through which mail of known people came: (address, mails, when the first one came), the
+    busiest first."""
     found = database.execute(
         "SELECT author, COUNT(*), MIN(decided_at) FROM decisions"
         " WHERE deployment_id = ? AND reason = ? AND decided_at >= ? AND author IS NOT NULL"
@@ -51,7 +51,7 @@ def unknown_groups(database: Database, deployment: Deployment, since: datetime) 
 
 
 def unreadable_authors(database: Database, deployment: Deployment, since: datetime) -> tuple[str, int] | None:
-    """The worst day since then: its date, and how much mail had no readable author; None where all had one."""
+    """The worst day since then: its date, and the number of mails without a readable author; None if there are none."""
     sql = (
         "SELECT SUBSTR(decided_at, 1, 10) AS day, COUNT(*) AS count FROM decisions WHERE deployment_id = ? AND decided_at >= ?"
         " AND reason = ? GROUP BY SUBSTR(decided_at, 1, 10) ORDER BY count DESC, day DESC LIMIT 1"
@@ -84,7 +84,7 @@ def forwarded_times(database: Database, deployment: Deployment, since: datetime)
 
 
 def _forwarded_and_ignored(database: Database, deployment: Deployment) -> dict[int, list[datetime]]:
-    """What was ignored shows too that the forwarding works; its decisions stay for some days."""
+    """Ignored mail shows too that the forwarding works; its decisions stay for some days."""
     users = database.execute(
         "SELECT username, id FROM users WHERE deployment_id = ? AND removed_at IS NULL", (deployment.id,)
     ).fetchall()
@@ -112,7 +112,7 @@ def ever_forwarded(database: Database, deployment: Deployment) -> set[int]:
 
 
 def newest_confirmations(database: Database, deployment: Deployment) -> list[Pending]:
-    """The newest one of each user that has one."""
+    """The newest confirmation of each user that has one."""
     sql = (
         "SELECT c.user_id, c.requester, c.seen_at, c.redirected_at, c.bounced_at FROM forwarding_confirmations c"
         " JOIN users u ON u.id = c.user_id WHERE c.deployment_id = ? AND u.removed_at IS NULL"

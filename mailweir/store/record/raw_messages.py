@@ -1,4 +1,4 @@
-"""Raw messages: what was kept of an activity byte for byte, and when each was seen. Never writes: `writing` does.
+"""Raw messages: an activity's stored bytes, and when each was seen. Never writes: `writing` does.
 
 Called by the command line and the digest.
 """
@@ -20,10 +20,10 @@ from mailweir.store.record.activities import Activity
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One body that came under an activity's identity. number: from 1, in order of arrival. leading: it speaks for it.
+    """One body under an activity's identity. number: from 1, in order of arrival. leading: is it the leading one?
 
-    verdict: is the author of this one proven; the leading one's is the activity's sender verdict. verdict_reason,
-    verdict_domain: as of an `Activity`. recorded_at: UTC.
+    verdict: is the author of this one proven? The leading one's is the activity's sender verdict. verdict_reason, verdict_domain:
+    as of an `Activity`. recorded_at: UTC.
     """
 
     number: int
@@ -37,8 +37,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One time the message was seen. source_id: queue id or Gmail id. user: username, or None. version: which body it had.
-    seen_at: UTC."""
+    """One sighting of the message. source_id: queue id or Gmail id. user: username, or None. version: its body. seen_at: UTC."""
 
     route: str
     source_id: str
@@ -69,12 +68,12 @@ def ids(database: Database, activity: Activity) -> list[int]:
 
 
 def leading_id(database: Database, activity: Activity) -> int | None:
-    """The id of the body that speaks for an activity; None where none is kept."""
+    """The id of an activity's leading body; None if none is stored."""
     return next((row["id"] for row in _kept(database, activity) if row["id"] == row["leading_raw_id"]), None)
 
 
 def sightings(database: Database, activity: Activity) -> list[Sighting]:
-    """Each time that an activity was seen, in order."""
+    """Each sighting of an activity, in order."""
     numbers = {row["id"]: number for number, row in enumerate(_kept(database, activity), 1)}
     sql = (
         "SELECT s.route, s.source_id, u.username, s.raw_message_id, s.seen_at FROM sightings s"
@@ -115,7 +114,7 @@ def read(database: Database, activity: Activity, number: int | None = None) -> b
 
 
 def decompress(content_zstd: bytes, size_bytes: int, activity_id: int) -> bytes:
-    """A kept message's bytes. MailweirError where they are damaged."""
+    """A stored message's bytes. MailweirError if they are damaged."""
     try:
         reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content_zstd), read_across_frames=True)
         raw = reader.read(size_bytes + 1)
@@ -140,7 +139,7 @@ def decompress(content_zstd: bytes, size_bytes: int, activity_id: int) -> bytes:
 
 
 def present(database: Database, raw_ids: Collection[int]) -> list[int]:
-    """Those of these versions that are on the record, in the order of their ids."""
+    """The versions that are on the record, in the order of their ids."""
     sql = "SELECT id FROM raw_messages WHERE id IN ({}) ORDER BY id"
     return [raw_id for (raw_id,) in batches.among(database, sql, (), raw_ids)]
 

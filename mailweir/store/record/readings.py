@@ -1,6 +1,6 @@
-"""What was read out of versions: text, folds, HTML for view, labels, attachments. Derived: the raw message is what counts.
+"""The readings of versions: text, folds, HTML for view, labels, attachments. Derived: the raw message is authoritative.
 
-A reading belongs to one version; the leading version's is the activity's. What a list shows stands before what is large. In plain
+A reading belongs to one version; the leading version's is the activity's. The columns for lists precede the large ones. In plain
 SQL. Written by the digest, within its transaction; read by the command line.
 """
 
@@ -35,7 +35,7 @@ from mailweir.store.record.visibility import Reader
 
 READ, UNREADABLE = "read", "unreadable"
 _LEVEL = 3
-_MAX_TEXT_BYTES = 16_000_000  # of what was compressed here: far more than a reading has
+_MAX_TEXT_BYTES = 16_000_000  # of compressed data: far more than a reading has
 _COLUMNS = (
     "raw_id",
     "reader_version",
@@ -76,8 +76,8 @@ _ATTACHMENT_COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptReading:
-    """A version's reading. is_unreadable: it ended whoever read it; then there is no more than a subject. html: for view, or
-    None. attachments: by their number, from 1 on. labels: of the headers as they were recorded, too. read_at: UTC."""
+    """A version's reading. is_unreadable: it ended its reader; then there is only a subject. html: for view, or None.
+    attachments: by their number, from 1 on. labels: including those of the headers at recording. read_at: UTC."""
 
     raw_id: int
     reader_version: int
@@ -97,12 +97,13 @@ class KeptReading:
 
 
 def write(database: Database, raw_id: int, reading: Reading, now: datetime) -> bool:
-    """Keeps what was read, in place of what was before; in the caller's transaction. Was the version never read before?"""
+    """Stores a reading, and replaces the earlier one; in the caller's transaction. Was the version never read before?"""
     return raw_id in write_all(database, {raw_id: reading}, now)
 
 
 def write_all(database: Database, found: Mapping[int, Reading], now: datetime) -> set[int]:
-    """Keeps what was read of versions, in place of what was before; in the caller's transaction. Those that were never read."""
+    """Stores readings of versions, and replaces earlier ones; in the caller's transaction. Returns the versions that were never
+    read before."""
     compressor = zstandard.ZstdCompressor(level=_LEVEL)
     rows_of = {raw_id: _row(raw_id, reading, now, compressor) for raw_id, reading in found.items()}
     keys_before = _replace(database, rows_of)
@@ -130,7 +131,7 @@ def write_all(database: Database, found: Mapping[int, Reading], now: datetime) -
 
 
 def _deployments(database: Database, raw_ids: Collection[int]) -> dict[int, int]:
-    """Whose these versions are, by version."""
+    """The deployments of these versions, by version."""
     sql = (
         "SELECT r.id, a.deployment_id FROM raw_messages r JOIN activities a ON a.id = r.activity_id WHERE r.id IN ({})"
     )
@@ -164,7 +165,7 @@ def _row(raw_id: int, reading: Reading, now: datetime, compressor: zstandard.Zst
 
 
 def write_unreadable(database: Database, raw_id: int, problem: str, now: datetime) -> None:
-    """Keeps that a version could not be read, with the subject that it was recorded with; in the caller's transaction."""
+    """Records that a version could not be read, with the subject from its recording; in the caller's transaction."""
     row = database.execute("SELECT subject FROM raw_messages WHERE id = ?", (raw_id,)).fetchone()
     if row is None:
         return
@@ -176,14 +177,14 @@ def write_unreadable(database: Database, raw_id: int, problem: str, now: datetim
 
 
 def _replace(database: Database, rows_of: Mapping[int, dict[str, Any]]) -> dict[int, str]:
-    """By version, the keys that what was there before had; none where it had no text, or there was nothing."""
-    # the envelope decides whether mail is automatic, too, and only the filter has seen it
+    """Replaces rows; returns, by version, the thread keys of the earlier ones; none if there was no text, or no row."""
+    # The envelope also decides whether mail is automatic, and only the filter has seen it.
     of_headers = "SELECT id, header_labels FROM raw_messages WHERE id IN ({})"
     for raw_id, labels in batches.among(database, of_headers, (), rows_of):
         rows_of[raw_id]["labels"] |= labels or 0
     sql = "SELECT raw_id, thread_keys FROM readings WHERE raw_id IN ({})"
     before = dict(batches.among(database, sql, (), rows_of))
-    # mail is read once, nearly always: then there is nothing to delete
+    # Mail is nearly always read once: then there is nothing to delete.
     batches.change(database, "DELETE FROM attachments WHERE raw_id IN ({})", (), before)
     batches.change(database, "DELETE FROM readings WHERE raw_id IN ({})", (), before)
     rows_new = [[row[column] for column in _COLUMNS] for row in rows_of.values()]
@@ -192,7 +193,7 @@ def _replace(database: Database, rows_of: Mapping[int, dict[str, Any]]) -> dict[
 
 
 def read(database: Database, raw_id: int) -> KeptReading | None:
-    """A version's reading; None where it isn't read yet. MailweirError where it is damaged."""
+    """A version's reading; None if it isn't read yet. MailweirError if it is damaged."""
     sql = "SELECT d.*, r.header_labels FROM readings d JOIN raw_messages r ON r.id = d.raw_id WHERE d.raw_id = ?"
     row = rows.first(database.execute(sql, (raw_id,)))
     if row is None:
@@ -245,7 +246,7 @@ def leading(database: Database, activity_id: int) -> KeptReading | None:
 
 
 def texts(database: Database, raw_ids: Iterable[int]) -> dict[int, str]:
-    """The texts of versions that are read, by version; with nothing folded away."""
+    """The texts of read versions, by version; with nothing folded."""
     sql = "SELECT raw_id, text_zstd FROM readings WHERE raw_id IN ({})"
     return {
         raw_id: _text(content_zstd, raw_id)
@@ -256,11 +257,11 @@ def texts(database: Database, raw_ids: Iterable[int]) -> dict[int, str]:
 def same_file(
     database: Database, deployment_id: int, sha256: bytes, limit: int, reader: Reader | None = None
 ) -> list[tuple[int, int]]:
-    """Where a deployment has a file with this digest: (activity's id, number of the file) in leading versions, the last recorded
-    first. What others have counts for nothing, not even by pushing something out of a bound (laws 4 and 13).
+    """Occurrences of a file with this digest in a deployment: (activity's id, number of the file) in leading versions, the last
+    recorded first. Other deployments' and readers' files don't count, not even towards a limit (laws 4 and 13).
 
-    reader: only what that user may see all of, for a file tells what mail is about (law 13); one of another deployment sees
-    nothing. None is an operator.
+    reader: only activities that this user may see whole, because a file reveals the content of mail (law 13); a user of another
+    deployment sees nothing. None is an operator.
     """
     if reader is not None and reader.deployment_id != deployment_id:
         return []
@@ -269,7 +270,7 @@ def same_file(
     if reader is not None:
         of_reader = ",".join("?" * len(reader.user_ids))
         users = reader.user_ids
-        # an OR costs nothing here: the index of the deployment's files leads, and gives few
+        # An OR costs nothing here: the index of the deployment's files comes first, and gives few rows.
         narrower = (
             " AND (a.visibility = 'everyone' OR EXISTS (SELECT 1 FROM activity_users mine"
             f" WHERE mine.activity_id = a.id AND mine.user_id IN ({of_reader})))"
@@ -284,21 +285,21 @@ def same_file(
 
 
 def count_unreadable(database: Database) -> int:
-    """How many versions could not be read."""
+    """The number of versions that could not be read."""
     (count,) = database.execute("SELECT COUNT(*) FROM readings WHERE state = 'unreadable'").fetchone()
     return int(count)
 
 
 def count_older(database: Database) -> int:
-    """How many were read by an older reader."""
+    """The number of versions read by an older reader."""
     sql = "SELECT COUNT(*) FROM readings WHERE reader_version < ?"
     (count,) = database.execute(sql, (READER_VERSION,)).fetchone()
     return int(count)
 
 
 def unreadable(database: Database, deployment_id: int, limit: int, *, is_damaged: bool) -> list[int]:
-    """The activities of a deployment whose leading version could not be read, the newest first. is_damaged: as its raw bytes
-    are damaged in the database; else for what it is."""
+    """The activities of a deployment whose leading version could not be read, the newest first. is_damaged: because its raw bytes
+    are damaged in the database; otherwise because of its content."""
     sql = (
         "SELECT a.id FROM readings d JOIN raw_messages r ON r.id = d.raw_id"
         " JOIN activities a ON a.id = r.activity_id AND a.leading_raw_id = r.id"
@@ -309,7 +310,7 @@ def unreadable(database: Database, deployment_id: int, limit: int, *, is_damaged
     return [activity_id for (activity_id,) in database.execute(sql, values).fetchall()]
 
 
-# --- how it is kept -------------------------------------------------------------------------------------------------------
+# --- the stored form ------------------------------------------------------------------------------------------------------
 
 
 def _compressed(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Refusals that were read out of Postfix's log, as decisions of the deployments that the mail was for.
+"""Refusals from Postfix's log, as decisions of the deployments that the mail was for.
 
 The queue id of such a message may be that of another decision: one recipient is refused, and the others get the message. So a
 refusal has a source id of its own. Called by `refusal_chore` and `decisions`.
@@ -10,22 +10,22 @@ from mailweir.store.database.connection import Database
 from mailweir.store.record.writing import DecisionRow, Writer
 
 _NO_QUEUE_ID = "NOQUEUE"
-_BATCH_ROWS = 100  # a transaction: milliseconds, for the filter waits for the write lock meanwhile
+_BATCH_ROWS = 100  # per transaction: milliseconds, because the filter waits for the write lock meanwhile
 
 
 def source_id(queue_id: str | None, key: str) -> str:
-    """A refusal's own. key: hexadecimal digits, the same however often the refusal is read."""
+    """A refusal's own source id. key: hexadecimal digits, the same for every reading of the refusal."""
     return f"{queue_id or _NO_QUEUE_ID}:{key}"
 
 
 def queue_id_of(source: str) -> str | None:
-    """Postfix's own id of a refused message, None where it had none yet."""
+    """Postfix's id of a refused message, None if it had none yet."""
     queue_id = source.partition(":")[0]
     return None if queue_id == _NO_QUEUE_ID else queue_id
 
 
 def put(database: Database, rows: Sequence[DecisionRow]) -> None:
-    """Writes those that aren't there yet, in short transactions. What the filter itself refused has its decision already."""
+    """Writes the new ones, in short transactions. The filter's own refusals already have their decisions."""
     for start in range(0, len(rows), _BATCH_ROWS):
         part = rows[start : start + _BATCH_ROWS]
         with database.transaction():
@@ -36,7 +36,7 @@ def put(database: Database, rows: Sequence[DecisionRow]) -> None:
 
 
 def _decided(database: Database, rows: Sequence[DecisionRow]) -> set[tuple[str | None, int]]:
-    """The queue ids, each with a deployment, under which the filter wrote that it refused the message."""
+    """The queue ids, each with a deployment, under which the filter recorded that it refused the message."""
     ids = sorted({found for row in rows if (found := queue_id_of(row.source_id))})
     if not ids:
         return set()

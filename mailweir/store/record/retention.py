@@ -1,17 +1,17 @@
-"""Retention: forgets what is kept for a while only. Never touches what is on the record. Called by `mailweir db prune`."""
+"""Retention: deletes data that is stored for a limited time. Never touches the record. Called by `mailweir db prune`."""
 
 from datetime import datetime, timedelta
 
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 
-# Postfix gives undeliverable mail up after five days (maximal_queue_lifetime), and its sender is told by the decision alone
+# Postfix gives up undeliverable mail after five days (maximal_queue_lifetime), and its sender is notified by the decision alone.
 _RELAYED_DAYS = 7
-_BATCH_ROWS = 2_000  # a transaction: some milliseconds, for the filter waits for the write lock meanwhile
+_BATCH_ROWS = 2_000  # per transaction: some milliseconds, because the filter waits for the write lock meanwhile
 
 
 def prune_decisions(database: Database, now: datetime, decision_days: int, batch_rows: int = _BATCH_ROWS) -> int:
-    """Deletes the decisions on mail that wasn't captured which are older than so many days; how many.
+    """Deletes decisions on uncaptured mail that are older than this many days; returns how many.
 
     Those on relayed mail stay while it may still bounce.
     """
@@ -19,7 +19,7 @@ def prune_decisions(database: Database, now: datetime, decision_days: int, batch
         before = rfc3339(now - timedelta(days=decision_days))
         relayed_before = rfc3339(now - timedelta(days=max(decision_days, _RELAYED_DAYS)))
     except OverflowError:
-        return 0  # kept since before there was time
+        return 0  # the period begins before the first possible time
     sql = (
         "DELETE FROM decisions WHERE id IN (SELECT id FROM decisions WHERE outcome <> 'captured' AND decided_at < ?"
         " AND (relay_login_id IS NULL OR decided_at < ?) LIMIT ?)"

@@ -1,8 +1,7 @@
-"""Takes off the record what was never sent (a scheduled mail that was cancelled, and is a draft again), and what a never-log rule
-hides.
+"""Removes mail from the record: a scheduled mail that was cancelled, and is a draft again, and mail that a never-log rule hides.
 
-What another route has seen, too, stays. Called by the sync, within its transaction, and by `hidden_by_rule`; `erasing` takes it
-out of the files afterwards.
+Mail that another route has seen, too, stays. Called by the sync, within its transaction, and by `hidden_by_rule`; `erasing`
+removes it from the files afterwards.
 """
 
 import json
@@ -13,11 +12,11 @@ from typing import Any, NamedTuple
 from mailweir.store.database.connection import Database
 from mailweir.store.record import erasing, threads
 
-# A to-do's user has the activity on record, and that is indexed; so each is found without reading a whole table
+# A to-do's user has the activity on record, and that is indexed; so each is found without reading a whole table.
 _TODOS = (
     "DELETE FROM todos WHERE activity_id = ? AND user_id IN (SELECT user_id FROM activity_users WHERE activity_id = ?)"
 )
-# What names an activity, without to-dos and decisions; what others name comes last
+# Rows that refer to an activity, without to-dos and decisions; rows that others refer to come last.
 OF_ACTIVITY = (
     "activity_threads",
     "activity_users",
@@ -29,26 +28,26 @@ OF_ACTIVITY = (
 
 _OF_VERSION = ("digest_queue", "attachments", "readings", "forwarded_versions")
 
-# Tables whose rows name an activity or a version
+# Tables whose rows refer to an activity or a version.
 NAMING = frozenset({"todos", "decisions", "thread_message_ids", "search_texts", *_OF_VERSION, *OF_ACTIVITY})
 
 
 class Because(NamedTuple):
-    """Why mail isn't on the record: a reason of `decision`, and the rule as `decisions.rule` has it."""
+    """Why mail isn't on the record: a reason of `decision`, and the rule in the form of `decisions.rule`."""
 
     reason: str
     rule: str
 
 
 def rule_text(pattern: str, username: str | None) -> str:
-    """A never-log rule as a decision keeps it."""
+    """A never-log rule in a decision's form."""
     return json.dumps([pattern, username])
 
 
 def ends_examination(database: Database, deployment_id: int, source_id: str) -> bool:
-    """Has the digest nothing to do with it any more? Else that is ended here, and `retract` waits for what it does just now.
+    """Has the digest finished with it? Otherwise its work is ended here, and `retract` waits for its current work.
 
-    What the digest finds out about a body that is gone would have no activity to be written to.
+    The digest's results for a deleted body would have no activity.
     """
     pending = (
         "UPDATE raw_messages SET verdict = 'none' WHERE verdict = 'pending' AND activity_id IN"
@@ -58,7 +57,7 @@ def ends_examination(database: Database, deployment_id: int, source_id: str) -> 
 
 
 def end_examinations(database: Database, activity_ids: Sequence[int]) -> None:
-    """Within a transaction of its own, before `erase`: the digest begins with none of these any more."""
+    """Within a transaction of its own, before `erase`: the digest doesn't begin any of these."""
     marks = ",".join("?" * len(activity_ids))
     database.fast_execute()(
         f"UPDATE raw_messages SET verdict = 'none' WHERE verdict = 'pending' AND activity_id IN ({marks})",
@@ -67,7 +66,7 @@ def end_examinations(database: Database, activity_ids: Sequence[int]) -> None:
 
 
 def retract(database: Database, deployment_id: int, source_id: str) -> int | None:
-    """Forgets that this source was recorded; the activity's id where nothing of it is left, else None."""
+    """Removes this source from the record; returns the activity's id if nothing of it is left, else None."""
     execute = database.fast_execute()
     row = execute(
         "SELECT activity_id FROM decisions WHERE source_id = ? AND deployment_id = ?", (source_id, deployment_id)
@@ -85,9 +84,9 @@ def retract(database: Database, deployment_id: int, source_id: str) -> int | Non
 
 
 def _forget(database: Database, activity_id: int) -> None:
-    """All but the decisions."""
+    """Everything except the decisions."""
     execute = database.fast_execute()
-    if not database.is_sqlite:  # the digest puts none of its versions into the queue again meanwhile
+    if not database.is_sqlite:  # prevents that the digest queues one of its versions again meanwhile
         execute("SELECT id FROM raw_messages WHERE activity_id = ? ORDER BY id FOR UPDATE", (activity_id,))
     erasing.forget_words(database, activity_id)  # before any other change may move a row, which leaves a copy behind
     threads.release(database, activity_id)
@@ -104,13 +103,13 @@ def _forget(database: Database, activity_id: int) -> None:
     execute("DELETE FROM activities WHERE id = ?", (activity_id,))
 
 
-# --- what a never-log rule hides, each within a transaction, under `unchecked` ----------------------------------------
+# --- mail that a never-log rule hides, each within a transaction, under `unchecked` -----------------------------------
 
 
 @contextmanager
 def unchecked(database: Database) -> Iterator[None]:
-    """SQLite doesn't look whether rows that go are named by others: no index has these, and reading whole tables would hold the
-    filter up. A test holds that all that names them is taken off before."""
+    """SQLite doesn't check whether others refer to deleted rows: there are no indexes for that, and reading whole tables would
+    delay the filter. A test makes sure that all references are deleted before."""
     if not database.is_sqlite:
         yield
         return
@@ -122,14 +121,14 @@ def unchecked(database: Database) -> Iterator[None]:
 
 
 def erase(database: Database, activity_id: int, because: Because) -> None:
-    """Takes an activity off the record with all that was kept of it."""
+    """Removes an activity from the record with everything stored for it."""
     execute = _locked(database, activity_id)
     _ignore(execute, activity_id, "SELECT source_id FROM sightings WHERE activity_id = ?", (activity_id,), because)
     _forget(database, activity_id)
 
 
 def take_off(database: Database, activity_id: int, user_id: int, because: Because) -> None:
-    """Takes an activity off a user's record, with what the user alone has seen of it. Others keep it."""
+    """Removes an activity from a user's record, with the user's own sightings. Others keep it."""
     execute = _locked(database, activity_id)
     alone = (
         "SELECT s.source_id FROM sightings s WHERE s.activity_id = ? AND NOT EXISTS (SELECT 1 FROM sightings o"
@@ -143,7 +142,7 @@ def take_off(database: Database, activity_id: int, user_id: int, because: Becaus
 
 
 def leave_out(database: Database, activity_id: int, addresses: Sequence[str]) -> None:
-    """Takes an activity off the record of the contacts with these addresses."""
+    """Removes an activity from the record of the contacts with these addresses."""
     marks = ",".join("?" * len(addresses))
     _locked(database, activity_id)(
         f"DELETE FROM activity_contacts WHERE activity_id = ? AND address IN ({marks})", (activity_id, *addresses)
@@ -151,7 +150,7 @@ def leave_out(database: Database, activity_id: int, addresses: Sequence[str]) ->
 
 
 def _locked(database: Database, activity_id: int) -> Callable[..., Any]:
-    """Holds the activity first, as whoever records mail does."""
+    """Locks the activity first, as the recording of mail does."""
     execute = database.fast_execute()
     if not database.is_sqlite:
         execute("SELECT id FROM activities WHERE id = ? FOR UPDATE", (activity_id,))

@@ -1,8 +1,7 @@
-"""Search in the record: the activities that hold all of what was typed, the one recorded last first. Never writes.
+"""Search in the record: the activities that contain all terms, the last recorded first. Never writes.
 
-The index gives versions, the newest first; of these, the ones that lead an activity are asked whether they are wanted and may be
-seen. So a change of the leading version changes nothing here. Called by `mailweir search`
-and by `missing_mail`.
+The index returns versions, the newest first; of these, the leading ones are checked against the filters and the reader's rights.
+So a change of the leading version changes nothing here. Called by `mailweir search` and by `missing_mail`.
 """
 
 import heapq
@@ -24,13 +23,13 @@ from mailweir.store.record.activities import Activity
 
 FIRST_CHUNK, LARGEST_CHUNK = 200, 10_000
 _NO_BOUND = 2**62
-_CLOCKS = timedelta(hours=1)  # ids follow the hosts' clocks no closer than that
+_CLOCKS = timedelta(hours=1)  # ids follow the hosts' clocks within this tolerance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a search is narrowed to. user: a username. contact: one of a contact's addresses. before: the id of an activity, the
-    last one of the page before."""
+    """The filters of a search. user: a username. contact: one of a contact's addresses. before: the id of an activity, the last
+    one of the previous page."""
 
     limit: int
     user: str | None = None
@@ -41,8 +40,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """raw_id: the version that leads the activity, in which the words were found. is_whole: else the reader sees its metadata
-    alone, and is to be shown no text of it."""
+    """raw_id: the activity's leading version, which contains the words. is_whole: otherwise the reader sees its metadata alone,
+    and must not see any text of it."""
 
     raw_id: int
     activity: Activity
@@ -51,9 +50,9 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """What somebody may see, as SQL on an activity `a`, with its values. whole: all of it. names: no more than who wrote when, so
-    that it is found by the names and addresses alone. contact: on a contact `part` of it, whether it may be told that the contact
-    takes part. Law 13."""
+    """A reader's rights, as SQL on an activity `a`, with its values. whole: all of it. names: only who wrote when, so it is found
+    by names and addresses alone. contact: on a contact `part` of it, whether the reader may know that the contact takes part. Law
+    13."""
 
     whole: str
     whole_values: tuple[Any, ...]
@@ -64,7 +63,7 @@ class Reader:
 
 
 def of_reader(reader: visibility.Reader) -> Reader:
-    """What this user may see."""
+    """The rights of this user."""
     marks = ",".join("?" * len(reader.user_ids))
     mine = f"EXISTS (SELECT 1 FROM activity_users AS own WHERE own.activity_id = a.id AND own.user_id IN ({marks}))"
     return Reader(
@@ -83,8 +82,8 @@ def of_reader(reader: visibility.Reader) -> Reader:
 def select(
     database: Database, deployment: Deployment, terms: Sequence[Term], wanted: Wanted, reader: Reader | None = None
 ) -> list[Hit]:
-    """A deployment's activities that hold all terms. reader: None is the operator's command line. NotFound where user or contact
-    never was there."""
+    """A deployment's activities that contain all terms. reader: None is the operator's command line. NotFound if user or contact
+    never existed."""
     if not terms:
         return []
     with _by_the_index(database):
@@ -128,7 +127,7 @@ def _matching(
     )
     each = (_Found(*one, is_whole=True) for one in whole), (_Found(*one, is_whole=False) for one in names)
     before = None
-    for found in heapq.merge(*each, reverse=True):  # of one that is found both ways, the whole comes first
+    for found in heapq.merge(*each, reverse=True):  # of an activity found both ways, the whole comes first
         if found.raw_id != before:
             yield found
         before = found.raw_id
@@ -137,8 +136,8 @@ def _matching(
 def _conditions(
     database: Database, deployment: Deployment, wanted: Wanted, reader: Reader | None
 ) -> tuple[str, list[Any]]:
-    """What an activity has to be besides, as SQL, and its values."""
-    # the plus: SQLite would walk through all activities of the deployment, which an index has, to those of the versions
+    """The further conditions on an activity, as SQL, and their values."""
+    # The plus: otherwise SQLite would scan all activities of the deployment by an index, to find those of the versions.
     conditions, values = ["+a.deployment_id = ?"], [deployment.id]
     if wanted.user is not None:
         users = activities.user_ids(database, deployment, wanted.user)
@@ -151,7 +150,7 @@ def _conditions(
         contacts = activities.contact_ids(database, deployment, wanted.contact)
         marks = ",".join("?" * len(contacts))
         told, told_values = (reader.contact, reader.contact_values) if reader else ("1 = 1", ())
-        # Law 8: of a proven activity only those whom a proven version of the message names
+        # Law 8: of a proven activity only the people whom a proven version of the message names.
         conditions.append(
             "EXISTS (SELECT 1 FROM activity_contacts AS part JOIN raw_messages AS version ON version.id = part.raw_message_id"
             " WHERE part.activity_id = a.id AND (a.sender_verdict <> 'pass' OR version.verdict = 'pass')"
@@ -167,7 +166,7 @@ def _conditions(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What the index is asked for: the versions from `low` to below `high` that hold the terms."""
+    """The query to the index: the versions from `low` to below `high` that contain the terms."""
 
     deployment_id: int
     terms: Sequence[Term]
@@ -177,7 +176,7 @@ class _Asked:
 
 
 def _leading(database: Database, asked: _Asked, condition: str, parameters: Sequence[Any]) -> Iterator[tuple[int, int]]:
-    """(version, activity) of those that hold the words, lead and are wanted, the newest first."""
+    """(version, activity) of the leading, wanted versions that contain the words, the newest first."""
     sql = (
         "SELECT r.id, a.id FROM raw_messages AS r JOIN activities AS a ON a.id = r.activity_id AND a.leading_raw_id = r.id"
         f" WHERE {condition} AND r.id IN ({{}})"
@@ -189,7 +188,7 @@ def _leading(database: Database, asked: _Asked, condition: str, parameters: Sequ
 
 @contextmanager
 def _by_the_index(database: Database) -> Iterator[None]:
-    """PostgreSQL takes reading all words of all mail for cheap, and compiling a query for worth its while."""
+    """PostgreSQL underestimates the cost of reading all words of all mail, and overestimates the benefit of compiling a query."""
     if database.is_sqlite:
         yield
         return
@@ -199,29 +198,29 @@ def _by_the_index(database: Database) -> Iterator[None]:
         yield
 
 
-# --- from where to where ----------------------------------------------------------------------------------------------
+# --- the range of versions --------------------------------------------------------------------------------------------
 
 
 def _bounds(database: Database, wanted: Wanted) -> tuple[int, int]:
-    """The versions among which is searched: from the first one to below the second."""
+    """The range of versions to search: from the first one to below the second."""
     low = _first_since(database, wanted.since) if wanted.since is not None else 0
     high = _NO_BOUND
     if wanted.before is not None:
         sql = "SELECT id, leading_raw_id FROM activities WHERE id <= ? ORDER BY id DESC LIMIT 1"
         row = database.execute(sql, (min(wanted.before, _NO_BOUND),)).fetchone()
-        # one that is gone meanwhile: from the one that was recorded before it
+        # if it is gone meanwhile: from the one recorded before it
         high = 0 if row is None else row[1] + (row[0] != wanted.before)
     return low, high
 
 
 def _first_since(database: Database, since: datetime) -> int:
-    """A version that was recorded not long before then, or the first one. Ids grow with time, so it is found by halves."""
+    """A version recorded shortly before then, or the first one. Ids grow with time, so it is a binary search."""
     try:
         text = rfc3339(since - _CLOCKS)
     except OverflowError:
         return 0
     (newest,) = database.execute("SELECT MAX(id) FROM activities").fetchone()
-    low, high = 0, newest or 0  # the one that is looked for is above `low`, and `high` or below
+    low, high = 0, newest or 0  # the wanted one is above `low`, and at most `high`
     sql = "SELECT id, recorded_at FROM activities WHERE id > ? ORDER BY id LIMIT 1"
     while low < high:
         middle = (low + high) // 2
@@ -238,11 +237,11 @@ def _first_since(database: Database, since: datetime) -> int:
     return int(first) if first is not None else _NO_BOUND
 
 
-# --- what the index gives ---------------------------------------------------------------------------------------------
+# --- the index's results ----------------------------------------------------------------------------------------------
 
 
 def _candidates(database: Database, asked: _Asked) -> Iterator[list[int]]:
-    """The versions that hold all terms, the newest first, in chunks."""
+    """The versions that contain all terms, the newest first, in chunks."""
     low, high = asked.low, asked.high
     if database.is_sqlite:
         yield from _chunks(database, _SQLITE, (_fts_query(asked),), low, high)
@@ -260,7 +259,7 @@ def _candidates(database: Database, asked: _Asked) -> Iterator[list[int]]:
 _SQLITE = (
     "SELECT rowid FROM search_words WHERE search_words MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid DESC LIMIT ?"
 )
-# MATERIALIZED: else it might read the newest rows one by one until enough hold the words, which may be never
+# MATERIALIZED: otherwise it might read the newest rows one by one until enough contain the words, which may never happen.
 _POSTGRESQL = (
     "WITH hits AS MATERIALIZED (SELECT raw_id FROM search_texts"
     " WHERE array_to_tsvector(string_to_array(words, ' ')) @@ CAST(? AS tsquery){})"
@@ -280,11 +279,11 @@ def _chunks(database: Database, sql: str, query: tuple[str, ...], low: int, high
 
 
 def _windows(database: Database, asked: _Asked) -> Iterator[tuple[int, str]]:
-    """From the newest versions on, ever wider: where each begins, and the condition that stands for it."""
+    """From the newest versions on, in growing steps: the beginning of each, and its condition."""
     newest = asked.high - 1
     if asked.high == _NO_BOUND:
         newest = database.execute("SELECT COALESCE(MAX(raw_id), 0) FROM search_texts").fetchone()[0]
-    # all that begins so is gathered each time, so there are fewer of them
+    # all words with this prefix are collected each time, so there are fewer windows
     has_prefix = any(term.is_prefix for term in asked.terms)
     for bits in search_index.WINDOW_BITS[1:2] if has_prefix else search_index.WINDOW_BITS:
         number = newest >> bits
@@ -294,12 +293,12 @@ def _windows(database: Database, asked: _Asked) -> Iterator[tuple[int, str]]:
 
 
 def _fts_query(asked: _Asked) -> str:
-    """Terms as FTS5 asks for them. No word holds a quote."""
+    """Terms in FTS5's syntax. No word contains a quote."""
     return " AND ".join(f'"{" ".join(words)}"' + " *" * is_prefix for words, is_prefix in _indexed_words(asked))
 
 
 def _ts_query(asked: _Asked) -> str:
-    """The words of terms as PostgreSQL asks for them. No word holds a quote or a backslash."""
+    """The words of terms in PostgreSQL's syntax. No word contains a quote or a backslash."""
     wanted: dict[str, None] = {}
     for words, is_prefix in _indexed_words(asked):
         *others, last = (f"'{word}'" for word in words)
@@ -308,12 +307,12 @@ def _ts_query(asked: _Asked) -> str:
 
 
 def _phrases(asked: _Asked) -> list[str]:
-    """What has to stand in PostgreSQL's text besides, for its index knows no places."""
+    """The phrases that PostgreSQL's text must contain in addition, because its index has no places."""
     several = [(" ".join(words), is_prefix) for words, is_prefix in _indexed_words(asked) if len(words) > 1]
     return [f" {phrase}" if is_prefix else f" {phrase} " for phrase, is_prefix in several]
 
 
 def _indexed_words(asked: _Asked) -> list[tuple[list[str], bool]]:
-    """The words of each term as the index has them, and whether the last may go on."""
+    """The words of each term as in the index, and whether the last is a prefix."""
     begin = search_entry.named(asked.deployment_id) if asked.names_only else search_entry.whole(asked.deployment_id)
     return [([begin + word for word in term.words], term.is_prefix) for term in asked.terms]

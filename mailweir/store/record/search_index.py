@@ -1,8 +1,8 @@
-"""The index that mail is searched in, written in the caller's transaction.
+"""The search index, written in the caller's transaction.
 
-SQLite: FTS5 without a text of its own, which gives a row up for the very words that it was given; they are kept compressed.
-PostgreSQL: an index of the words of that text, parted at its blanks, so that its own reading of words has no part in it.
-Called by the digest and `erasing`; `search` reads it.
+SQLite: FTS5 without a text of its own, which removes a row only if it gets the same words again; they are stored compressed.
+PostgreSQL: an index of the words of that text, split at its blanks, so that its own word rules have no effect. Called by the
+digest and `erasing`; `search` reads it.
 """
 
 from collections import defaultdict
@@ -16,15 +16,15 @@ from mailweir.reading.search_entry import Entry
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 
-MAX_ENTRIES, MAX_SIZE = 50, 20_000  # of a transaction, for the filter waits for the write lock meanwhile
-# PostgreSQL's index knows no order. By these words the newest mail can be asked for first: the ids without their last bits.
+MAX_ENTRIES, MAX_SIZE = 50, 20_000  # per transaction, because the filter waits for the write lock meanwhile
+# PostgreSQL's index has no order. These words select the newest mail first: the ids without their last bits.
 WINDOW_BITS = (12, 16, 20)
-_NOBODYS = "x"  # no query names it, for each of its words begins with a deployment's number
+_NOBODYS = "x"  # no query uses it, because each of its words begins with a deployment's number
 _MAX_STORED_BYTES = 3 * search_entry.MAX_BYTES
 
 
 def portions(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Entries in portions, each for a transaction of few milliseconds."""
+    """Entries in portions, each for a transaction of a few milliseconds."""
     portion: list[Entry] = []
     size = 0
     for entry in entries:
@@ -38,7 +38,7 @@ def portions(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 
 def put(database: Database, entries: Iterable[Entry]) -> None:
-    """Indexes versions; what was indexed of them before goes. Twice the same is the same."""
+    """Indexes versions; replaces their earlier entries. Idempotent."""
     wanted = {entry.raw_id: entry for entry in entries}
     if database.is_sqlite:
         _put_into_fts(database, wanted)
@@ -47,7 +47,7 @@ def put(database: Database, entries: Iterable[Entry]) -> None:
 
 
 def remove(database: Database, raw_ids: Collection[int]) -> None:
-    """Takes versions out of the index; `erasing` takes their words out of SQLite's file."""
+    """Removes versions from the index; `erasing` removes their words from SQLite's file."""
     if database.is_sqlite:
         _take_out_of_fts(database, _stored(database, raw_ids).values())
         # see `erasing.forget_words`
@@ -81,7 +81,7 @@ def _put_into_fts(database: Database, wanted: dict[int, Entry]) -> None:
 
 
 def _stored(database: Database, raw_ids: Collection[int]) -> dict[int, Entry]:
-    """What is indexed of these versions, by version."""
+    """The index entries of these versions, by version."""
     sql = "SELECT raw_id, deployment_id, words FROM search_texts WHERE raw_id IN ({})"
     found: dict[int, Entry] = {}
     for raw_id, deployment_id, packed in batches.among(database, sql, (), raw_ids):
@@ -120,7 +120,7 @@ def _put_texts(database: Database, wanted: dict[int, Entry]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the record knows of a version: names and addresses of author and contacts. Bcc is the sender's alone."""
+    """The record's data for a version: names and addresses of author and contacts. Bcc is the sender's alone."""
 
     deployment_id: int
     subject: str
@@ -128,7 +128,7 @@ class Known:
 
 
 def known(database: Database, raw_ids: Collection[int]) -> dict[int, Known]:
-    """Of the versions that are on the record, by version."""
+    """For the versions that are on the record, by version."""
     sql = (
         "SELECT r.id, r.activity_id, a.deployment_id, COALESCE(r.subject, a.subject) AS subject, a.author FROM raw_messages r"
         " JOIN activities a ON a.id = r.activity_id WHERE r.id IN ({})"
@@ -150,8 +150,8 @@ def known(database: Database, raw_ids: Collection[int]) -> dict[int, Known]:
 
 
 def count_unread(database: Database, deployment_id: int) -> int:
-    """How many of a deployment's versions wait to be read; 10,000 at most. Older ones that a rebuild hasn't come to
-    aren't counted."""
+    """The number of a deployment's versions that wait to be read; at most 10,000. Older ones that a rebuild hasn't reached aren't
+    counted."""
     sql = (
         "SELECT COUNT(*) FROM (SELECT q.raw_id FROM digest_queue q JOIN raw_messages r ON r.id = q.raw_id"
         " JOIN activities a ON a.id = r.activity_id WHERE q.stage = 'reading' AND a.deployment_id = ? LIMIT 10000) AS waiting"

@@ -1,4 +1,4 @@
-"""Who takes part in an activity, as a page needs it that shows one message. Never writes. Called by the page."""
+"""The reader's part in an activity, for a page that shows one message. Never writes. Called by the page."""
 
 from mailweir.store.database.connection import Database
 from mailweir.store.people.deployments import Deployment
@@ -19,5 +19,5 @@ def takes_part(database: Database, reader: Reader, activity_id: int) -> bool:
 
 
 def is_author(database: Database, deployment: Deployment, reader: Reader, activity: Activity) -> bool:
-    """Did the reader write it? Such a reader may know whom it names in Bcc."""
+    """Did the reader write it? Such a reader may see its Bcc recipients."""
     return deployment.folding.key(activity.author) in visibility.own_keys(database, reader.user_ids)

@@ -1,7 +1,7 @@
-"""What one transaction knows of a deployment's threads, and what it has still to write: rows for many mails in few statements.
+"""One transaction's view of a deployment's threads, and its pending writes: rows for many mails in few statements.
 
-It is made after the deployment's lock was taken, so nobody else writes these rows meanwhile. What is asked of the database itself
-is asked after `flush`. In plain SQL. Called by `threads`.
+It is made after the deployment's lock was taken, so nobody else writes these rows meanwhile. Call `flush` before querying the
+database itself. In plain SQL. Called by `threads`.
 """
 
 from collections.abc import Collection, Iterable
@@ -16,7 +16,7 @@ _ID_COLUMNS = ("deployment_id", "id_digest", "thread_id", "named_by", "subject_d
 
 
 class Known(NamedTuple):
-    """What is known of a message's id. named_by: `own`, `in_reply_to` or `references`. held_by: the activity that has it."""
+    """The known facts about a message's id. named_by: `own`, `in_reply_to` or `references`. held_by: the activity that has it."""
 
     thread_id: int
     named_by: str
@@ -25,7 +25,7 @@ class Known(NamedTuple):
 
 
 class ThreadState:
-    """Of these activities and these ids. To be used within one transaction."""
+    """For these activities and these ids. For one transaction."""
 
     def __init__(
         self, database: Database, deployment_id: int, activity_ids: Collection[int], digests: Iterable[bytes]
@@ -38,21 +38,21 @@ class ThreadState:
         self._new_threads: dict[int, bytes] = {}
 
     def known(self, digest: bytes) -> Known | None:
-        """What is known of an id; None where nothing is."""
+        """The known facts about an id; None if there are none."""
         return self._ids.get(digest)
 
     def thread(self, activity_id: int) -> int | None:
-        """The thread that an activity is in."""
+        """The thread of an activity."""
         return self._threads.get(activity_id)
 
     def join(self, activity_id: int, thread_id: int, subject: bytes) -> None:
-        """Puts an activity that is in no thread into this one."""
+        """Puts an activity without a thread into this one."""
         self._threads[activity_id] = thread_id
         self._new_threads[activity_id] = subject
 
     def note(self, activity_id: int, thread_id: int, keys: ThreadKeys, subject: bytes) -> None:
-        """Remembers the ids that a message has and names. Which thread a known one belongs to stays, but for its own, where no
-        other has it."""
+        """Stores the ids that a message has and names. A known id keeps its thread, except for the message's own, if no other has
+        it."""
         for named_by, digests in (("in_reply_to", keys.in_reply_to), ("references", keys.references)):
             for one in digests:
                 if one not in self._ids:
@@ -63,12 +63,12 @@ class ThreadState:
                 self._remember(keys.own, Known(thread_id, "own", subject, activity_id))
 
     def released(self, activity_id: int) -> None:
-        """The activity was taken out of its thread, and its ids are forgotten, in the database."""
+        """The activity was removed from its thread, and its ids were deleted, in the database."""
         self._threads.pop(activity_id, None)
         self._ids = {digest: row for digest, row in self._ids.items() if row.held_by != activity_id}
 
     def merged(self, survivor: int, others: Collection[int]) -> None:
-        """The others are part of the survivor now, in the database."""
+        """The others are part of the surviving thread now, in the database."""
         self._threads = {one: survivor if thread in others else thread for one, thread in self._threads.items()}
         self._ids = {
             digest: row._replace(thread_id=survivor) if row.thread_id in others else row
@@ -76,7 +76,7 @@ class ThreadState:
         }
 
     def flush(self) -> None:
-        """Writes what isn't written yet."""
+        """Writes the pending rows."""
         new_threads = [
             (activity_id, self._deployment_id, self._threads[activity_id], subject)
             for activity_id, subject in self._new_threads.items()
@@ -108,6 +108,6 @@ def _known(database: Database, deployment_id: int, digests: Collection[bytes]) -
 
 
 def threads_of(database: Database, activity_ids: Collection[int]) -> dict[int, int]:
-    """The threads of activities, by activity, without those that are in none yet."""
+    """The threads of activities, by activity, without those that have none yet."""
     sql = "SELECT activity_id, thread_id FROM activity_threads WHERE activity_id IN ({})"
     return dict(batches.among(database, sql, (), activity_ids))

@@ -1,8 +1,8 @@
-"""Conversations: which thread an activity belongs to, by the ids that its message has and names (`reading.thread_keys`).
+"""Conversations: the thread of an activity, by the ids that its message has and names (`reading.thread_keys`).
 
-A message may come before the one that it answers, so an id is known as soon as it is named. What names two threads merges them,
-and the older one goes on; whoever kept the other's id finds it by `current`. In plain SQL, in the caller's transaction, which
-writers of one deployment's threads pass through one after the other. Called by `leading` and by `retraction`.
+A message may come before the one that it answers, so an id is known as soon as it is named. A message that names two threads
+merges them, and the older one survives; `current` finds it by the other's id. In plain SQL, in the caller's transaction; writers
+of one deployment's threads are serialised. Called by `leading` and by `retraction`.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,17 +18,17 @@ from mailweir.store.record import thread_state
 from mailweir.store.record.thread_state import ThreadState
 
 FALLBACK_DAYS = 7
-_CLOCK_SLACK = timedelta(hours=1)  # of senders' clocks
-_MAX_OF_SUBJECT = 500  # mails under one subject that are looked at, the last recorded ones
-_LOCK_CLASS = 7_305  # of PostgreSQL's advisory locks of two numbers: ours, and the deployment
+_CLOCK_SLACK = timedelta(hours=1)  # tolerance for senders' clocks
+_MAX_OF_SUBJECT = 500  # mails with one subject that are examined, the last recorded ones
+_LOCK_CLASS = 7_305  # of PostgreSQL's advisory locks with two numbers: ours, and the deployment's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placing:
-    """An activity that is to be put into a thread. author: the activity's. is_proven: he named what its keys name
-    (`verdicts.authors`). Only one of whom that is proven, and who has a message in each of the threads, merges them; else it
-    joins the oldest. is_other: these are another version's keys than those that it has its thread by: it leaves one that they
-    don't name."""
+    """An activity to be put into a thread. author: the activity's. is_proven: the author is proven for its keys
+    (`verdicts.authors`). Only an activity with a proven author, who has a message in each of the threads, merges them; otherwise
+    it joins the oldest. is_other: these keys are from another version than those that determined its thread: it leaves a thread
+    that they don't name."""
 
     activity_id: int
     keys: ThreadKeys
@@ -48,20 +48,20 @@ def assign(
     is_other: bool = False,
     now: datetime,
 ) -> int:
-    """The thread of one activity, as `assign_all` finds it. See `Placing`."""
+    """The thread of one activity, as by `assign_all`. See `Placing`."""
     one = Placing(activity_id=activity_id, keys=keys, author=author, is_proven=is_proven, is_other=is_other)
     return assign_all(database, deployment_id, [one], now)[activity_id]
 
 
 def assign_all(database: Database, deployment_id: int, placings: Sequence[Placing], now: datetime) -> dict[int, int]:
-    """The threads of a deployment's activities, one after the other, found or made, by activity; in the caller's transaction.
-    One that has a thread keeps it, and merges what it names."""
+    """The threads of a deployment's activities, one after the other, found or made, by activity; in the caller's transaction. An
+    activity with a thread keeps it, and merges those that it names."""
     _lock(database, deployment_id)
     digests = chain.from_iterable(_digests(one.keys) for one in placings)
     state = ThreadState(database, deployment_id, [one.activity_id for one in placings], digests)
     found = {one.activity_id: _assign(database, deployment_id, one, state, now) for one in placings}
     state.flush()
-    # a later one may have merged what an earlier one was put into
+    # A later activity may have merged the thread of an earlier one.
     return {activity_id: state.thread(activity_id) or thread_id for activity_id, thread_id in found.items()}
 
 
@@ -77,7 +77,7 @@ def _assign(database: Database, deployment_id: int, one: Placing, state: ThreadS
         by_subject = _by_subject(database, deployment_id, activity_id, subject)
     if before and one.is_other and _leave(database, activity_id, before, [*named, *by_subject], state):
         before = row = None
-    # an id that another activity has says nothing: programs write one into many mails
+    # An id that another activity has says nothing: programs write one id into many mails.
     if row and row.held_by in (None, activity_id) and (row.named_by != "references" or row.subject == subject):
         named.append(row.thread_id)
     found = list(dict.fromkeys([*([before] if before else ()), *sorted(set(named))])) or by_subject
@@ -94,19 +94,19 @@ def _assign(database: Database, deployment_id: int, one: Placing, state: ThreadS
 
 
 def current(database: Database, thread_id: int) -> int:
-    """The thread that goes on where this one was merged into another; itself where it wasn't, or never was."""
+    """The surviving thread if this one was merged into another; itself if it wasn't, or doesn't exist."""
     row = database.execute("SELECT merged_into FROM threads WHERE id = ?", (thread_id,)).fetchone()
     return int(row[0]) if row and row[0] is not None else thread_id
 
 
 def of(database: Database, activity_id: int) -> int | None:
-    """An activity's thread; None where it isn't read yet."""
+    """An activity's thread; None if it isn't read yet."""
     row = database.execute("SELECT thread_id FROM activity_threads WHERE activity_id = ?", (activity_id,)).fetchone()
     return int(row[0]) if row else None
 
 
 def of_all(database: Database, activity_ids: Collection[int]) -> dict[int, int]:
-    """The threads of activities, by activity, without those that are in none yet."""
+    """The threads of activities, by activity, without those that have none yet."""
     return thread_state.threads_of(database, activity_ids)
 
 
@@ -118,7 +118,7 @@ def activities(database: Database, deployment_id: int, thread_id: int) -> list[i
 
 def put_together(database: Database, deployment_id: int, *, old: int, kept: int, own: int) -> None:
     """Two activities become one, which is in the thread of `own`, one of them, from now on; within the transaction that joins
-    them. A thread that only the other was in is part of it now."""
+    them. A thread that contained only the other is merged into it."""
     _lock(database, deployment_id)
     found = of_all(database, [old, kept])
     database.execute("UPDATE thread_message_ids SET held_by = ? WHERE held_by = ?", (kept, old))
@@ -137,15 +137,15 @@ def put_together(database: Database, deployment_id: int, *, old: int, kept: int,
 
 
 def release(database: Database, activity_id: int) -> None:
-    """Forgets which ids an activity has, before it is erased. Its thread's id stays taken."""
+    """Deletes the ids of an activity, before it is erased. Its thread's id stays reserved."""
     database.execute("DELETE FROM thread_message_ids WHERE held_by = ?", (activity_id,))
 
 
 def _leave(database: Database, activity_id: int, thread_id: int, named: Collection[int], state: ThreadState) -> bool:
-    """Takes an activity out of a thread that isn't among those that its message names, with the ids that it has; was that so?
+    """Takes an activity, with its ids, out of a thread that its message doesn't name; returns whether it did.
 
-    Anybody may send a copy of a mail that names another conversation, and have it here before the mail itself. A thread that
-    nobody else is in stays where no other is named: its id is known by now.
+    Anybody may send a copy of a mail that names another conversation, and it may arrive before the mail itself. A thread without
+    other activities stays if no other is named: its id is known by now.
     """
     state.flush()
     others = "SELECT 1 FROM activity_threads WHERE thread_id = ? AND activity_id <> ? LIMIT 1"
@@ -174,9 +174,9 @@ def _lock(database: Database, deployment_id: int) -> None:
 
 
 def _by_subject(database: Database, deployment_id: int, activity_id: int, subject: bytes) -> list[int]:
-    """The thread of the last mail with a contact of this one's under the same subject, that was sent in the days before it.
+    """The thread of the last mail with the same contact and subject, sent in the days before this one.
 
-    By when they were sent: a mailbox's mail of years may be recorded within an hour.
+    By the time of sending: a mailbox's mail of years may be recorded within an hour.
     """
     own = "SELECT COALESCE(sent_at, recorded_at) FROM activities WHERE id = ?"
     row = database.execute(own, (activity_id,)).fetchone()
@@ -185,7 +185,7 @@ def _by_subject(database: Database, deployment_id: int, activity_id: int, subjec
     moment = parse(row[0])
     try:
         since, until = rfc3339(moment - timedelta(days=FALLBACK_DAYS)), rfc3339(moment + _CLOCK_SLACK)
-    except OverflowError:  # Date says the year 1 or 9999
+    except OverflowError:  # Date has the year 1 or 9999
         return []
     sql = (
         "SELECT t.thread_id FROM (SELECT activity_id, thread_id FROM activity_threads WHERE deployment_id = ?"
@@ -205,7 +205,7 @@ def _make(database: Database, deployment_id: int, now: datetime) -> int:
 
 
 def _takes_part(database: Database, thread_id: int, one: Placing, *, is_own: bool) -> bool:
-    """Has the author a proven message in it besides this one? is_own: this one is in it, and may be all that is."""
+    """Does the author have a proven message in it besides this one? is_own: this one is in it, possibly alone."""
     others = "SELECT 1 FROM activity_threads WHERE thread_id = ? AND activity_id <> ? LIMIT 1"
     if is_own and database.execute(others, (thread_id, one.activity_id)).fetchone() is None:
         return True
@@ -217,7 +217,7 @@ def _takes_part(database: Database, thread_id: int, one: Placing, *, is_own: boo
 
 
 def _merge(database: Database, thread_ids: list[int], state: ThreadState) -> int:
-    """The oldest, which all others are part of now; none points at one that was merged itself."""
+    """The oldest, which all others are part of now; none refers to a merged one."""
     survivor, *others = thread_ids
     for sql in (
         "UPDATE activity_threads SET thread_id = ? WHERE thread_id IN ({})",

@@ -1,7 +1,7 @@
-"""A user's to-dos as a page lists them, and what the user does with many at once: done, and not done after all.
+"""A user's to-dos as a page lists them, and the actions on many at once: finish, and reopen.
 
-Each statement names the user: nobody's to-dos but the user's own are shown or changed, whatever ids are given. A page goes on by
-the last to-do of the one before, and back by the first one. Called by the web page.
+Each statement names the user: it shows or changes only the user's own to-dos, for any given ids. The next page begins after the
+last to-do of this one, the previous page ends before the first one. Called by the web page.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _COLUMNS = "SELECT id, activity_id, created_at, done_at FROM todos"
 
 
 class DonePlace(NamedTuple):
-    """Where in the list of what is done: when it was done, UTC, and its id."""
+    """A place in the list of finished to-dos: the time, UTC, and the id."""
 
     done_at: datetime
     id: int
@@ -33,8 +33,7 @@ class DonePlace(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenPage:
-    """further: the id to ask for as `after` next; back: the one to ask for as `before`, for the page in front of this one. None
-    where there are no more."""
+    """further: the id for the next `after`; back: the id for `before`, for the previous page. None if there are no more."""
 
     todos: tuple[Todo, ...]
     further: int | None = None
@@ -43,8 +42,7 @@ class OpenPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DonePage:
-    """further: what to ask for as `before` next; back: what to ask for as `after`, for the page in front of this one. None where
-    there are no more."""
+    """further: the next `before`; back: the value for `after`, for the previous page. None if there are no more."""
 
     todos: tuple[Todo, ...]
     further: DonePlace | None = None
@@ -61,10 +59,10 @@ def open_ones(
     before: int | None = None,
     limit: int = 50,
 ) -> OpenPage:
-    """A user's open to-dos, the newest first if not the oldest. after: the id of the last one of the page before. before: the id
-    of the first one of the page after.
+    """A user's open to-dos, the newest first, or the oldest first. after: the id of the last one of the previous page. before:
+    the id of the first one of the next page.
 
-    limit: 1 to MAX_LIMIT, else ValueError, as for both places. NotFound where the user is another deployment's or removed.
+    limit: 1 to MAX_LIMIT, else ValueError, as for both places. NotFound if the user is another deployment's or removed.
     """
     if after is not None and before is not None:
         raise ValueError("a page is asked for by `after` or by `before`")
@@ -90,10 +88,10 @@ def done_ones(
     after: DonePlace | None = None,
     limit: int = 50,
 ) -> DonePage:
-    """What a user has done, the one that was done last first. before: the place of the last one of the page before. after: that
-    of the first one of the page after.
+    """A user's finished to-dos, the last finished first. before: the place of the last one of the previous page. after: that of
+    the first one of the next page.
 
-    limit: 1 to MAX_LIMIT, else ValueError, as for both places. NotFound where the user is another deployment's or removed.
+    limit: 1 to MAX_LIMIT, else ValueError, as for both places. NotFound if the user is another deployment's or removed.
     """
     if after is not None and before is not None:
         raise ValueError("a page is asked for by `after` or by `before`")
@@ -115,7 +113,7 @@ def _done_place(row: rows.Row | None) -> DonePlace | None:
 
 
 class _Walk:
-    """A list that is walked there and back by an index. key: the columns that say where one is."""
+    """A list that is read in both directions by an index. key: the columns that define a place."""
 
     def __init__(self, database: Database, sql: str, values: tuple[Any, ...], key: str, oldest_first: bool) -> None:
         self._database = database
@@ -127,8 +125,8 @@ class _Walk:
     def page(
         self, place: tuple[Any, ...] | None, limit: int, is_back: bool
     ) -> tuple[list[rows.Row], rows.Row | None, rows.Row | None]:
-        """The rows beyond a place, or in front of it; and the row by which the page further on, and the one further back, is
-        asked for, None where nothing is there."""
+        """The rows after a place, or before it; and the rows that define the next and the previous page, None if there are
+        none."""
         found = self._beyond(place, limit + 1, is_back)
         is_more, shown = len(found) > limit, found[:limit]
         if is_back:
@@ -146,7 +144,7 @@ class _Walk:
         order, beyond = ("ASC", ">") if self._oldest_first != is_back else ("DESC", "<")
         key, marks = self._key, ", ".join("?" * len(place or ()))
         further = "" if place is None else f" AND ({key}) {beyond} ({marks})"
-        # by all columns of the index: PostgreSQL doesn't see that one of them is the same in all
+        # By all columns of the index: PostgreSQL doesn't notice that one of them is constant.
         ending = f" ORDER BY user_id {order}, done_at {order}, id {order} LIMIT ?"
         values = (*self._values, *(place or ()), count)
         return list(rows.named(self._database.execute("".join((self._sql, further, ending)), values)))
@@ -155,16 +153,16 @@ class _Walk:
 def finish_many(
     database: Database, deployment: Deployment, user_id: int, todo_ids: Sequence[int], now: datetime
 ) -> list[int]:
-    """Takes those of these to-dos off the list that are the user's own and open; their ids, for `reopen_many`.
+    """Finishes the given to-dos that are the user's own and open; returns their ids, for `reopen_many`.
 
-    BadInput for more than MAX_AT_ONCE. NotFound where the user is another deployment's or removed.
+    BadInput for more than MAX_AT_ONCE. NotFound if the user is another deployment's or removed.
     """
     done = "UPDATE todos SET done_at = ? WHERE user_id = ? AND done_at IS NULL AND id IN ({}) RETURNING id"
     return _change(database, deployment, user_id, todo_ids, done, (rfc3339(now), user_id))
 
 
 def reopen_many(database: Database, deployment: Deployment, user_id: int, todo_ids: Sequence[int]) -> list[int]:
-    """Puts those of these to-dos on the list again that are the user's own and done; their ids. Errors as in `finish_many`."""
+    """Reopens the given to-dos that are the user's own and done; returns their ids. Errors as in `finish_many`."""
     undone = "UPDATE todos SET done_at = NULL WHERE user_id = ? AND done_at IS NOT NULL AND id IN ({}) RETURNING id"
     return _change(database, deployment, user_id, todo_ids, undone, (user_id,))
 
@@ -172,7 +170,7 @@ def reopen_many(database: Database, deployment: Deployment, user_id: int, todo_i
 def of_activity(
     database: Database, deployment: Deployment, user_id: int, activity_id: int
 ) -> tuple[int, datetime | None] | None:
-    """A user's to-do for an activity: its id, and when it was done, None while it is open. None where there is none."""
+    """A user's to-do for an activity: its id, and when it was done, None while it is open. None if there is none."""
     sql = (
         "SELECT t.id, t.done_at FROM todos t JOIN users u ON u.id = t.user_id"
         " WHERE t.user_id = ? AND t.activity_id = ? AND u.deployment_id = ? AND u.removed_at IS NULL"
@@ -240,5 +238,5 @@ def _checked(limit: int) -> int:
 
 
 def _within(number: int) -> int:
-    """As far as the databases have numbers."""
+    """Clamps the number to the databases' range."""
     return min(max(number, 0), 2**63 - 1)

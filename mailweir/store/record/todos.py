@@ -27,7 +27,7 @@ class Todo:
 
 
 def select(database: Database, deployment: Deployment, user: str | None, *, with_done: bool) -> list[Todo]:
-    """A deployment's to-dos, the newest first; of one user where one is named. NotFound for an unknown user."""
+    """A deployment's to-dos, the newest first; of one user, if named. NotFound for an unknown user."""
     condition, values = "users.deployment_id = ?", [deployment.id]
     if user is not None:
         condition += " AND users.id = ?"
@@ -38,7 +38,7 @@ def select(database: Database, deployment: Deployment, user: str | None, *, with
 
 
 def finish(database: Database, todo_id: int, deployment: Deployment | None, now: datetime) -> Todo:
-    """Takes a to-do off the list; one that is done stays as it is. NotFound, also for a removed user's."""
+    """Finishes a to-do; a finished one stays unchanged. NotFound, also for a removed user's."""
     condition, values = "todos.id = ?", [todo_id]
     if deployment is not None:
         condition += " AND users.deployment_id = ?"
@@ -70,7 +70,7 @@ def _user_id(database: Database, deployment: Deployment, username: str) -> int:
 
 
 def _present(database: Database, condition: str, values: Sequence[int]) -> list[Todo]:
-    """Those of users that there are, the newest first."""
+    """Those of users who aren't removed, the newest first."""
     sql = (
         "SELECT todos.id, todos.activity_id, users.username, todos.created_at, todos.done_at FROM todos"
         f" JOIN users ON users.id = todos.user_id WHERE users.removed_at IS NULL AND {condition} ORDER BY todos.id DESC"

@@ -1,7 +1,7 @@
-"""When each user's last mail came, by route, and when one user's was forwarded.
+"""The time of each user's last mail, by route, and the times of one user's forwarding.
 
-Each answer is looked up in an index (migration 0031): what it costs goes by the number of users and routes, and not by how much
-mail there is. Never writes. Called by `integrations`, `user_integrations` and `forwarding`.
+Each answer is looked up in an index (migration 0031): the cost depends on the number of users and routes, and not on the amount
+of mail. Never writes. Called by `integrations`, `user_integrations` and `forwarding`.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ _LAST = (
 
 
 def last_of_users(database: Database, deployment: Deployment) -> dict[int, dict[str, datetime]]:
-    """User id -> route -> when the last captured mail was seen. Users without any are left out."""
+    """User id -> route -> when the last captured mail was seen. Without users that have none."""
     with by_the_index(database):
         found = database.execute(f"{_LAST} AND u.removed_at IS NULL", (deployment.id,)).fetchall()
     last: dict[int, dict[str, datetime]] = defaultdict(dict)
@@ -36,9 +36,9 @@ def last_of_users(database: Database, deployment: Deployment) -> dict[int, dict[
 
 
 def last_of_user(database: Database, deployment: Deployment, user: User) -> dict[str, datetime]:
-    """Route -> when the user's last captured mail was seen; a copy to the log address is each participant's.
+    """Route -> when the user's last captured mail was seen; a copy to the log address belongs to each participant.
 
-    A copy that a client sent there is no user's own: these are looked through, the newest first, back to the user's own last one.
+    A copy that a client sent there isn't a user's own: these are skipped, the newest first, back to the user's own last one.
     """
     copied = (
         "SELECT s.seen_at FROM sightings s WHERE s.user_id IS NULL AND s.route = 'log' AND s.seen_at > ?"
@@ -55,7 +55,7 @@ def last_of_user(database: Database, deployment: Deployment, user: User) -> dict
 
 
 def forwarded_times(database: Database, deployment: Deployment, user: User, since: datetime) -> list[datetime]:
-    """When the user's mail was forwarded: the first and the last time of each day, of what was captured and of the rest."""
+    """When the user's mail was forwarded: the first and the last time of each day, of captured and of other mail."""
     captured = forwarded_days.captured(database, deployment, since, user.id).get(user.id, [])
     return captured + forwarded_days.ignored(database, deployment, user.capture_address, since)
 

@@ -1,6 +1,6 @@
-"""Sender verdicts: which bodies wait for one, and what follows from one for the activity. In plain SQL; called by the digest.
+"""Sender verdicts: which bodies wait for one, and the effects on the activity. In plain SQL; called by the digest.
 
-Never touches a body. Safe to do twice, and with two digests at once: a body's verdict is settled once.
+Never touches a body. Safe to repeat, and with two digests at once: a body's verdict is settled once.
 """
 
 from collections.abc import Collection, Iterable
@@ -20,21 +20,22 @@ _NOT_EXAMINED = frozenset({VerdictReason.DAMAGED, VerdictReason.EXAMINER_DIED})
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A body that was looked at, and the activity that it is a version of."""
+    """An examined body, and its activity."""
 
     raw_id: int
     activity_id: int
 
 
 class Led(NamedTuple):
-    """An activity that is led otherwise than before. is_other: by another body; else by the same one, which is proven now."""
+    """An activity with a change in its leading body. is_other: another body leads; otherwise the same one, which is proven
+    now."""
 
     activity_id: int
     is_other: bool
 
 
 def count_pending(database: Database) -> int:
-    """How many wait for their first verdict, those whose turn isn't yet included: not what has one and is examined again."""
+    """The number of bodies that wait for their first verdict, due or not: without those that have one and are examined again."""
     sql = (
         "SELECT COUNT(*) FROM digest_queue WHERE (lane = 0 AND stage = 'verdict')"
         " OR (lane = 1 AND stage = 'verdict' AND attempts + deaths > 0)"
@@ -44,11 +45,11 @@ def count_pending(database: Database) -> int:
 
 
 def lock(database: Database, activity_ids: Iterable[int]) -> None:
-    """Holds these activities until the end of the caller's transaction, and before any of its other writes.
+    """Locks these activities until the end of the caller's transaction, and before any of its other writes.
 
-    Whoever records mail holds activities first, in this order, and then bodies; the other way round, the two would each wait for
-    what the other has (on PostgreSQL: SQLite has one writer at a time). A repeat of a message comes at the very moment at which
-    its first copy is examined.
+    The recording of mail locks activities first, in this order, and then bodies; in the opposite order, the two would deadlock
+    (on PostgreSQL: SQLite has one writer at a time). A repeat of a message comes at the very moment at which its first copy is
+    examined.
     """
     ids = sorted(set(activity_ids))
     if ids and not database.is_sqlite:
@@ -59,10 +60,10 @@ def lock(database: Database, activity_ids: Iterable[int]) -> None:
 
 
 def settle(database: Database, verdicts: Iterable[tuple[Examined, SenderVerdict]], now: datetime) -> list[Led]:
-    """Writes final verdicts with their reasons, and lets the right body lead each activity; in the caller's transaction,
-    which holds their activities (`lock`). The activities that another body leads now, or that are proven now.
+    """Writes final verdicts with their reasons, and chooses each activity's leading body; in the caller's transaction, which
+    holds their activities (`lock`). Returns the activities with another leading body, or that are proven now.
 
-    The first body that is proven leads; where none is, the first one. Its verdict and subject are the activity's (law 2).
+    The first proven body leads; if none is proven, the first one. Its verdict and subject are the activity's (law 2).
     """
     wanted = {one.raw_id: (one.activity_id, verdict) for one, verdict in verdicts}
     digest_queue.done(database, Stage.VERDICT, *wanted)
@@ -84,8 +85,8 @@ def settle(database: Database, verdicts: Iterable[tuple[Examined, SenderVerdict]
 
 
 def _replaces(before: str, doubt: str | None, verdict: SenderVerdict) -> bool:
-    """May this take the place of the verdict that is there? Keys are withdrawn in time: what was proven stays so, and a bad
-    signature isn't forgotten for the lack of a key."""
+    """May this replace the existing verdict? Keys are withdrawn in time: a proven body stays proven, and a bad signature isn't
+    dropped because a key is missing."""
     if before == "pending":
         return True
     if before == str(Verdict.PASS) or doubt is not None or verdict.reason in _NOT_EXAMINED:
@@ -94,15 +95,15 @@ def _replaces(before: str, doubt: str | None, verdict: SenderVerdict) -> bool:
 
 
 def unproven_since(database: Database, raw_id: int) -> datetime | None:
-    """When a body came that was examined and isn't proven; None where it is, or is off the record. UTC."""
+    """When an examined, unproven body came; None if it is proven, or off the record. UTC."""
     sql = "SELECT recorded_at FROM raw_messages WHERE id = ? AND verdict IN ('none', 'fail')"
     row = database.execute(sql, (raw_id,)).fetchone()
     return parse(row[0]) if row else None
 
 
 def leading(database: Database, raw_ids: Collection[int]) -> set[int]:
-    """Those of these bodies that lead their activities."""
-    # by the activity's own key, for no index has leading_raw_id: it would read all activities
+    """The bodies that lead their activities."""
+    # By the activity's own key, because leading_raw_id has no index: it would read all activities.
     sql = (
         "SELECT r.id FROM raw_messages r JOIN activities a ON a.id = r.activity_id AND a.leading_raw_id = r.id"
         " WHERE r.id IN ({})"
@@ -111,11 +112,11 @@ def leading(database: Database, raw_ids: Collection[int]) -> set[int]:
 
 
 def authors(database: Database, activity_ids: Iterable[int]) -> list[tuple[int, int, str, int]]:
-    """(deployment's id, activity's id, author, 1 where he is proven to have named what the message names) of each that is on the
-    record, in this order.
+    """(deployment's id, activity's id, author, 1 if the author is proven for the ids that the message names) of each that is on
+    the record, in this order.
 
-    A signature that isn't over the ids proves the author and not these: anybody can send the mail again with others. And what is
-    there for its thread alone proves nobody: whatever it names, it merges no threads.
+    A signature that doesn't cover the ids proves only the author: anybody can send the mail again with other ids. And mail that
+    is recorded for its thread alone proves nobody: it never merges threads.
     """
     sql = (
         "SELECT a.deployment_id, a.id, a.author, CASE WHEN a.sender_verdict = 'pass' AND r.proves_ids = 1 AND"
@@ -126,9 +127,9 @@ def authors(database: Database, activity_ids: Iterable[int]) -> list[tuple[int, 
 
 
 def prove(database: Database, raw_id: int, activity_id: int, now: datetime) -> Led | None:
-    """Writes that a body's author is proven, by a login, whatever its signatures say; in the caller's transaction.
+    """Records that a login proves a body's author, whatever its signatures; in the caller's transaction.
 
-    What it says of its activity, if anything, as `settle` says it.
+    The effect on its activity, if any, as by `settle`.
     """
     database.execute(
         "UPDATE raw_messages SET verdict = 'pass', verdict_reason = ?, verdict_domain = NULL, examined_at = ?, proves_ids = 1"
@@ -140,7 +141,7 @@ def prove(database: Database, raw_id: int, activity_id: int, now: datetime) -> L
 
 
 def choose_leading(database: Database, activity_ids: Collection[int]) -> list[Led]:
-    """Lets the right body lead each. Without those where it did and isn't proven now, and what is off the record."""
+    """Chooses the leading body of each. Without those that are unchanged and not proven now, or off the record."""
     sql = "SELECT activity_id, id, verdict, subject FROM raw_messages WHERE activity_id IN ({}) ORDER BY id"
     first: dict[int, tuple[int, str, str | None]] = {}
     proven: dict[int, tuple[int, str, str | None]] = {}

@@ -1,8 +1,8 @@
 """The rows of the write path, in plain SQL: models would cost three times the CPU, and this runs for every message.
 
-A table's rows of one transaction are one statement: each statement costs Python's lock and a switch of threads. Each `put` is an
-upsert, the idiom that works alike on SQLite and PostgreSQL and hides no other error; where ids are wanted it has RETURNING,
-which gives the id whether the row is new or was there. Called by `recording` only.
+A table's rows of one transaction are one statement: each statement costs Python's lock and a thread switch. Each `put` is an
+upsert, which works alike on SQLite and PostgreSQL and hides no other error; if ids are needed it has RETURNING, which gives the
+id of a new or existing row. Called by `recording` only.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -19,13 +19,13 @@ _PUT_RAWS_SQLITE = (
     "ON CONFLICT (activity_id, version_digest) DO UPDATE SET version_digest = excluded.version_digest"
     " RETURNING activity_id, version_digest, id"
 )
-# a row that was there is locked by the transaction that changes it
+# An existing row is locked by the transaction that changes it.
 _PUT_RAWS = f"{_PUT_RAWS_SQLITE}, xmax = 0"
 _CONTACT_COLUMNS = ("activity_id", "contact_id", "address", "raw_message_id", "is_bcc")
 
 
 class ActivityRow(NamedTuple):
-    """A captured message. by_known_thread: 1 where its author is nobody whom we know. Times: aware, as in the other rows."""
+    """A captured message. by_known_thread: 1 if its author is unknown. Times: aware, as in the other rows."""
 
     deployment_id: int
     identity: bytes
@@ -39,7 +39,7 @@ class ActivityRow(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """An activity in the database, and what of its deployment says who may read it (`visibility`)."""
+    """An activity in the database, and its deployment's settings for who may read it (`visibility`)."""
 
     id: int
     subject: str
@@ -48,10 +48,9 @@ class Stored(NamedTuple):
 
 
 class RawRow(NamedTuple):
-    """A version of an activity's message. verdict: `pending`, or `none` where no signature could prove its author, which
-    author_doubt (`decision.Doubt`) tells, and verdict_reason says in `sender_verdict`'s word. author_via: the group's or
-    list's address that stands in From instead of the author.
-    header_labels: `reading.labels.to_bits`."""
+    """A version of an activity's message. verdict: `pending`, or `none` if no signature could prove its author; author_doubt
+    (`decision.Doubt`) and verdict_reason (a word of `sender_verdict`) say why. author_via: the group's or list's address that
+    stands in From instead of the author. header_labels: `reading.labels.to_bits`."""
 
     activity_id: int
     version_digest: bytes
@@ -67,7 +66,7 @@ class RawRow(NamedTuple):
 
 
 class SightingRow(NamedTuple):
-    """One time that a message was seen."""
+    """One sighting of a message."""
 
     activity_id: int
     route: str
@@ -79,8 +78,8 @@ class SightingRow(NamedTuple):
 
 class DecisionRow(NamedTuple):
     """A decision; recipients is a JSON list of capture addresses. relay_login_id: of the login whose mail was relayed. named: a
-    JSON list of the addresses in From, where that isn't the author alone. recipient_digests: see `traces`.
-    labels: see `gmail_labels`. rule: the never-log rule that hid it, as a JSON list: the pattern, and the username or null."""
+    JSON list of the addresses in From, if that isn't the author alone. recipient_digests: see `traces`. labels: see
+    `gmail_labels`. rule: the never-log rule that hid it, as a JSON list: the pattern, and the username or null."""
 
     deployment_id: int
     source_id: str
@@ -106,7 +105,7 @@ class Writer:
         self._is_sqlite = database.is_sqlite
 
     def put_activities(self, rows: Iterable[ActivityRow]) -> dict[tuple[int, bytes], Stored]:
-        """By deployment and identity: what is made, and what was there and stays as it is."""
+        """By deployment and identity: new activities, and existing ones, which are unchanged."""
         once: dict[tuple[int, bytes], ActivityRow] = {}
         for row in rows:
             once.setdefault((row.deployment_id, row.identity), row)
@@ -116,14 +115,14 @@ class Writer:
             " (SELECT d.private_words FROM deployments d WHERE d.id = activities.deployment_id),"
             " (SELECT d.restricts_people FROM deployments d WHERE d.id = activities.deployment_id)"
         )
-        # in one order everywhere: two hosts that record the same messages would else wait for each other
+        # the same order everywhere: two hosts that record the same messages would otherwise wait for each other
         found = self._put("activities", ActivityRow._fields, [once[key] for key in sorted(once)], ending)
         return {(deployment_id, identity): Stored(*rest) for deployment_id, identity, *rest in found}
 
     def put_raws(self, rows: Iterable[RawRow]) -> dict[tuple[int, bytes], int]:
-        """Ids by activity and version digest. The first version of an activity speaks for it until another one is proven.
+        """Ids by activity and version digest. The first version of an activity leads until another one is proven.
 
-        New versions wait for the digest from now on; those that were there do so already, or it is done with them.
+        New versions wait for the digest from now on; existing ones already do, or are finished.
         """
         once: dict[tuple[int, bytes], RawRow] = {}
         for row in rows:
@@ -140,7 +139,7 @@ class Writer:
         return ids
 
     def _last_raw_id(self) -> int | None:
-        """The last that was ever given, on SQLite, where nobody else writes meanwhile; PostgreSQL says of each row whether it is
+        """The last id ever given, on SQLite, where nobody else writes meanwhile; PostgreSQL reports for each row whether it is
         new."""
         if not self._is_sqlite:
             return None
@@ -167,7 +166,7 @@ class Writer:
             )
 
     def put_sightings(self, rows: Iterable[SightingRow]) -> None:
-        """Notes the times that messages were seen."""
+        """Records the times at which messages were seen."""
         ending = "ON CONFLICT (activity_id, source_id, route, COALESCE(user_id, 0)) DO NOTHING"
         self._put("sightings", SightingRow._fields, rows, ending)
 
@@ -187,7 +186,7 @@ class Writer:
         self._put("todos", ("activity_id", "user_id", "created_at"), rows, ending)
 
     def put_decisions(self, rows: Iterable[DecisionRow]) -> None:
-        """Notes decisions."""
+        """Records decisions."""
         self._put("decisions", DecisionRow._fields, rows, "ON CONFLICT (source_id, deployment_id) DO NOTHING")
 
     def _put(

@@ -1,1 +1,1 @@
-"""Rows of the page: who may sign in, sessions, jobs, and who read and changed what."""
+"""Rows of the page: accounts, sessions, jobs, and the logs of readers and changes."""

@@ -1,8 +1,8 @@
-"""Accounts: persons who may sign in to the page, and what each may do in which deployment.
+"""Accounts: persons who may sign in to the page, and their roles in deployments.
 
-An admin or the command line makes an account, never a sign-in. A removed one keeps its row, for logs name it; its sessions and
-links go in the same transaction. Called by the page's sign-in and admin pages, by `mailweir web`, and by `users`, which removes
-what a user may do with the user.
+An admin or the command line makes an account, never a sign-in. A removed one keeps its row, because logs refer to it; its
+sessions and links are deleted in the same transaction. Called by the page's sign-in and admin pages, by `mailweir web`, and by
+`users`, which removes a user's roles with the user.
 """
 
 import enum
@@ -17,14 +17,15 @@ from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 from mailweir.store.people import checks
 from mailweir.store.people.deployments import Deployment
 
-# Whoever may do nothing anywhere doesn't sign in
+# An account without any role can't sign in.
 MAY_SIGN_IN = (
     "c.removed_at IS NULL AND (c.is_operator = 1 OR EXISTS (SELECT 1 FROM web_roles AS r WHERE r.account_id = c.id))"
 )
 
 
 class Role(enum.StrEnum):
-    """What an account may do in a deployment. ADMIN: all that an admin does; USER: the own record, to-dos and integrations."""
+    """An account's role in a deployment. ADMIN: everything that an admin may do; USER: the own record, to-dos and
+    integrations."""
 
     ADMIN = "admin"
     USER = "user"
@@ -32,7 +33,7 @@ class Role(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A role in a deployment. user_id, username: of the user whose record is the account's own; None where it has none there."""
+    """A role in a deployment. user_id, username: of the user whose record is the account's own; None if it has none there."""
 
     deployment_id: int
     deployment: str
@@ -43,9 +44,9 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person's sign-in. is_operator: sees states and settings of all deployments, and no mail. has_password: it can sign in by
-    one. issuer, subject: of OpenID, once it signed in so. zone: an IANA name. zone, language: None where the settings decide.
-    Times: UTC."""
+    """A person's sign-in. is_operator: sees states and settings of all deployments, and no mail. has_password: it can sign in
+    with one. issuer, subject: of OpenID, after its first such sign-in. zone: an IANA name. zone, language: None if the settings
+    decide. Times: UTC."""
 
     id: int
     name: str
@@ -64,8 +65,8 @@ class Account:
 def add(
     database: Database, name: str, now: datetime, *, is_operator: bool = False, email: str | None = None
 ) -> Account:
-    """Makes an account without a role. name: what it is called and signs in with; in the form of a username. BadInput where it
-    can't be or is taken."""
+    """Makes an account without a role. name: for display and sign-in; in the form of a username. BadInput if it is invalid or
+    taken."""
     name = checks.clean_username(name)
     email = None if email is None else checks.clean_address(email)
     with database.transaction():
@@ -77,7 +78,7 @@ def add(
 
 
 def give_role(database: Database, account_id: int, deployment: Deployment, role: Role, user_id: int | None) -> Account:
-    """Gives an account a role in a deployment, in place of the one that it had there. user_id: of a user of that deployment."""
+    """Gives an account a role in a deployment, in place of its earlier one there. user_id: of a user of that deployment."""
     sql = (
         "INSERT INTO web_roles (account_id, deployment_id, role, user_id) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (account_id, deployment_id) DO UPDATE SET role = excluded.role, user_id = excluded.user_id"
@@ -88,7 +89,7 @@ def give_role(database: Database, account_id: int, deployment: Deployment, role:
 
 
 def take_role(database: Database, account_id: int, deployment: Deployment) -> None:
-    """Takes what an account may do in a deployment. The account stays, for what it may do elsewhere. NotFound."""
+    """Removes an account's role in a deployment. The account stays, for its other roles. NotFound."""
     with database.transaction():
         sql = "DELETE FROM web_roles WHERE account_id = ? AND deployment_id = ?"
         if not database.execute(sql, (account_id, deployment.id)).rowcount:
@@ -102,7 +103,7 @@ def take_role(database: Database, account_id: int, deployment: Deployment) -> No
 
 
 def remove(database: Database, account_id: int, now: datetime) -> None:
-    """Removes an account, with its sessions and links: whoever is signed in by it isn't any more. NotFound."""
+    """Removes an account, with its sessions and links: its signed-in browsers are signed out. NotFound."""
     with database.transaction():
         sql = "UPDATE web_accounts SET removed_at = ? WHERE id = ? AND removed_at IS NULL"
         if not database.execute(sql, (rfc3339(now), account_id)).rowcount:
@@ -113,8 +114,8 @@ def remove(database: Database, account_id: int, now: datetime) -> None:
 
 
 def end_of_user(database: Database, user_id: int, now: datetime) -> None:
-    """Takes what an account may do as this user, and ends its sessions and links. An account that may do nothing else is
-    removed. Within the caller's transaction."""
+    """Removes an account's role as this user, and ends its sessions and links. An account without other roles is removed. Within
+    the caller's transaction."""
     sql = "SELECT r.account_id FROM web_roles AS r WHERE r.user_id = ?"
     for (account_id,) in database.execute(sql, (user_id,)).fetchall():
         database.execute("DELETE FROM web_roles WHERE account_id = ? AND user_id = ?", (account_id, user_id))
@@ -128,14 +129,14 @@ def end_of_user(database: Database, user_id: int, now: datetime) -> None:
 
 
 def prefer(database: Database, account_id: int, zone: str | None, language: str | None) -> None:
-    """What the account sees times and texts in; None: the settings' default. The caller knows that there are such ones."""
+    """The account's choice of time zone and language; None: the settings' default. The caller has checked that they exist."""
     with database.transaction():
         sql = "UPDATE web_accounts SET zone = ?, language = ? WHERE id = ?"
         database.execute(sql, (zone, language, account_id))
 
 
 def find(database: Database, account_id: int) -> Account:
-    """The account of this id. NotFound."""
+    """The account with this id. NotFound."""
     found = _select(database, "AND c.id = ?", (account_id,))
     if not found:
         raise NotFound(said("there is no account {account_id}", account_id=account_id))
@@ -149,7 +150,7 @@ def named(database: Database, name: str) -> Account | None:
 
 
 def of_user(database: Database, user_id: int) -> Account | None:
-    """The account whose own record is this user's, or None; the first by name, where several have it."""
+    """The account whose own record is this user's, or None; the first by name, if several have it."""
     found = _select(database, "AND c.id IN (SELECT account_id FROM web_roles WHERE user_id = ?)", (user_id,))
     return found[0] if found else None
 
@@ -171,7 +172,7 @@ def list_all(database: Database) -> list[Account]:
 
 
 def by_page(database: Database, deployment: Deployment | None, after: str, limit: int) -> list[Account]:
-    """Those that have a role in the deployment, or with None all; by name. after: names that come later than this one."""
+    """The accounts with a role in the deployment, or with None all; by name. after: names that sort after this one."""
     if deployment is None:
         return _select(database, "AND c.name > ?", (after,), limit)
     which = "AND c.id IN (SELECT account_id FROM web_roles WHERE deployment_id = ?) AND c.name > ?"
@@ -208,7 +209,7 @@ def _select(database: Database, which: str, values: tuple[int | str, ...], limit
 
 
 def _memberships(database: Database, account_ids: list[int]) -> dict[int, list[Membership]]:
-    """Of these accounts. A removed user is nobody's own record any more."""
+    """For these accounts. A removed user's record is nobody's own any more."""
     found: dict[int, list[Membership]] = {}
     marks = ",".join("?" * len(account_ids))
     if not account_ids:

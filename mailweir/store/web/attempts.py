@@ -1,8 +1,8 @@
-"""The throttle of passwords: each wrong one makes the next try of that name wait longer, up to half a minute. It never locks.
+"""The throttle of passwords: each wrong one makes the next try for that name wait longer, up to half a minute. It never locks.
 
-A try is counted before the password is looked at, so that many at once are as slow as one after the other. Names that nobody has
-are throttled as others are. Of a name its SHA-256 is kept, for people type passwords there. An address of the network counts for
-nothing: many share one. Called by the page's sign-in.
+A try is counted before the password is checked, so that many at once are as slow as one after the other. Unknown names are
+throttled like others. A name is stored as its SHA-256, because people type passwords there. Network addresses don't count: many
+people share one. Called by the page's sign-in.
 """
 
 import hashlib
@@ -18,13 +18,12 @@ _LONGEST_SECONDS = 30
 
 
 def key(name: str, browser: str = "") -> str:
-    """Under what a try is counted. browser: of one that this account signed in from before, which has a count of its own."""
+    """The key of a count. browser: one that this account signed in from before, which has a count of its own."""
     return hashlib.sha256(f"{name}\0{browser}".encode(errors="replace")).hexdigest()
 
 
 def begin(database: Database, counted: str, now: datetime) -> timedelta | None:
-    """Counts a try as failed, until `succeeded` says otherwise. Or, where it comes too early, how long it has to wait; it isn't
-    counted then."""
+    """Counts a try as failed, until `succeeded` says otherwise. If it comes too early, returns the wait, and doesn't count it."""
     with database.transaction():
         sql = "SELECT failures, last_at FROM web_attempts WHERE name = ?"
         found = rows.first(database.execute(sql, (counted,)))
@@ -43,13 +42,13 @@ def begin(database: Database, counted: str, now: datetime) -> timedelta | None:
 
 
 def pause(failures: int) -> timedelta:
-    """How long after so many wrong passwords the next one is looked at: three at once, then 1, 2, 4 ... 30 seconds apart."""
+    """The wait after this many wrong passwords: three at once, then 1, 2, 4 ... 30 seconds apart."""
     if failures < _FREE:
         return timedelta()
     return timedelta(seconds=min(_LONGEST_SECONDS, 2 ** min(failures - _FREE, 10)))
 
 
 def succeeded(database: Database, counted: str) -> None:
-    """The password was right: the count begins anew."""
+    """The password was right: the count is reset."""
     with database.transaction():
         database.execute("DELETE FROM web_attempts WHERE name = ?", (counted,))

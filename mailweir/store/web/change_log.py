@@ -11,14 +11,14 @@ from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 
-COMMAND_LINE = "command line: "  # before the login name of who ran a command; no account is called so
-MAX_CHARS = 500  # of a subject and of a detail; what is longer is cut
+COMMAND_LINE = "command line: "  # before the login name of the person who ran a command; no account can have this name
+MAX_CHARS = 500  # of a subject and of a detail; longer ones are cut
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change. changed_by: an account's name, or COMMAND_LINE and a login's. subject: what was changed, as it is called.
-    detail: how, or "". Times: UTC."""
+    """One change. changed_by: an account's name, or COMMAND_LINE and a login's. subject: the name of the changed object. detail:
+    the change, or "". Times: UTC."""
 
     id: int
     changed_by: str
@@ -37,16 +37,15 @@ def note(
     detail: str,
     now: datetime,
 ) -> None:
-    """Notes a change, within the caller's transaction or in its own. deployment_id: None for what belongs to none, such as an
-    operator's account."""
+    """Records a change, within the caller's transaction or in its own. deployment_id: None for changes outside of deployments,
+    such as an operator's account."""
     sql = "INSERT INTO change_log (deployment_id, changed_by, changed_at, what, subject, detail) VALUES (?, ?, ?, ?, ?, ?)"
     with database.transaction(alone=False):
         database.execute(sql, (deployment_id, changed_by, rfc3339(now), what, _cut(subject), _cut(detail)))
 
 
 def select(database: Database, deployment_id: int | None, before: int | None, limit: int) -> list[Change]:
-    """A deployment's changes, or with None those that belong to no deployment; the newest first. before: those with a smaller
-    id."""
+    """A deployment's changes, or with None those outside of deployments; the newest first. before: those with a smaller id."""
     bound = "" if before is None else "AND id < ?"
     values = () if before is None else (before,)
     columns = "SELECT id, changed_by, changed_at, what, subject, detail FROM change_log"

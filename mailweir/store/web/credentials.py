@@ -1,4 +1,4 @@
-"""By what an account signs in: the hash of a password, or who it is to a provider of OpenID Connect.
+"""An account's credentials: the hash of a password, or its identity at a provider of OpenID Connect.
 
 Called by the page's sign-in, and by `mailweir web`.
 """
@@ -17,14 +17,14 @@ from mailweir.store.web.sessions import Means
 
 @dataclass(frozen=True, slots=True)
 class Password:
-    """Whose a password is. digest: its hash, see `mailweir.passwords`."""
+    """A password and its account. digest: its hash, see `mailweir.passwords`."""
 
     account_id: int
     digest: str = field(repr=False)
 
 
 def password_of(database: Database, name: str) -> Password | None:
-    """That of the account of this name; None where there is no such account, or it has none."""
+    """The password of the account of this name; None if there is no such account, or it has none."""
     sql = (
         "SELECT c.id AS account_id, c.password_hash AS digest FROM web_accounts AS c WHERE c.name = ?"
         f" AND c.password_hash IS NOT NULL AND {MAY_SIGN_IN}"
@@ -34,7 +34,7 @@ def password_of(database: Database, name: str) -> Password | None:
 
 
 def set_password(database: Database, account_id: int, digest: str | None, *, keep: int | None = None) -> None:
-    """Gives an account a password, or takes it (None). Its links go, and its sessions but for `keep`."""
+    """Gives an account a password, or removes it (None). Its links are deleted, and its sessions except `keep`."""
     with database.transaction():
         database.execute("UPDATE web_accounts SET password_hash = ? WHERE id = ?", (digest, account_id))
         database.execute("DELETE FROM web_links WHERE account_id = ?", (account_id,))
@@ -43,17 +43,17 @@ def set_password(database: Database, account_id: int, digest: str | None, *, kee
 
 
 def of_subject(database: Database, issuer: str, subject: str) -> int | None:
-    """The account that is this person to this provider."""
+    """The account of this person at this provider."""
     sql = f"SELECT c.id FROM web_accounts AS c WHERE c.issuer = ? AND c.subject = ? AND {MAY_SIGN_IN}"
     found = rows.first(database.execute(sql, (issuer, subject)))
     return None if found is None else int(found["id"])
 
 
 def bind(database: Database, email: str, issuer: str, subject: str) -> int | None:
-    """Binds the one account with this mail address, which no provider knows yet, to a person; its id.
+    """Binds the only account with this mail address, not yet bound to a provider, to a person; returns its id.
 
-    None where no account has the address, several have it, or the one is bound to another person. The caller knows that the
-    provider proved the address.
+    None if no account has the address, several have it, or it is bound to another person. The caller has checked that the
+    provider verified the address.
     """
     sql = f"SELECT c.id, c.subject FROM web_accounts AS c WHERE c.email = ? AND {MAY_SIGN_IN}"
     with database.transaction():
@@ -75,8 +75,8 @@ def begin_session(
     *,
     digest: str | None = None,
 ) -> str:
-    """Begins a session in the place of the one that the browser had before; its token. digest: the password's, where one was
-    looked at. NotFound where the account was removed, or the password changed, while it was looked at."""
+    """Begins a session that replaces the browser's earlier one; returns its token. digest: the password's, if one was checked.
+    NotFound if the account was removed, or the password changed, during the check."""
     with database.transaction():
         sql = f"SELECT c.password_hash FROM web_accounts AS c WHERE c.id = ? AND {MAY_SIGN_IN}"
         found = rows.first(database.execute(sql, (account_id,)))

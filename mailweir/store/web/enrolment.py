@@ -1,4 +1,4 @@
-"""Accounts for those who are to sign in: a user, an admin who is no user, an operator. Found, or made where there is none.
+"""Accounts for people who will sign in: a user, an admin who isn't a user, an operator. Found, or created if missing.
 
 Called by `mailweir web`, and by the page's admin.
 """
@@ -15,10 +15,10 @@ from mailweir.store.web.accounts import Account, Role
 
 
 def user(database: Database, deployment: Deployment, username: str, now: datetime, *, is_admin: bool) -> Account:
-    """The account whose own record is this user's. is_admin: gives it the admin's role; without it a role that is there stays.
+    """The account whose own record is this user's. is_admin: gives it the admin's role; without it an existing role stays.
 
-    A new one is called as the user is, or `richard.other` where another account is called so, and has the mailbox for its mail
-    address. NotFound where there is no such user.
+    A new one has the user's name, or `richard.other` if another account has that name, and the mailbox as its mail address.
+    NotFound if there is no such user.
     """
     with database.transaction():
         member = staff.present(database, deployment, username)
@@ -44,7 +44,7 @@ def _free_name(database: Database, username: str, deployment: Deployment) -> str
 
 
 def operator(database: Database, name: str, now: datetime) -> Account:
-    """The operator's account of this name. BadInput where the account of this name is no operator's."""
+    """The operator's account of this name. BadInput if the account of this name isn't an operator's."""
     with database.transaction():
         found = accounts.named(database, checks.clean_username(name))
         if found is None:
@@ -64,10 +64,10 @@ def add(
     role: Role,
     email: str | None = None,
 ) -> Account:
-    """Makes an account with a role in a deployment, or gives one that has none there a role. username: whose record is its own;
-    None: the user's who is called as the account is. An admin needn't be a user.
+    """Makes an account with a role in a deployment, or gives a role to an account without one there. username: the user whose
+    record is its own; None: the user with the account's name. An admin needn't be a user.
 
-    BadInput where it has a role there already, or where another account has this user's record. NotFound for the user.
+    BadInput if it already has a role there, or if another account has this user's record. NotFound for the user.
     """
     name = checks.clean_username(name)
     with database.transaction():
@@ -99,7 +99,7 @@ def _member(database: Database, deployment: Deployment, username: str, *, may_la
 
 
 def present(database: Database, name: str, deployment: Deployment | None) -> Account:
-    """The account of this name, which has a role in this deployment where one is given. NotFound, which says where to look."""
+    """The account of this name, with a role in this deployment if one is given. NotFound, which says where to look."""
     found = accounts.named(database, name)
     if found is None or (
         deployment is not None and all(one.deployment_id != deployment.id for one in found.memberships)

@@ -1,7 +1,7 @@
-"""Long work of the page, such as an import: what is to be done, who does it, how far it is.
+"""Long work of the page, such as an import: the task, its worker, its progress.
 
-A worker leases a job and renews the lease while it works; where it dies, the lease lapses and another worker, of whatever host,
-goes on. Whoever lost the lease writes nothing more: each write asks for it in its own transaction. Called by the page and its
+A worker leases a job and renews the lease while it works; if it dies, the lease expires and another worker, on any host,
+continues. A worker that lost the lease can't write: each write checks it in its own transaction. Called by the page and its
 workers.
 """
 
@@ -21,7 +21,7 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 
 LEASE = timedelta(seconds=60)
-MAX_ATTEMPTS = 5  # takings without a step forward: then the work itself ends its workers
+MAX_ATTEMPTS = 5  # leases without progress: then the work itself ends its workers
 MAX_OPEN = 10  # of a deployment
 UPLOAD_KEPT = timedelta(hours=24)  # of a preview that nobody imports
 KEPT = timedelta(days=30)
@@ -37,13 +37,13 @@ class State(enum.StrEnum):
 
 
 class LeaseLost(MailweirError):
-    """Another worker has the job by now, or it is gone."""
+    """Another worker has the job by now, or it is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of work. account: the name of who wanted it. done, total: in steps of its own; total None: not known yet. report:
-    what it found or did so far. has_upload: is its file there? Times: UTC."""
+    """One job. account: the name of its requester. done, total: in steps of its own; total None: not known yet. report: its
+    results so far. has_upload: does its file exist? Times: UTC."""
 
     id: int
     deployment_id: int
@@ -75,8 +75,8 @@ def add(
     now: datetime,
     upload: bytes | None = None,
 ) -> int:
-    """Wants something done; the job's id: that of an open one, where the same is to be done already. A file takes the place of
-    those that the account sent before for the same kind. BadInput where too much waits already."""
+    """Requests a job; returns its id, or that of an open job for the same work. A file replaces those that the account uploaded
+    before for the same kind. BadInput if too much waits already."""
     packed = (
         None if upload is None else zstandard.compress(upload)
     )  # outside of the transaction: the filter waits for that
@@ -96,8 +96,8 @@ def add(
 def add_with_upload_of(
     database: Database, earlier: Job, account_id: int, kind: str, parameters: Mapping[str, Any], now: datetime
 ) -> int:
-    """Wants something done with the file of an earlier job, which hasn't got it any more then. BadInput where it is gone:
-    somebody else was first, or it is too old."""
+    """Requests a job with the file of an earlier job, which then no longer has it. BadInput if it is gone: somebody else was
+    first, or it is too old."""
     with database.transaction():
         _refuse_many(database, earlier.deployment_id)
         job_id = _insert(database, earlier.deployment_id, account_id, kind, parameters, now)
@@ -110,7 +110,7 @@ def add_with_upload_of(
 
 
 def find(database: Database, deployment_id: int, job_id: int) -> Job:
-    """A deployment's job of this id. NotFound."""
+    """A deployment's job with this id. NotFound."""
     found = _select(database, "j.deployment_id = ? AND j.id = ?", (deployment_id, job_id))
     if not found:
         raise NotFound(said("there is no such job"))
@@ -126,7 +126,7 @@ def recent(database: Database, deployment_id: int, before: int | None, limit: in
 
 
 def upload(database: Database, job_id: int, most_bytes: int) -> bytes:
-    """The file that a job works on. NotFound where it is gone; BadInput where it is larger than that."""
+    """The file of a job. NotFound if it is gone; BadInput if it is larger than that."""
     row = database.execute("SELECT content_zstd FROM web_uploads WHERE job_id = ?", (job_id,)).fetchone()
     if row is None:
         raise NotFound(said("the file isn't kept any more. Send it again"))
@@ -137,7 +137,7 @@ def upload(database: Database, job_id: int, most_bytes: int) -> bytes:
 
 
 def drop_upload(database: Database, deployment_id: int, job_id: int) -> None:
-    """Forgets the file of a job that is over."""
+    """Deletes the file of a finished job."""
     sql = (
         "DELETE FROM web_uploads WHERE job_id IN (SELECT id FROM web_jobs WHERE deployment_id = ? AND id = ?"
         " AND state IN ('done', 'failed'))"
@@ -150,8 +150,8 @@ def drop_upload(database: Database, deployment_id: int, job_id: int) -> None:
 
 
 def lease(database: Database, owner: str, kinds: Collection[str], now: datetime) -> Job | None:
-    """The oldest job of these kinds that nobody works on, leased; None where there is none. One that ended its workers too often
-    has failed."""
+    """The oldest job of these kinds without a worker, leased; None if there is none. One that ended its workers too often has
+    failed."""
     marks = ",".join("?" * len(kinds))
     free = (
         f"SELECT id, attempts FROM web_jobs WHERE state = 'waits' AND kind IN ({marks}) UNION ALL"
@@ -179,7 +179,7 @@ def lease(database: Database, owner: str, kinds: Collection[str], now: datetime)
 
 
 def renew(database: Database, job: Job, owner: str, now: datetime) -> None:
-    """Keeps the lease. LeaseLost."""
+    """Extends the lease. LeaseLost."""
     sql = "UPDATE web_jobs SET lease_until = ? WHERE id = ? AND lease_owner = ? AND state = 'runs'"
     with database.transaction(alone=False):
         _held(database.execute(sql, (rfc3339(now + LEASE), job.id, owner)).rowcount)
@@ -194,8 +194,8 @@ def advance(
     report: Mapping[str, Any] | None,
     now: datetime,
 ) -> None:
-    """Notes how far it is, within the caller's transaction or its own, and keeps the lease. report: None leaves it. LeaseLost:
-    the caller's transaction isn't to be committed."""
+    """Records the progress, within the caller's transaction or its own, and extends the lease. report: None leaves it unchanged.
+    LeaseLost: the caller must not commit its transaction."""
     sql = (
         "UPDATE web_jobs SET done_count = ?, total_count = ?, report = COALESCE(?, report), attempts = 1, lease_until = ?"
         " WHERE id = ? AND lease_owner = ? AND state = 'runs'"
@@ -215,7 +215,7 @@ def finish(
     *,
     keeps_upload: bool = False,
 ) -> None:
-    """Ends it, with its file where that isn't for a next job. LeaseLost."""
+    """Ends it, with its file unless that is for a next job. LeaseLost."""
     sql = (
         "UPDATE web_jobs SET state = ?, report = ?, finished_at = ?, lease_owner = NULL, lease_until = NULL"
         " WHERE id = ? AND lease_owner = ? AND state = 'runs'"
@@ -227,7 +227,7 @@ def finish(
 
 
 def give_back(database: Database, job: Job, owner: str) -> None:
-    """Lets another worker go on at once, for this one is stopped. Nothing where the lease is lost."""
+    """Lets another worker continue at once, because this one is stopping. Does nothing if the lease is lost."""
     sql = (
         "UPDATE web_jobs SET state = 'waits', attempts = attempts - 1, lease_owner = NULL, lease_until = NULL"
         " WHERE id = ? AND lease_owner = ? AND state = 'runs'"
@@ -237,7 +237,7 @@ def give_back(database: Database, job: Job, owner: str) -> None:
 
 
 def prune(database: Database, now: datetime) -> None:
-    """Forgets jobs that are long over, and files that nobody came back for."""
+    """Deletes old finished jobs, and unclaimed files."""
     before = rfc3339(now - KEPT)
     with database.transaction(alone=False):
         files = (

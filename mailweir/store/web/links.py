@@ -1,6 +1,6 @@
-"""One-time links that sign somebody in: 256 random bits, of which the SHA-256 is kept, for ten minutes.
+"""One-time sign-in links: 256 random bits, stored as their SHA-256, valid for ten minutes.
 
-Called by `mailweir web link`, and by the page, which spends them and whose admins make them.
+Called by `mailweir web link`, and by the page, which accepts them and whose admins make them.
 """
 
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ _MAX_TOKEN_CHARS = 64
 
 
 def make(database: Database, account_id: int, deployment_id: int | None, now: datetime) -> str:
-    """A link's token. deployment_id: what the session shows first."""
+    """A link's token. deployment_id: the session's first deployment."""
     token = sessions.new_token()
     with database.transaction():
         database.execute("DELETE FROM web_links WHERE expires_at <= ?", (rfc3339(now),))
@@ -27,19 +27,19 @@ def make(database: Database, account_id: int, deployment_id: int | None, now: da
 
 
 def end_all(database: Database, account_id: int) -> None:
-    """Takes an account's links away."""
+    """Deletes an account's links."""
     with database.transaction():
         database.execute("DELETE FROM web_links WHERE account_id = ?", (account_id,))
 
 
 def whose(database: Database, token: str, now: datetime) -> str | None:
-    """The name of the account that this token signs in; None where it is spent, too old or none."""
+    """The name of the account that this token signs in; None if it is used, expired or invalid."""
     found = _found(database, token, now) if len(token) <= _MAX_TOKEN_CHARS else None
     return None if found is None else str(found["name"])
 
 
 def spend(database: Database, token: str, browser: str, now: datetime) -> str | None:
-    """Begins a session, and takes the link away; the session's token, or None where the link is spent, too old or none."""
+    """Begins a session, and deletes the link; returns the session's token, or None if the link is used, expired or invalid."""
     if len(token) > _MAX_TOKEN_CHARS:
         return None
     with database.transaction():

@@ -1,7 +1,7 @@
-"""Who read which message: ids only, once for each hour and kind of reading. Lists aren't noted.
+"""The log of readers: who read which message, ids only, once for each hour and kind of reading. Lists aren't logged.
 
-What is noted stays when the activity is erased. Called by the page: where text, HTML, the raw message or an attachment goes out,
-and where an admin asks who read.
+Entries stay when the activity is erased. Called by the page: where it sends text, HTML, the raw message or an attachment, and
+where an admin views the log.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _HOUR_CHARS = len("2026-11-24T03")
 
 
 class What(StrEnum):
-    """What was read of it."""
+    """The part that was read."""
 
     ATTACHMENT = "attachment"
     HTML = "html"
@@ -38,10 +38,10 @@ class Read:
 
 
 def note(database: Database, deployment_id: int, account_id: int, activity_id: int, what: What, now: datetime) -> None:
-    """Notes that an account read something; nothing where it did in this hour before. Outside of a transaction."""
+    """Records that an account read something; does nothing if that is recorded for this hour. Outside of a transaction."""
     hour = rfc3339(now)[:_HOUR_CHARS]
     asked = "SELECT 1 FROM reader_log WHERE activity_id = ? AND account_id = ? AND what = ? AND hour = ?"
-    # whoever reads on waits for no writer
+    # A reader doesn't wait for a writer.
     if database.execute(asked, (activity_id, account_id, str(what), hour)).fetchone() is not None:
         return
     with database.transaction():

@@ -1,6 +1,6 @@
-"""What of the page's rows is kept for a while only: sessions, links, states, the throttle, and who read what.
+"""Retention of the page's rows: sessions, links, states, the throttle, and the log of readers.
 
-Called by `mailweir db prune`, and by `backup` and `postgresql_backup`, which end all sessions of what they restore.
+Called by `mailweir db prune`, and by `backup` and `postgresql_backup`, which end all sessions of a restored database.
 """
 
 from datetime import datetime, timedelta
@@ -9,11 +9,11 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 from mailweir.store.web import attempts, sessions
 
-_BATCH_ROWS = 2_000  # a transaction: some milliseconds, for the filter waits for the write lock meanwhile
+_BATCH_ROWS = 2_000  # per transaction: some milliseconds, because the filter waits for the write lock meanwhile
 
 
 def prune(database: Database, now: datetime, reader_log_days: int, batch_rows: int = _BATCH_ROWS) -> None:
-    """Deletes what is over, and what the reader log has from more than so many days ago."""
+    """Deletes expired rows, and entries of the reader log that are older than this many days."""
     with database.transaction():
         sql = "DELETE FROM web_sessions WHERE last_seen_at <= ? OR created_at <= ?"
         database.execute(sql, (rfc3339(now - sessions.IDLE), rfc3339(now - sessions.LONGEST)))
@@ -27,7 +27,7 @@ def _prune_reader_log(database: Database, now: datetime, days: int, batch_rows: 
     try:
         before = rfc3339(now - timedelta(days=days))
     except OverflowError:
-        return  # kept since before there was time
+        return  # the period begins before the first possible time
     sql = "DELETE FROM reader_log WHERE id IN (SELECT id FROM reader_log WHERE read_at < ? LIMIT ?)"
     while True:
         with database.transaction():
@@ -37,7 +37,7 @@ def _prune_reader_log(database: Database, now: datetime, days: int, batch_rows: 
 
 
 def end_all(database: Database) -> None:
-    """Ends every session, and spends every link and state: those of a backup may have been ended since it was made."""
+    """Ends every session, and deletes every link and state: those of a backup may have been ended since it was made."""
     with database.transaction():
         database.execute("DELETE FROM web_sessions")
         database.execute("DELETE FROM web_links")

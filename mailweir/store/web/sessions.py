@@ -1,7 +1,7 @@
-"""Sessions of the page, in the database: any process of any host knows them, and one statement ends them.
+"""Sessions of the page, in the database: every process on every host sees them, and one statement ends them.
 
-A browser holds a token of 256 bits, the database its SHA-256. A session ends 12 hours after it was last used, and 30 days after
-it began. When it was last used is written each 10 minutes at most. Called by the page.
+A browser has a token of 256 bits, the database its SHA-256. A session ends 12 hours after its last use, and 30 days after its
+beginning. The last use is written at most every 10 minutes. Called by the page.
 """
 
 import enum
@@ -23,7 +23,7 @@ _MAX_BROWSER_CHARS = 200
 
 
 class Means(enum.StrEnum):
-    """How somebody signed in."""
+    """The means of signing in."""
 
     LINK = "link"
     OPENID = "openid"
@@ -32,7 +32,7 @@ class Means(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser that is signed in. deployment_id: the one that its pages show. browser: what it calls itself. Times: UTC."""
+    """A signed-in browser. deployment_id: shown on its pages. browser: its own name for itself. Times: UTC."""
 
     id: int
     account_id: int
@@ -44,7 +44,7 @@ class Session:
 
 
 def token_hash(token: str) -> str:
-    """What the database keeps of a token that is shown once: SHA-256, in hex."""
+    """The stored form of a token that is shown once: SHA-256, in hex."""
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
 
 
@@ -56,7 +56,7 @@ def new_token() -> str:
 def begin(
     database: Database, account_id: int, deployment_id: int | None, made_by: Means, browser: str, now: datetime
 ) -> str:
-    """Begins a session, within the caller's transaction or its own; the token for the browser."""
+    """Begins a session, within the caller's transaction or its own; returns the token for the browser."""
     token, moment = new_token(), rfc3339(now)
     sql = (
         "INSERT INTO web_sessions (token_hash, account_id, deployment_id, made_by, browser, created_at, last_seen_at)"
@@ -69,7 +69,7 @@ def begin(
 
 
 def find(database: Database, token: str, now: datetime) -> Session | None:
-    """The session of this token, or None where there is none, or it is over."""
+    """The session of this token, or None if there is none, or it is over."""
     if len(token) > _MAX_TOKEN_CHARS:
         return None
     condition = "s.token_hash = ? AND s.last_seen_at > ? AND s.created_at > ?"
@@ -78,7 +78,7 @@ def find(database: Database, token: str, now: datetime) -> Session | None:
 
 
 def note_seen(database: Database, session: Session, now: datetime) -> None:
-    """Notes that it is used, where that wasn't noted lately."""
+    """Records its use, unless that was recorded lately."""
     if now - session.last_seen_at < SEEN_EACH:
         return
     with database.transaction():
@@ -87,19 +87,19 @@ def note_seen(database: Database, session: Session, now: datetime) -> None:
 
 
 def choose_deployment(database: Database, session: Session, deployment_id: int) -> None:
-    """Shows another deployment from the next page on. The caller knows that the account may see it."""
+    """Shows another deployment from the next page on. The caller has checked that the account may see it."""
     with database.transaction():
         database.execute("UPDATE web_sessions SET deployment_id = ? WHERE id = ?", (deployment_id, session.id))
 
 
 def of_account(database: Database, account_id: int, now: datetime) -> list[Session]:
-    """Those that aren't over, the one used last first."""
+    """The sessions that aren't over, the last used first."""
     condition = "s.account_id = ? AND s.last_seen_at > ? AND s.created_at > ? ORDER BY s.last_seen_at DESC, s.id DESC"
     return _select(database, condition, (account_id, rfc3339(now - IDLE), rfc3339(now - LONGEST)))
 
 
 def end(database: Database, session_id: int, account_id: int) -> None:
-    """Ends one of an account's sessions; nothing where it isn't the account's."""
+    """Ends one of an account's sessions; does nothing if it isn't the account's."""
     with database.transaction():
         database.execute("DELETE FROM web_sessions WHERE id = ? AND account_id = ?", (session_id, account_id))
 

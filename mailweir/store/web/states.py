@@ -1,8 +1,8 @@
-"""States: what a redirect to another host brings back, kept for ten minutes, and given out once.
+"""States: data to restore after a redirect to another host, stored for ten minutes, and returned once.
 
-A state is bound to what the browser or the session alone has (`bound_to`): nobody can have another's browser end what he began
-himself. One that somebody else brings counts for nothing, and stays. Of both the SHA-256 is kept. Called by the page: by the
-sign-in, and where a user connects Gmail.
+A state is bound to a secret of the browser or the session (`bound_to`): an attacker can't make another person's browser finish
+the attacker's own request. If the wrong browser presents a state, it is rejected, and stays. Of both, the SHA-256 is stored.
+Called by the page: by the sign-in, and where a user connects Gmail.
 """
 
 import enum
@@ -20,14 +20,14 @@ _MAX_STATE_CHARS = 200
 
 
 class Kind(enum.StrEnum):
-    """Which other host it is about."""
+    """The kind of the other host."""
 
     GMAIL = "gmail"
     OPENID = "openid"
 
 
 def make(database: Database, kind: Kind, bound_to: str, content: Mapping[str, str], now: datetime) -> str:
-    """A new state. content: what has to be known when it comes back."""
+    """A new state. content: data needed when it comes back."""
     state = sessions.new_token()
     keep(database, state, kind, bound_to, content, now)
     return state
@@ -43,7 +43,7 @@ def keep(database: Database, state: str, kind: Kind, bound_to: str, content: Map
 
 
 def take(database: Database, kind: Kind, bound_to: str, state: str, now: datetime) -> dict[str, str] | None:
-    """What was kept, once. None where there is no such state, it is too old, of another kind, or somebody else's."""
+    """The stored data, once. None if there is no such state, it is expired, of another kind, or somebody else's."""
     if not state or not bound_to or max(len(state), len(bound_to)) > _MAX_STATE_CHARS:
         return None
     values = (sessions.token_hash(state), str(kind), sessions.token_hash(bound_to), rfc3339(now))

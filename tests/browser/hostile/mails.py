@@ -1,7 +1,7 @@
-"""Hostile mails, by class: each class is one way in which a page was broken before, somewhere.
+"""Hostile mails, by class: each class is a way in which a page was broken before, somewhere.
 
-The HTML is that of `tests.hostile_html`; what it wants to reach has the names of the samples. Header fields, plain text,
-invitations, names of files and what a person would be led to are here.
+The HTML is that of `tests.hostile_html`; its targets have the names of the samples. Header fields, plain text, invitations, file
+names and link targets are here.
 """
 
 import base64
@@ -12,7 +12,7 @@ from tests.hostile_html import HOSTILE, MUTATING
 
 OUT = "http://tracker.example/x.png"
 RUN = "alert(1)"
-# Each runs or fetches where it goes out as HTML: in text, in a quoted attribute, in a script, in a style, in a title
+# Each runs or fetches something if it is output as HTML: in text, in a quoted attribute, in a script, in a style, in a title.
 MARKUP = (
     f"<script>{RUN}</script>",
     f"<img src=x onerror={RUN}>",
@@ -31,7 +31,7 @@ MARKUP = (
 
 @dataclass(frozen=True, slots=True)
 class Hostile:
-    """One mail. kind: its class. html: what it shows as HTML, or "": for a test that takes the sanitizer away."""
+    """One mail. kind: its class. html: its HTML, or "": for a test that removes the sanitizer."""
 
     kind: str
     raw: bytes
@@ -68,7 +68,7 @@ def _mail(body: bytes, *lines: str, **fields: str) -> bytes:
 
 
 def _encoded(text: str) -> str:
-    """As an encoded word (RFC 2047): nothing of it is read as anything else on the way."""
+    """As an encoded word (RFC 2047): nothing changes it in transit."""
     return f"=?utf-8?b?{base64.b64encode(text.encode()).decode()}?="
 
 

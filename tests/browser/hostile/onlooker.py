@@ -1,4 +1,4 @@
-"""A browser of a person who is signed in, and all that a page does in it besides being shown."""
+"""A browser of a signed-in person, and everything that a page does in it besides being shown."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,7 @@ from tests.browser.site import Trap
 
 _STATIC = "/static/"
 _NOT_THERE = "Failed to load resource: the server responded with a status of 4"
-# Whatever waits for a person to touch it is touched. Links are looked at: none may run, or post.
+# Touches everything that waits for a person's touch. Links are checked: none may run a script, or post.
 _TOUCH = """
 (isMail) => {
   const faults = [];
@@ -32,8 +32,8 @@ _TOUCH = """
 
 @dataclass
 class Seen:
-    """What happened. ran: scripts of a mail. asked: requests that a page doesn't need, whether or not they went out. out: what
-    came to the trap. said: the rest, e.g. what the browser refused, and says so."""
+    """The events. ran: scripts of a mail. asked: requests that a page doesn't need, whether or not they went out. out: arrivals
+    at the trap. said: the rest, e.g. messages of the browser about refusals."""
 
     ran: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Seen:
 
     @property
     def harm(self) -> list[str]:
-        """What did harm: it ran, or something was sent. For a frame that a policy refuses, Chromium connects all the same, and
+        """Harmful events: it ran, or something was sent. For a frame that a policy refuses, Chromium connects all the same, and
         sends nothing: there the sanitizer is the wall."""
         return [*self.ran, *(repr(one) for one in self.out if one)]
 
@@ -75,8 +75,8 @@ class Onlooker:
         self._context.close()
 
     def look(self, *paths: str, fetches: tuple[str, ...] = (), settles: int = 30) -> Seen:
-        """Opens these pages, one after the other, and touches all that is in them. fetches: what else they may load.
-        settles: milliseconds for what a page does by itself a little later, before and after."""
+        """Opens these pages in sequence, and touches everything in them. fetches: other allowed loads. settles: milliseconds for
+        a page's delayed actions, before and after."""
         self._seen = Seen()
         before = len(self._trap.connections)
         for path in paths:
@@ -86,7 +86,7 @@ class Onlooker:
             except Exception as error:  # noqa: BLE001  the page went elsewhere meanwhile, or never ended
                 self._seen.said.append(f"was disturbed: {str(error)[:300]}")
         self._seen.out += self._trap.connections[before:]
-        if self._seen.faults:  # whatever it still does isn't to count for the next one
+        if self._seen.faults:  # its further actions must not count for the next page
             self._page.close()
             self._page = self._new_page()
         return self._seen
@@ -107,7 +107,7 @@ class Onlooker:
         page = self._page
         page.goto(url)
         page.wait_for_timeout(settles)
-        # a frame that a policy refused has no document, and nobody would hear from it
+        # A frame that a policy refused has no document, and would never report.
         for frame in [one for one in page.frames if one.url.startswith(self._url)]:
             is_mail = frame is not page.main_frame or frame.url.endswith("/html")
             self._seen.said += frame.evaluate(_TOUCH, is_mail)

@@ -43,7 +43,7 @@ class Served:
         return self.page.deliver(mail.raw)
 
     def put_raw_html(self, activity_id: int, html: str) -> None:
-        """Has the record say that this is what the sanitizer left: as if there were none."""
+        """Stores this HTML on the record as the sanitizer's output: as if there were no sanitizer."""
         sql = "UPDATE readings SET html_zstd = ? WHERE raw_id IN (SELECT leading_raw_id FROM activities WHERE id = ?)"
         content = zstandard.compress(html.encode("utf-8", "replace"))
         self.page.database.execute(sql, (content, activity_id))

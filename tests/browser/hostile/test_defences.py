@@ -10,7 +10,7 @@ from tests.browser.hostile.onlooker import Onlooker
 from tests.browser.hostile.served import Served
 
 _OUT = "http://tracker.example/x.png"
-# what runs or goes out by itself in the browser of today, without a defence
+# HTML that runs or sends something by itself in today's browser, without a defence.
 _BITING = {
     "script": "<script>alert(1)</script>",
     "handler": "<img src=x onerror=alert(1)>",

@@ -1,4 +1,4 @@
-"""Files of a mail in a real browser: what would be a document of our page goes to the disk, whatever it calls itself."""
+"""Files of a mail in a real browser: a file that could be a document of our page is downloaded, with any name and type."""
 
 import base64
 from typing import Any
@@ -21,7 +21,7 @@ _FILES = {
     "notes.txt": ("text/plain", _RUNS),
     "page.pdf": ("application/pdf", b"%PDF-1.7\n" + _RUNS),
 }  # fmt: skip
-# A link, as a mail or somebody's message may hold one; the page's own ask for the disk
+# A link, as a mail or a message may contain one; the page's own links request a download.
 _LINK = "url => { const one = document.querySelector('main').appendChild(document.createElement('a')); one.id = 'here';"
 _LINK += " one.href = url; one.textContent = 'here' }"
 # A picture by its first bytes, and a script to whoever reads on

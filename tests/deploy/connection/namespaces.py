@@ -1,4 +1,4 @@
-"""Ansible's connection to the hosts of these tests: each command is run by what `entry` gives, and files go through `cat`.
+"""Ansible's connection to the hosts of these tests: each command is run through `entry`, and files go through `cat`.
 
 Ansible finds this file by ANSIBLE_CONNECTION_PLUGINS, and reads its options in DOCUMENTATION.
 """
@@ -60,5 +60,5 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # Ansible has no types
         return output
 
     def close(self) -> None:
-        """Nothing is open."""
+        """There is nothing to close."""
         self._connected = False

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of what asks Google: a server that answers as it is told, and one mailbox's reader."""
+"""Fixtures of the tests of requests to Google: a server with scripted answers, and one mailbox's reader."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Gmail's API: connections are kept and never mixed up, quota is asked first, and secrets stay where they are."""
+"""Gmail's API: connections are kept and never mixed up, quota is checked first, and secrets don't leak."""
 
 import logging
 import traceback

@@ -1,4 +1,4 @@
-"""A user's consent: what Google is asked, and that only the answer to it counts. A browser is urllib here; HTTP is real."""
+"""A user's consent: the request to Google, and that only its answer counts. A browser is urllib here; HTTP is real."""
 
 import base64
 import contextlib
@@ -230,7 +230,7 @@ def test_a_client_that_is_bound_to_an_address(server: Server) -> None:
 
 
 def type_in(client: OAuthClient, make: Callable[[str], str]) -> Consent:
-    """make: what is typed, of the address that was shown."""
+    """make: builds the typed text from the shown address."""
     shown: list[str] = []
     return consent.by_hand(client, "x", shown.append, lambda most: make(shown[0])[:most], timeout_seconds=2)
 

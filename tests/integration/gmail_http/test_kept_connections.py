@@ -27,12 +27,12 @@ Trouble = Callable[[socket.socket], None]
 
 
 def silent(connection: socket.socket) -> None:
-    """What a firewall does that forgets without a word."""
+    """The effect of a firewall that drops connections silently."""
     time.sleep(3.0)
 
 
 def reset(connection: socket.socket) -> None:
-    """What one does that says so."""
+    """The effect of a firewall that resets connections."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
@@ -116,7 +116,7 @@ def test_once_and_no_more(site: Callable[[Trouble], Site]) -> None:
             http(made.url)
         http.close()
         http(made.url)
-    # what is new is asked once
+    # a new request is sent once
     assert made.asked.count(2) == 3
 
 
@@ -161,7 +161,7 @@ def test_each_connection_idles_by_itself(site: Callable[[Trouble], Site]) -> Non
 
 
 def test_a_family_that_fails_is_tried_last_for_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One time-out, and not one for each connection; and the other way round once it works again."""
+    """One time-out, and not one for each connection; and in the opposite order once it works again."""
     now = 0.0
     families = dialing.Families(lambda: now)
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as closed:

@@ -1,4 +1,4 @@
-"""Gmail's API: what is asked, and how answers are read."""
+"""Gmail's API: requests, and the parsing of answers."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -181,7 +181,7 @@ def test_raw_is_the_message_byte_for_byte(mailbox: MailboxReader, server: Server
     assert mailbox.raw("m1") == parse.RawMessage(
         "m1", frozenset({"SENT", "Label_1"}), datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC), raw
     )
-    # base64 shrinks little, and what shrinks much might be an attack
+    # base64 compresses little, and data that compresses much might be an attack
     assert server.asked[-1].headers["accept-encoding"] == "identity"
 
 

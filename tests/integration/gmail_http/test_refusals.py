@@ -102,11 +102,11 @@ def test_limits(mailbox: MailboxReader, server: Server, answer: Answer, wait: fl
     with pytest.raises(Throttled) as caught:
         mailbox.history("5")
     assert (caught.value.retry_after_seconds, caught.value.whole_project) == (wait, whole)
-    assert len(calls(server)) == 1  # nobody asks again by himself
+    assert len(calls(server)) == 1  # no automatic retry
 
 
 def _times_asked(answer: Answer) -> int:
-    """What a kept connection may be to blame for, or an old token, is asked once more."""
+    """A request is repeated once if a kept connection, or an old token, may be the cause."""
     return 2 if answer.hang_up or answer.delay_seconds or answer.status == 401 else 1
 
 
@@ -179,7 +179,7 @@ def test_a_history_that_stands_before_the_cursor_is_another_one(mailbox: Mailbox
         mailbox.history("5")
     server.script = [as_json({"historyId": "18446744073709551617"})]
     assert mailbox.history("18446744073709551616").history_id == "18446744073709551617"
-    # in the middle of its pages it is the page that is wrong
+    # in the middle of its pages the page token is wrong
     server.script = [refusal(400, "invalidArgument", "Invalid pageToken")]
     with pytest.raises(Refused):
         mailbox.history("5", "p2")

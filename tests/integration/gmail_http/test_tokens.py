@@ -1,4 +1,4 @@
-"""Tokens: taken when needed, kept in memory alone, and every refusal in words that say what to do. Over real HTTP."""
+"""Tokens: requested when needed, kept in memory alone, and every refusal in words that name the remedy. Over real HTTP."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,7 @@ def private_key() -> str:
 
 @pytest.fixture
 def write(tmp_path: Path) -> WriteFile:
-    """Writes a file that nobody else may read."""
+    """Writes a private file."""
     return writer(tmp_path)
 
 
@@ -147,7 +147,7 @@ def test_no_token(
     assert caught.value.is_certain is bool(certain)
     assert len(str(caught.value).splitlines()) == 1
     assert "secret" not in str(caught.value)
-    assert (used(server), len(server.asked)) == ([], 1)  # nobody asks again by himself, or sleeps meanwhile
+    assert (used(server), len(server.asked)) == ([], 1)  # no automatic retry, and no sleeping
 
 
 def test_a_scope_that_is_null_is_the_one_that_was_asked_for(server: Server, client: OAuthClient) -> None:
@@ -237,7 +237,7 @@ def test_no_token_for_a_service_account(
 
 
 def exchange(client: OAuthClient) -> Consent:
-    """What a code is worth."""
+    """The result of exchanging a code."""
     asked = Question("https://accounts.example/", "http://127.0.0.1:5/", "state", "verifier")
     return consent.exchange(client, asked, "4/code", 2)
 
@@ -328,7 +328,7 @@ def test_a_bad_moment_costs_nobody_another_consent(
 
 
 def test_a_code_is_not_given_again_where_the_answer_got_lost(server: Server, client: OAuthClient) -> None:
-    """It may have been taken: given twice, it ends what it was taken for (RFC 6749 4.1.2)."""
+    """It may have been accepted: a second use revokes the tokens of the first (RFC 6749 4.1.2)."""
     server.answer = answering(Answer(200, b'{"access_token":"a', cut_at=5))
     with pytest.raises(Unreachable):
         exchange(client)

@@ -1,4 +1,4 @@
-"""Answers that no server gives which means well: endless, trickling, a bomb, or with what no log or row should hold."""
+"""Answers of malicious servers: endless, trickling, a decompression bomb, or with content unfit for logs and rows."""
 
 import gzip
 import socket
@@ -37,7 +37,7 @@ def raw_server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 def ask(url: str, timeout_seconds: float = 0.2) -> bytes:
-    """What one question gets."""
+    """The result of one request."""
     return Connections(timeout_seconds)(f"{url}/").data
 
 

@@ -1,4 +1,4 @@
-"""A page whose DNS is a real server of the test's own: what pages that ask DNS share."""
+"""A page with a real DNS server of the test's own: for pages that query DNS."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager

@@ -1,4 +1,4 @@
-"""Accounts on the page: who may make, link, change and remove which; nobody gets more than the own rights out of it."""
+"""Accounts on the page: who may make, link, change and remove which; nobody gains rights by it."""
 
 import re
 
@@ -11,7 +11,7 @@ from tests.page import Browser, Page
 
 @pytest.fixture
 def boss(page: Page) -> Browser:
-    """An admin of `demo` who is no user, on each database."""
+    """An admin of `demo` who isn't a user, on each database."""
     return page.browser("boss", Role.ADMIN)
 
 

@@ -1,4 +1,4 @@
-"""The record as lists: filters, search, conversations, pages, and what is hostile in it."""
+"""The record as lists: filters, search, conversations, pages, and hostile content."""
 
 import re
 from urllib.parse import quote

@@ -97,7 +97,7 @@ def test_a_conversation_is_what_the_reader_sees_all_of(page: Page) -> None:
     second = page.deliver(mail("2", f"Re: {SECRET}", In_Reply_To="<1@client.example>"), RICHARD)
     restrict(page, first, Visibility.METADATA)
     (thread,) = _threads(page, "anna")
-    assert _threads(page, "richard") == set()  # to richard the second one is alone
+    assert _threads(page, "richard") == set()  # for richard the second one is alone
     assert shown(page.browser("richard").text(thread)) == [str(second)]
     assert shown(page.browser("anna").text(thread)) == [str(first), str(second)]
     restrict(page, second, Visibility.PARTICIPANTS)
@@ -107,7 +107,7 @@ def test_a_conversation_is_what_the_reader_sees_all_of(page: Page) -> None:
 
 @pytest.fixture
 def hidden_copy(page: Page) -> int:
-    """Richard's mail to jane, with joe in Bcc: a contact that the sender alone is told of."""
+    """Richard's mail to jane, with joe in Bcc: a contact that only the sender may see."""
     return deliver_with_hidden_copy(page)
 
 

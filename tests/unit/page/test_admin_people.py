@@ -1,4 +1,4 @@
-"""The admin's pages on users, contacts and companies: what they change, what they refuse, and that it is noted."""
+"""The admin's pages on users, contacts and companies: their changes, their refusals, and the log entries."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.page import JANE, Browser, Page
 
 @pytest.fixture
 def boss(page: Page) -> Browser:
-    """An admin of `demo` who is no user, on each database."""
+    """An admin of `demo` who isn't a user, on each database."""
     return page.browser("boss", Role.ADMIN)
 
 

@@ -20,7 +20,7 @@ from webapp.work import Stopped, Work
 
 @pytest.fixture
 def boss(page: Page) -> Browser:
-    """An admin of `demo` who is no user, on each database."""
+    """An admin of `demo` who isn't a user, on each database."""
     return page.browser("boss", Role.ADMIN)
 
 

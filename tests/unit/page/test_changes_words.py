@@ -1,4 +1,4 @@
-"""What the log of changes says: each key that a command notes has words, and who ran it is told from an account."""
+"""The words of the log of changes: each key that a command notes has words, and a command's user is distinct from an account."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""Domains on the page: what a real DNS server says at this moment, keys that the page seals and can't open, and whose domains."""
+"""Domains on the page: a real DNS server's current answers, keys that the page seals and can't open, and the domains'
+deployments."""
 
 import html
 import time

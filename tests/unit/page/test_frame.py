@@ -1,4 +1,4 @@
-"""What holds for every page: sessions, forms, headers, hosts, and faults."""
+"""Properties of every page: sessions, forms, headers, hosts, and faults."""
 
 from datetime import timedelta
 

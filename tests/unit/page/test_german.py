@@ -24,7 +24,7 @@ PLACE = re.compile(r"%\(\w+\)[sd]")
 
 
 def catalogue() -> Catalog:
-    """As it is in the tree."""
+    """The current one of the tree."""
     with FILE.open("rb") as source:
         return read_po(source, locale="de", abort_invalid=True)
 

@@ -1,4 +1,4 @@
-"""The admin's page of groups: as `mailweir group` has it, noted, and found from where one is missing."""
+"""The admin's page of groups: the same as `mailweir group`, logged, and linked where a group is missing."""
 
 import pytest
 
@@ -12,7 +12,7 @@ SALES = "sales@firm.example"
 
 @pytest.fixture
 def boss(page: Page) -> Browser:
-    """An admin of `demo` who is no user, on each database."""
+    """An admin of `demo` who isn't a user, on each database."""
     return page.browser("boss", Role.ADMIN)
 
 

@@ -1,4 +1,4 @@
-"""Health on the page: the same findings as `doctor`, each admin's own, and what isn't known said as not known."""
+"""Health on the page: the same findings as `doctor`, each admin's own, and unknown states shown as unknown."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ from tests.page import Browser, Page
 
 @pytest.fixture
 def boss(page: Page) -> Browser:
-    """An admin of `demo` who is no user, on each database."""
+    """An admin of `demo` who isn't a user, on each database."""
     return page.browser("boss", Role.ADMIN)
 
 
@@ -185,7 +185,7 @@ def test_users_dont_open_it(sqlite_page: Page) -> None:
 
 
 def _since(body: str, sentence: str) -> str:
-    """What the page says of when a finding began."""
+    """The page's text on the beginning of a finding."""
     (after,) = body.split(sentence)[1:]
     return str(re.findall(r'<p class="snippet">(.*?)</p>', after, re.DOTALL)[0])
 

@@ -1,6 +1,6 @@
-"""Sentences of the heart on a German page: refusals, findings, what DNS lacks, jobs, and what the database kept.
+"""Sentences of the heart on a German page: refusals, findings, missing DNS records, jobs, and stored sentences.
 
-A drive records each sentence that is made while a page is: none of them may stand there in English.
+A recorder notes each sentence that is made while a page is: none of them may appear there in English.
 """
 
 import html
@@ -39,7 +39,7 @@ _WORDS = re.compile(r"[A-Za-z]{2}")  # `{username}: {state}` has none, and is th
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The English of each sentence that is made from now on."""
+    """The English of each sentence made from now on."""
     found: list[str] = []
     make = Sentence.__new__
 
@@ -65,7 +65,7 @@ def left(made: list[str], body: str) -> list[str]:
 
 
 def refusal(browser: Browser, path: str, fields: dict[str, Any]) -> str:
-    """What a form says that isn't taken."""
+    """The text of a refused form."""
     response = browser.post(path, fields, headers=OWN)
     assert response.status_code == 400, response.status_code
     return html.unescape(response.get_data(as_text=True))
@@ -317,7 +317,7 @@ def test_each_sentence_is_known_again_by_its_words() -> None:
 
 
 def _says(one: recalled.Recalled, text: str) -> bool:
-    """Is the text what its template says with these values?"""
+    """Is the text this template with these values?"""
     pieces = re.split(r"\{(\w+)[^}]*\}", one.template)
     return "".join(one.values.get(piece, piece) for piece in pieces) == text
 

@@ -1,6 +1,6 @@
-"""Whom a mail had in Bcc is told to its author alone: by no list, count, picture, filter, search or answer to others.
+"""Only its author may see a mail's Bcc: no list, count, picture, filter, search or answer shows it to others.
 
-The hidden recipient works for a company of its own, so that the company's pages could tell, too. On each database.
+The hidden recipient works for a company of its own, because the company's pages could reveal it, too. On each database.
 """
 
 import re
@@ -18,7 +18,7 @@ JOE = "joe@hidden.example"
 
 @pytest.fixture
 def sent(page: Page) -> int:
-    """A mail of richard's to jane, with joe in Bcc; it is read afterwards, so that the index could have joe, too."""
+    """A mail of richard's to jane, with joe in Bcc; it is read afterwards, so that the index could include joe, too."""
     database, demo, now = page.database, page.demo, page.clock()
     companies.add(database, demo, "Hidden Co", None, now)
     joe = contacts.add(database, demo, "Joe Hidden", [JOE], "Hidden Co", now)
@@ -35,7 +35,7 @@ def sent(page: Page) -> int:
 
 
 def _others(page: Page) -> tuple[Browser, ...]:
-    """A colleague, an admin who is no user, and a guest."""
+    """A colleague, an admin who isn't a user, and a guest."""
     return page.browser("anna"), page.browser("boss", Role.ADMIN), page.browser("guest")
 
 
@@ -55,7 +55,7 @@ def test_no_list_filter_or_search_by_the_hidden_one_finds_it(page: Page, sent: i
 
 
 def test_its_author_finds_it_by_the_filters(page: Page, sent: int) -> None:
-    """Else the test above would find nothing for a wrong reason."""
+    """Otherwise the test above would find nothing for a wrong reason."""
     richard = page.browser("richard")
     filters = [path for path in _paths(page) if not path.startswith(("/search?q=joe", "/search?q=hidden"))]
     assert {path: shown(richard.text(path)) for path in filters} == {path: [str(sent)] for path in filters}

@@ -1,4 +1,4 @@
-"""What an account is shown first, where a site has nothing yet."""
+"""An account's first page on an empty site."""
 
 from contextlib import closing
 from datetime import UTC, datetime

@@ -1,6 +1,6 @@
-"""Every route of the page with hostile values in every field, as somebody who may open it: never a fault of ours.
+"""Every route of the page with hostile values in every field, as a person who may open it: never a fault of ours.
 
-Values are put into one field at a time, with something likely in the others, so that what is behind a refused field is reached.
+Values are put into one field at a time, with plausible ones in the others, so that the code after a refused field is reached.
 """
 
 import shutil
@@ -54,14 +54,14 @@ OF_DATABASES = {"a\x00b@client.example", "\ud800", "9" * 30, "922337203685477580
 
 @dataclass(frozen=True)
 class Besieged:
-    """A page with a row of each kind, and their ids. values: what its fields are given."""
+    """A page with a row of each kind, and their ids. values: for its fields."""
 
     page: Page
     ids: dict[str, int | str]
     values: tuple[str, ...]
 
     def faults(self, route: Route) -> list[str]:
-        """What it answers that it shouldn't to each value, in each field of the query or the form, and in the path."""
+        """Its wrong answers to each value, in each field of the query or the form, and in the path."""
         fields, path = page_forms.learned(self.page, route, self.ids), route.path(self.ids)
         tries = [
             (path, {**page_forms.likely(fields), field: value}) for field in sorted(fields) for value in self.values

@@ -1,4 +1,4 @@
-"""The Integrations page: what it says of each way of mail, and what its buttons do, for the user who is signed in alone."""
+"""The Integrations page: its text on each way of mail, and its buttons, only for the signed-in user."""
 
 import html
 import re
@@ -29,7 +29,7 @@ def shown(page: Page, name: str = "richard") -> str:
 
 
 def light(text: str, way: str) -> tuple[str, str]:
-    """What the line at the top says of a way: its kind and its words."""
+    """The state of a way in the line at the top: its kind and its words."""
     found = re.search(rf'<a href="#{way}"><span class="state (\w*)">([^<]*)</span>', text)
     assert found, text
     return found[1], found[2]
@@ -225,7 +225,7 @@ def test_an_address_that_wont_do_is_told_and_kept(page: Page, address: str, why:
 
 
 def password_of(answer: Any) -> str:
-    """The one that a page shows."""
+    """The password that a page shows."""
     found = re.search(r'id="smtp-password">([^<]+)<', answer.get_data(as_text=True))
     assert found
     return found[1]

@@ -1,4 +1,4 @@
-"""What the Integrations page says of the user's domain in DNS: by a real DNS server, at this moment, and within a short time."""
+"""The Integrations page on the user's domain in DNS: with a real DNS server, at this moment, and within a short time."""
 
 import html
 import time
@@ -15,7 +15,7 @@ DOMAIN = "firm.example"
 
 
 def said(page: Page) -> str:
-    """What richard's page says of the domain."""
+    """The text on the domain on richard's page."""
     text = html.unescape(page.browser("richard").text("/integrations"))
     return text.partition("The domain in DNS")[2].partition("</section>")[0]
 

@@ -1,4 +1,4 @@
-"""The two logs on the page: who changed what, in words, and who read what, by number alone; by page, each deployment's own."""
+"""The two logs on the page: changes in words, and readers by number alone; by page, each deployment's own."""
 
 import re
 from datetime import timedelta
@@ -19,7 +19,7 @@ NOTED = re.compile(r"note(?:_in)?\((?:[^()]|\(\))*?\"([a-z_]+\.[a-z_]+)\"")
 
 @pytest.fixture
 def boss(page: Page) -> Browser:
-    """An admin of `demo` who is no user, on each database."""
+    """An admin of `demo` who isn't a user, on each database."""
     return page.browser("boss", Role.ADMIN)
 
 

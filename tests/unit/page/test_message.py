@@ -1,4 +1,4 @@
-"""One message on its page: what is shown of it, and to whom."""
+"""One message on its page: the shown parts, and to whom."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What goes out of a message by itself: its HTML as a document of its own, its files, and its bytes."""
+"""Separate parts of a message: its HTML as a separate document, its files, and its bytes."""
 
 from typing import IO
 

@@ -13,7 +13,7 @@ from tests.page_raw_mail import raw_mail
 from webapp import forms
 
 _FILE = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n' + b"a" * 600_000 + b"\r\n--x--\r\n"
-# What a proxy would add where one is trusted; none is
+# Headers of a trusted proxy; none is trusted.
 _OF_PROXIES = {
     "X-Forwarded-Host": "evil.example",
     "X-Forwarded-Proto": "http",
@@ -121,7 +121,7 @@ def test_a_large_form_is_refused_before_it_is_read(sqlite_page: Page, path: str)
             "content_type": kind,
         }
         found = {one.client.open(path, **options).status_code for one in browsers}
-        assert found <= {413, 401, 410}  # who is refused anyway isn't read either
+        assert found <= {413, 401, 410}  # a refused request isn't read either
         assert 413 in found
 
 
@@ -163,13 +163,13 @@ def test_nobody_is_sent_elsewhere(sqlite_page: Page, way: str) -> None:
 )
 @pytest.mark.parametrize("piece", ["a@", "<", '"', "(", "a.", "@a", "%", "\\", "=?", "\u0130"])
 def test_no_field_of_an_address_takes_long_or_fails(sqlite_page: Page, path: str, piece: str) -> None:
-    """As much as fits of what makes patterns go back and forth; an endless answer would end the test by its limit of time."""
+    """As much as fits of pieces that make patterns backtrack; an endless answer would end the test by its time limit."""
     browser = sqlite_page.browser("richard")
     assert browser.get(path.format(quote(piece * 2_000))).status_code in (200, 400)
 
 
 def test_a_link_to_the_page_does_nothing_by_being_looked_at(sqlite_page: Page) -> None:
-    """Browsers fetch ahead, and so do mail scanners: no GET changes what a person could miss."""
+    """Browsers prefetch, and so do mail scanners: no GET has an effect that a person could miss."""
     one = sqlite_page.deliver()
     browser = sqlite_page.browser("richard")
     headers = {"Sec-Purpose": "prefetch", "Purpose": "prefetch"}

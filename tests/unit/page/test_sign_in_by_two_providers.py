@@ -1,4 +1,4 @@
-"""Two providers of OpenID Connect side by side: what one says of a person counts for nothing at the other."""
+"""Two providers of OpenID Connect side by side: one's statement about a person doesn't count at the other."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,5 +104,5 @@ def test_an_answer_of_the_one_ends_no_sign_in_at_the_other(
 
 
 def _answered(browser: Browser, path: str) -> tuple[int, int]:
-    """The status of the answer, and of a page for who is signed in: 303 leads to the sign-in."""
+    """The status of the answer, and of a page for signed-in people: 303 leads to the sign-in."""
     return browser.get(path).status_code, browser.get("/account").status_code

@@ -1,4 +1,4 @@
-"""Signing in by OpenID Connect, against a provider that speaks HTTP and can be told what to do wrong."""
+"""Signing in by OpenID Connect, against a provider that speaks HTTP and has faults on request."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,7 +45,7 @@ def firm(database: Database, page_clock: Clock, tmp_path: Path, openid_provider:
 def sqlite_firm(
     sqlite_database: Database, page_clock: Clock, tmp_path: Path, openid_provider: OpenIdProvider
 ) -> Iterator[Page]:
-    """On SQLite, for what has nothing to do with the database."""
+    """On SQLite, for tests that don't depend on the database."""
     page = _made(sqlite_database, page_clock, tmp_path, openid_provider.settings(tmp_path))
     yield page
     page.app.extensions["mailweir"].pool.close()
@@ -62,7 +62,7 @@ def walk(page: Page, provider: OpenIdProvider, browser: Browser | None = None, t
 
 
 def _who(page: Page, browser: Browser) -> str:
-    """As whom a browser is signed in; "" for nobody."""
+    """The account that a browser is signed in as; "" for none."""
     cookie = browser.client.get_cookie("__Host-mailweir", domain="mail.example.net")
     found = sessions.find(page.database, cookie.value, page.clock()) if cookie else None
     return accounts.find(page.database, found.account_id).name if found else ""

@@ -1,4 +1,4 @@
-"""Signing in by a password: the throttle, the gate, and what an attacker learns."""
+"""Signing in by a password: the throttle, the gate, and an attacker's observations."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -105,7 +105,7 @@ def test_wrong_passwords_slow_a_name_and_lock_it_never(page: Page) -> None:
     assert waited == [1, 2, 4, 8, 16, 30, 30, 30]
     page.clock.pass_by(30)
     assert sign_in(page.browser()).status_code == 303
-    assert sign_in(page.browser(), password=BAD).status_code == 403  # the count begins anew
+    assert sign_in(page.browser(), password=BAD).status_code == 403  # the count starts again
 
 
 def test_an_unknown_name_is_slowed_alike(sqlite_page: Page) -> None:

@@ -1,6 +1,6 @@
 """Every route of the page, as every role: nothing of another deployment, of another user's private mail, or of a Bcc.
 
-The routes are those of the application. One site is made for all tests, and none of them changes anything in it.
+The routes are those of the application. All tests share one site, and none of them changes anything in it.
 """
 
 import shutil
@@ -49,7 +49,7 @@ OF_MAIL = ("Zeugma", "Quagga", "Okapi")  # subjects and texts: no operator reads
 @dataclass(frozen=True, slots=True)
 class Site:
     """page: with mail and people in both deployments. browsers: by role. theirs: ids in the other deployment, by the names of
-    routes' parameters. private: of anna's mail that she alone may see. hidden_id: of richard's mail with joe in Bcc."""
+    routes' parameters. private: of anna's mail that only she may see. hidden_id: of richard's mail with joe in Bcc."""
 
     page: Page
     browsers: dict[str, Browser]
@@ -146,7 +146,7 @@ def _name(route: Route) -> str:
 
 
 def _bodies(site: Site, role: str, route: Route) -> str:
-    """The answers to a list as it is, and to each of its queries."""
+    """The answers to a plain list, and to each of its queries."""
     known, browser = ROUTES[route.endpoint], site.browsers[role]
     answers = [browser.get(route.rule), *(browser.get(f"{route.rule}?{query}") for query in known.queries)]
     assert max(one.status_code for one in answers) < 500
@@ -181,7 +181,7 @@ def test_each_number_in_a_route_is_tried_with_anothers(site: Site) -> None:
 
 
 def test_the_site_has_what_the_tests_look_for(site: Site) -> None:
-    """Else they would find nothing for a wrong reason."""
+    """Otherwise they would find nothing for a wrong reason."""
     anna, richard = site.page.browser("anna"), site.page.browser("richard")
     assert "Quagga" in anna.text("/activities") + anna.text("/search?q=tender")
     assert "Quagga" in anna.text(f"/activities/{site.private['activity_id']}")
@@ -195,7 +195,7 @@ def test_the_site_has_what_the_tests_look_for(site: Site) -> None:
 
 
 def _refusals(route: Route) -> dict[str, int]:
-    """What each role is answered that may not open it: whoever is signed out is sent to the sign-in, or told so."""
+    """The answers to roles that may not open it: a signed-out browser is redirected to the sign-in, or gets an error."""
     signed_out = 303 if route.method == "GET" else 401
     return {
         role: signed_out if role == "nobody" else 404
@@ -238,7 +238,7 @@ def test_a_public_form_of_another_site_is_refused(site: Site, route: Route) -> N
 
 
 def _narrow_roles(route: Route) -> tuple[str, ...]:
-    """Those who see one deployment there."""
+    """The roles that see one deployment there."""
     return ("user", "admin") if ROUTES[route.endpoint].sees_all else ("user", "admin", "operator")
 
 

@@ -1,4 +1,4 @@
-"""To-dos on the page: done by one click, undone by another, and nobody's but the user's own."""
+"""To-dos on the page: done by one click, undone by another, and only the user's own."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
@@ -162,7 +162,7 @@ def test_a_later_page_is_done_and_undone_where_it_is(page: Page, way: str, order
 
 
 def _fields(text: str, name: str) -> dict[str, object]:
-    """What the form that has fields of this name sends: where it is, and these."""
+    """The data of the form with fields of this name: its address, and these fields."""
     form = next(one for one in re.findall(r"<form.*?</form>", text, re.DOTALL) if f'type="hidden" name="{name}"' in one)
     found = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form)
     place = {key: value for key, value in found if key in ("order", "after", "before")}

@@ -23,7 +23,7 @@ from tests.page_routes import Route
 from tests.postgresql import Cluster
 
 FORMS = [one for one in page_forms.IN_ORDER if one.method == "POST"]
-# What was done is in the logs each time that it was done. The others hold what ends by itself, and does nothing.
+# The logs contain each repeated action. The others contain rows that expire by themselves, and have no effect.
 _LOGS = {"change_log", "reader_log", "visibility_changes"}
 _MAY_DIFFER = {*_LOGS, "web_sessions", "web_attempts", "web_states", "web_links", "sqlite_sequence"}
 

@@ -1,6 +1,6 @@
-"""What is unseen in a name, an address or a finding shows as its code on every page: it turns nothing, and hides nothing.
+"""Invisible characters in a name, an address or a finding show as their code on every page: they turn nothing, and hide nothing.
 
-The store refuses most of it in names; what comes by other ways is put into the database here as it is.
+The store refuses most of them in names; here they are put into the database directly, as if they came by other ways.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""A mail is missing: what the page says, to whom, and the button that mends it."""
+"""A missing mail: the page's text, its readers, and the button that repairs it."""
 
 from urllib.parse import quote
 
@@ -31,7 +31,7 @@ def test_mail_of_nobody_is_explained_and_can_be_mended(page: Page, text: str) ->
 
 
 def test_earlier_mail_is_promised_where_a_mailbox_has_it(page: Page) -> None:
-    """What was forwarded before is gone; what Gmail has is fetched once there is a contact."""
+    """Mail forwarded before is gone; Gmail's mail is fetched once there is a contact."""
     ignore(page)
     button = 'class="button main" href="/contacts/new?address=bo@bolts.example">{}</a>'
     browser = page.browser("richard")

@@ -1,4 +1,4 @@
-"""MIME parts and messages as bytes, put together for the tests of reading."""
+"""MIME parts and messages as bytes, composed for the tests of reading."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""The files of a message: names, types, digests, and where they lie."""
+"""The files of a message: names, types, digests, and positions."""
 
 import base64
 import hashlib

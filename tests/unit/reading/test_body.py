@@ -1,4 +1,4 @@
-"""What a reader sees of a message: its text in order, and its HTML."""
+"""A message as its reader sees it: its text in order, and its HTML."""
 
 import base64
 from collections.abc import Callable

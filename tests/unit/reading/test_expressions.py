@@ -1,6 +1,6 @@
-"""Every regular expression of `mailweir.reading` takes time that grows with the text only, whatever run it is given.
+"""Every regular expression of `mailweir.reading` is linear in the text, for any run.
 
-The expressions are found by themselves, and so are the runs, in what each one is written of. A new one that is slow fails here.
+The test finds the expressions by itself, and derives the runs from the characters of each. A new slow one fails here.
 """
 
 import ast
@@ -19,13 +19,13 @@ import pytest
 from mailweir import reading
 
 _SMALL, _FACTOR, _MAX_RATIO = 1_000, 4, 9  # quadratic time is 16 times as long
-_QUICK_SECONDS = 0.0007  # what is done so soon isn't looked at more closely
+_QUICK_SECONDS = 0.0007  # a faster one isn't examined more closely
 _SEARCHES = {"search", "sub", "subn", "findall", "finditer", "split"}
 # Those that are given short texts only, by their callers; so many characters at most.
 BOUNDED = {"label_words.FORWARD_PREFIX": 300, "label_words.REPLY_PREFIX": 300}
 _ALWAYS = " \t\n\0aA0.:-=<>(\"'/@é日"
 _IN_PAIRS = ' a0\n:<"'
-_SPOILER = "\x02"  # behind a run: no expression expects it there, so that what went well is tried in other ways
+_SPOILER = "\x02"  # after a run: no expression matches it there, so that it backtracks after a success
 
 
 def _expressions() -> dict[str, re.Pattern[str] | re.Pattern[bytes]]:
@@ -60,7 +60,7 @@ def _trees() -> dict[str, ast.Module]:
 
 
 def _methods(name: str) -> set[str]:
-    """By which methods the program uses it: of one that is only matched, the start is all that is tried."""
+    """The methods that the program uses: one that is only matched is only tried at the start."""
     module, _, rest = name.partition(".")
     bare = rest.partition("[")[0]
     trees = [_trees().get(module)] if bare.startswith("_") else _trees().values()
@@ -96,7 +96,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _slow_run(name: str, expression: re.Pattern[str] | re.Pattern[bytes]) -> str:
-    """The beginning of a text for which the time grows faster than its length; empty where there is none."""
+    """The beginning of a text for which the time grows faster than its length; empty if there is none."""
     source = expression.pattern if isinstance(expression.pattern, str) else expression.pattern.decode("latin-1")
     is_searched = bool(_methods(name) & _SEARCHES)
 
@@ -137,7 +137,7 @@ def test_a_slow_expression_is_found(name: str, slow: str) -> None:
 
 
 def test_all_expressions_are_found_and_have_names() -> None:
-    """One that is written where it is used, `re.sub("x", …)`, is found by nobody."""
+    """The test can't find an inline one, `re.sub("x", …)`."""
     assert len(EXPRESSIONS) > 100
     assert set(BOUNDED) <= set(EXPRESSIONS)
     inline = [

@@ -1,4 +1,5 @@
-"""What a mail's own headers say of a header in its text: was that mail forwarded, or answered? Attached ones stay provable."""
+"""The effect of a mail's own headers on a header in its text: was that mail forwarded, or answered? Attached ones stay
+provable."""
 
 import pytest
 
@@ -42,8 +43,8 @@ def test_what_is_about_something_else_and_goes_to_others_is_forwarded(subject: s
         mail(subject="Offer"),
         mail(to="Jane Roe <jane@client.example>"),
         mail(to="ann@demo.example, JANE@client.example"),
-        mail(text=BELOW.replace("Jane Roe <jane@client.example>", "Bob <bob@demo.example>")),  # what he wrote himself
-        mail(text=BELOW.replace(" <jane@client.example>", "")),  # nobody knows whom it names
+        mail(text=BELOW.replace("Jane Roe <jane@client.example>", "Bob <bob@demo.example>")),  # his own mail
+        mail(text=BELOW.replace(" <jane@client.example>", "")),  # nobody knows who is named
         mail(text=BELOW.replace("Subject: Offer", "Subject:")),
         mail(text=BELOW.replace("Please file.", "Our program lost this:")),
     ],

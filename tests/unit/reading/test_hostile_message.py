@@ -139,7 +139,7 @@ def test_a_megabyte_of_one_character_is_read_in_seconds(kind: str) -> None:
 
 @pytest.mark.slow
 def test_8000_changed_mails_hold(corpus: list[Path]) -> None:
-    """Nothing raises, none takes long, all of them are the same when they come out of their frames."""
+    """Nothing raises, none takes long, and the frame preserves all of them."""
     chance = random.Random(8_000)
     raws = [path.read_bytes() for path in corpus]
     small = [raw for raw in raws if len(raw) < 100_000]

@@ -1,4 +1,4 @@
-"""What is made of the mail that a firm gets every day: Outlook's replies, forwards with files, bounces."""
+"""The reading of a firm's everyday mail: Outlook's replies, forwards with files, bounces."""
 
 import pytest
 

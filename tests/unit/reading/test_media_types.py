@@ -1,4 +1,4 @@
-"""What kind of file it is: by its first bytes, else as the mail says."""
+"""The type of a file: by its first bytes, otherwise as the mail says."""
 
 import pytest
 from hypothesis import given

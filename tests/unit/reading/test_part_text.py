@@ -1,4 +1,4 @@
-"""A part's bytes as text: by what they are, where that shows, else by their label."""
+"""A part's bytes as text: by the bytes if they show it, otherwise by their label."""
 
 import codecs
 import unicodedata

@@ -1,4 +1,4 @@
-"""The MIME walk: which parts a message has, and where they are, on what mailers really send."""
+"""The MIME walk: the parts of a message, and their positions, in real-world mail."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What is folded of many programs' mails in many languages, and whom forwarded ones name: `probes/` holds them."""
+"""The folds of many programs' mails in many languages, and the authors of forwarded ones: `probes/` has them."""
 
 from itertools import takewhile
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Slice:
-    """What lies encoded within raw."""
+    """Encoded data within raw."""
 
     offset: int
     length: int

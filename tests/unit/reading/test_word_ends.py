@@ -1,4 +1,4 @@
-"""Where a text is cut: behind a word, or between what people see as two characters."""
+"""Cutting places of a text: after a word, or between two user-perceived characters."""
 
 import unicodedata
 

@@ -1,6 +1,6 @@
-"""Plus-addresses and Gmail's dots as a deployment's choice: the key that an address is matched by stands beside the address.
+"""Plus-addresses and Gmail's dots as a deployment's choice: the matching key is stored beside the address.
 
-Both are off in what is there already, so each key is the address itself.
+Both are off in existing deployments, so each key is the address itself.
 """
 
 from typing import Any
@@ -12,9 +12,9 @@ STATEMENTS = (
     "ALTER TABLE contact_addresses ADD COLUMN match_key TEXT NOT NULL DEFAULT ''",
     "UPDATE user_addresses SET match_key = address",
     "UPDATE contact_addresses SET match_key = address",
-    # two users never share a key, for an author must be one of them
+    # Two users never share a key, because an author must be one of them.
     "CREATE UNIQUE INDEX user_addresses_match_key ON user_addresses(deployment_id, match_key)",
-    # with contact_id the question is answered from the index alone: one way down a tree, not two
+    # With contact_id the query uses the index alone: one descent in a tree, not two.
     "CREATE INDEX contact_addresses_match_key ON contact_addresses(deployment_id, match_key, contact_id)",
 )
 

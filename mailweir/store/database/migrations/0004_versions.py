@@ -1,6 +1,6 @@
-"""What tells versions of a message apart is more than the body: subject and signatures too. Each version has its own subject.
+"""Versions of a message differ in more than the body: in subject and signatures too. Each version has its own subject.
 
-The digests of what was recorded before stay as they are, so a later copy of it becomes a further version, once.
+The digests of existing rows stay as they are, so a later copy becomes a further version, once.
 """
 
 from typing import Any

@@ -1,6 +1,7 @@
-"""By which version of the message a contact takes part: who is named by an unproven copy isn't on a proven activity.
+"""The version of the message through which a contact takes part: a contact named only by an unproven copy isn't on a proven
+activity.
 
-What was recorded before is taken to be of the leading version.
+Existing rows count as those of the leading version.
 """
 
 from typing import Any
@@ -24,7 +25,7 @@ _FOR_SQLITE = (("{without_rowid}", " WITHOUT ROWID"),)
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Makes the table anew with the version in its key, for a primary key can't be changed on SQLite."""
+    """Recreates the table with the version in its key, because SQLite can't change a primary key."""
     is_sqlite = type(db).__name__ == "SqliteDatabase"
     for statement in STATEMENTS:
         for word, own_word in _FOR_SQLITE if is_sqlite else _FOR_POSTGRESQL:

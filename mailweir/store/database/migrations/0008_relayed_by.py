@@ -1,13 +1,13 @@
-"""Which login sent a message by the relay: whom a notice that it couldn't be delivered is owed to.
+"""The login that sent a message by the relay: the recipient of a notice that it couldn't be delivered.
 
-None for all other mail, and for what was sent before.
+None for all other mail, and for mail sent before.
 """
 
 from typing import Any
 
 STATEMENTS = ("ALTER TABLE decisions ADD COLUMN relay_login_id INTEGER REFERENCES relay_logins(id)",)
 
-# SQLite's own words for what PostgreSQL says otherwise
+# SQLite's syntax, and PostgreSQL's replacement.
 _FOR_POSTGRESQL = ((" INTEGER", " BIGINT"),)
 
 

@@ -1,6 +1,6 @@
-"""Whom a message's headers could name: what makes a version's author less sure, and all that a decision's From holds.
+"""The addresses that a message's headers could name: the doubt about a version's author, and all addresses in a decision's From.
 
-Mail that was recorded before had a From that reads one way: NULL.
+Existing mail had an unambiguous From: NULL.
 """
 
 from typing import Any
@@ -8,11 +8,11 @@ from typing import Any
 STATEMENTS = (
     "ALTER TABLE raw_messages ADD COLUMN author_doubt TEXT CHECK (author_doubt IN ('repaired', 'several'))",
     "ALTER TABLE decisions ADD COLUMN named TEXT",
-    # of header recipients where nothing is recorded: keyed digests (see mailweir.traces)
+    # of header recipients if nothing is recorded: keyed digests (see mailweir.traces)
     "ALTER TABLE decisions ADD COLUMN recipient_digests BLOB",
 )
 
-# SQLite's own words for what PostgreSQL says otherwise
+# SQLite's syntax, and PostgreSQL's replacement.
 _FOR_POSTGRESQL = ((" BLOB", " BYTEA"),)
 
 

@@ -1,7 +1,7 @@
-"""Refusals of a mailbox that may pass, and whether Google takes the app at all.
+"""Temporary refusals of a mailbox, and whether Google accepts the app at all.
 
-A mailbox in `reconnect` is asked for now and then, so it is due, too. `gmail_app` has one row at most: what Google says against
-the app, whichever mailbox is asked for.
+A mailbox in `reconnect` is probed now and then, so it is due, too. `gmail_app` has at most one row: Google's refusal of the app,
+for any mailbox.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""The labels that a decision of the sync went by (`mailweir.gmail_labels`), and until when a message in its queue is held.
+"""The labels that a decision of the sync used (`mailweir.gmail_labels`), and until when a message in its queue is held.
 
-NULL: decided before that was kept, or not by the sync.
+NULL: decided before labels were stored, or not by the sync.
 """
 
 from typing import Any

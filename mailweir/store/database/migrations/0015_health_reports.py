@@ -1,6 +1,6 @@
-"""What each host's privileged chore found (`health_reports`), and how far it has read Postfix's log there (`log_positions`).
+"""The reports of each host's privileged chore (`health_reports`), and its position in Postfix's log (`log_positions`).
 
-`report` is JSON: the findings of one check. `counts` is JSON: how many refusals were taken of late (`health.refusal_quota`).
+`report` is JSON: the findings of one check. `counts` is JSON: the recent numbers of recorded refusals (`health.refusal_quota`).
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ STATEMENTS = (
         PRIMARY KEY (host, log)){without_rowid}""",
 )
 
-# SQLite's own words for what PostgreSQL says otherwise
+# SQLite's syntax, and PostgreSQL's replacement.
 _FOR_POSTGRESQL = ((" INTEGER", " BIGINT"), (" BLOB", " BYTEA"), ("{without_rowid}", ""))
 _FOR_SQLITE = (("{without_rowid}", " WITHOUT ROWID"),)
 

@@ -1,6 +1,6 @@
-"""Two indexes of `decisions` go: no query could use them, and each message that is recorded paid for both.
+"""Drops two indexes of `decisions`: no query could use them, and each recorded message paid for both.
 
-`why` looks for a word in several columns at once, of which some hold lists, so it reads the whole table either way.
+`why` searches several columns at once, some of which contain lists, so it reads the whole table anyway.
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
-"""The labels that a version's headers have (`reading.labels`, as bits), and the conversations that activities belong to.
+"""The labels of a version's headers (`reading.labels`, as bits), and the conversations that activities belong to.
 
-header_labels: NULL for what was recorded before. A thread's row stays where the thread was merged into another: `merged_into` is
-the one that lives, never one that was merged itself. Ids of threads are never given again. thread_message_ids: each id that a
-message has or names, by its digest; held_by: the activity that has it, NULL while it is only named. named_by says how it came
-to be known, subject_digest what the message was about that has it or, until then, that named it.
+header_labels: NULL for existing rows. A thread's row stays if the thread was merged into another: `merged_into` is the surviving
+thread, never a merged one. Ids of threads are never reused. thread_message_ids: each id that a message has or names, by its
+digest; held_by: the activity that has it, NULL while it is only named. named_by: how it became known; subject_digest: the subject
+of the message that has it or, until then, that named it.
 """
 
 from typing import Any

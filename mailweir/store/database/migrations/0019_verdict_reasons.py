@@ -1,6 +1,6 @@
-"""Why each body's sender verdict is what it is (`mailweir.sender_verdict`), and whose signature or seal that is about.
+"""The reason of each body's sender verdict (`mailweir.sender_verdict`), and the domain of its signature or seal.
 
-NULL: examined before that was kept, or not yet; and no domain where none belongs to it.
+NULL: examined before reasons were stored, or not yet; and no domain if the reason has none.
 """
 
 from typing import Any

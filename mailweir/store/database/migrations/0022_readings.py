@@ -1,16 +1,16 @@
-"""What was read out of each version (`readings`, `attachments`), what the digest has still to do (`digest_queue`), and how far
-it is with reading the record anew (`digest_rebuilds`). And ids of activities and versions never given again, on SQLite too.
+"""The readings of versions (`readings`, `attachments`), the digest's pending work (`digest_queue`), and its progress in reading
+the record again (`digest_rebuilds`). And ids of activities and versions are never reused, on SQLite too.
 
-What waits for a verdict goes over to the queue. Its two columns of `raw_messages` (attempts, next_try_at) stay and are used no
-more, for SQLite would rewrite every kept body to drop them. What is on the record is not read here: that takes long. The digest
-does it page by page, by the cursor that this leaves, the newest first.
+Versions that wait for a verdict move to the queue. Their two columns in `raw_messages` (attempts, next_try_at) stay unused,
+because SQLite would rewrite every stored body to drop them. Existing mail is not read here, because that takes long. The digest
+does it page by page, by the cursor that this step creates, the newest first.
 """
 
 from typing import Any
 
 STATEMENTS = (
-    # lane: 0 for mail that just came, 1 for what is tried again and what is done anew. deaths: children that it ended. The filter
-    # writes lane 0 alone, so a message costs it one leaf of one tree.
+    # lane: 0 for new mail, 1 for retries and repeated work. deaths: children that it ended. The filter writes lane 0 alone, so a
+    # message costs it one leaf of one tree.
     """CREATE TABLE digest_queue (
         raw_id INTEGER NOT NULL REFERENCES raw_messages(id),
         stage TEXT NOT NULL CHECK (stage IN ('verdict', 'reading')),
@@ -20,7 +20,7 @@ STATEMENTS = (
         next_try_at TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (lane, stage, raw_id)){without_rowid}""",
     "CREATE INDEX digest_queue_later ON digest_queue(stage, next_try_at, raw_id) WHERE lane = 1",
-    # What a list shows stands before what is large: SQLite then reads no page of the text for it.
+    # The columns for lists precede the large ones: SQLite then reads no page of the text for a list.
     """CREATE TABLE readings (
         raw_id INTEGER NOT NULL PRIMARY KEY REFERENCES raw_messages(id),
         reader_version INTEGER NOT NULL,
@@ -59,7 +59,7 @@ STATEMENTS = (
         encoding TEXT NOT NULL,
         PRIMARY KEY (raw_id, number)){without_rowid}""",
     "CREATE INDEX attachments_sha256 ON attachments(sha256, raw_id)",
-    # everything below this id is still to be looked at; which: 'older' than the reader, or 'all'
+    # everything below this id is still to be checked; which: 'older' than the reader, or 'all'
     """CREATE TABLE digest_rebuilds (
         stage TEXT NOT NULL PRIMARY KEY CHECK (stage IN ('verdict', 'reading')),
         which TEXT NOT NULL CHECK (which IN ('older', 'all')),
@@ -74,9 +74,9 @@ STATEMENTS = (
     " SELECT 'reading', 'older', MAX(id) + 1, '' FROM raw_messages HAVING MAX(id) IS NOT NULL",
 )
 
-# An id that came up twice would give one mail's page or verdict to another. AUTOINCREMENT changes nothing of how rows are
-# kept, so the table's words alone are changed, as https://www.sqlite.org/lang_altertable.html says; a new table would be a
-# copy of every kept body. PostgreSQL's identities never repeat.
+# A reused id would give one mail's page or verdict to another. AUTOINCREMENT doesn't change how rows are stored, so only the
+# table's SQL is changed, as https://www.sqlite.org/lang_altertable.html says; a new table would copy every stored body.
+# PostgreSQL's identities never repeat.
 _NEVER_TWICE = (
     "PRAGMA writable_schema = ON",
     "UPDATE sqlite_master SET sql = REPLACE(sql, 'id INTEGER PRIMARY KEY,', 'id INTEGER PRIMARY KEY AUTOINCREMENT,')"
@@ -86,13 +86,13 @@ _NEVER_TWICE = (
     "INSERT INTO sqlite_sequence (name, seq) SELECT 'raw_messages', COALESCE(MAX(id), 0) FROM raw_messages",
 )
 
-# SQLite's own words for what PostgreSQL says otherwise
+# SQLite's syntax, and PostgreSQL's replacement.
 _FOR_POSTGRESQL = ((" INTEGER", " BIGINT"), (" BLOB", " BYTEA"), ("{without_rowid}", ""))
 _FOR_SQLITE = (("{without_rowid}", " WITHOUT ROWID"),)
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Makes the tables, hands over what waits, and has ids never given again."""
+    """Makes the tables, moves waiting versions, and prevents reuse of ids."""
     is_sqlite = type(db).__name__ == "SqliteDatabase"
     for statement in (*(_NEVER_TWICE if is_sqlite else ()), *STATEMENTS):
         for word, own_word in _FOR_SQLITE if is_sqlite else _FOR_POSTGRESQL:

@@ -1,7 +1,8 @@
-"""The words by which recorded mail is found: one row for each version that was read (`store/record/search_index`).
+"""The words of the search: one row for each version that was read (`store/record/search_index`).
 
-SQLite has an FTS5 index without the text, and beside it the words themselves, compressed: it takes them to take a row out again.
-PostgreSQL has them as text with a GIN index. `erasures` has a row while something deleted is still in the database's files.
+SQLite has an FTS5 index without the text, and beside it the words themselves, compressed: they are needed to remove a row from
+the index. PostgreSQL has them as text with a GIN index. `erasures` has a row while deleted content is still in the database's
+files.
 """
 
 from typing import Any
@@ -11,25 +12,26 @@ ON_SQLITE = (
         raw_id INTEGER PRIMARY KEY REFERENCES raw_messages(id),
         deployment_id INTEGER NOT NULL REFERENCES deployments(id),
         words BLOB NOT NULL)""",
-    # ascii: splits at ASCII's own marks alone, for `search_query.words` has done the rest
+    # ascii: splits at ASCII separators alone, because `search_query.words` has done the rest
     "CREATE VIRTUAL TABLE search_words USING fts5(words, content='', columnsize=0, tokenize='ascii')",
-    # Merged late, and never all at once: of 800 transactions of 50 messages the longest held the write lock for 28 ms, not 47
+    # Merged late, and never all at once: of 800 transactions of 50 messages the longest held the write lock for 28 ms, not 47.
     "INSERT INTO search_words (search_words, rank) VALUES ('automerge', 16)",
     "INSERT INTO search_words (search_words, rank) VALUES ('crisismerge', 64)",
-    "INSERT INTO search_words (search_words, rank) VALUES ('usermerge', 16)",  # a step of `erasing` goes on with its own merge
+    "INSERT INTO search_words (search_words, rank) VALUES ('usermerge', 16)",  # a step of `erasing` continues its own merge
 )
 ON_POSTGRESQL = (
     """CREATE TABLE search_texts (
         raw_id BIGINT PRIMARY KEY REFERENCES raw_messages(id),
         deployment_id BIGINT NOT NULL REFERENCES deployments(id),
         words TEXT NOT NULL)""",
-    # The list of what isn't in the index yet is short (kB): whoever fills it puts all of it in. At the default of 4 MB one
-    # transaction of a hundred took over a second for it, at 128 kB a quarter of that, and all of them together a tenth longer.
+    # The list of entries that aren't in the index yet is short (kB): the writer that fills it moves all of it into the index. At
+    # the default of 4 MB one transaction of a hundred took over a second for it, at 128 kB a quarter of that, and all of them
+    # together a tenth longer.
     "CREATE INDEX search_texts_words ON search_texts USING gin (array_to_tsvector(string_to_array(words, ' ')))"
     " WITH (gin_pending_list_limit = 128)",
 )
 ON_BOTH = (
-    # what is read already isn't indexed yet, nor what a rebuild that goes on has come to before
+    # Existing readings aren't indexed yet, nor those that a running rebuild has already done.
     "DELETE FROM digest_rebuilds WHERE stage = 'reading'",
     "INSERT INTO digest_rebuilds (stage, which, below_raw_id, began_at)"
     " SELECT 'reading', 'all', MAX(id) + 1, '' FROM raw_messages HAVING MAX(id) IS NOT NULL",

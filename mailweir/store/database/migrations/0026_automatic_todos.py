@@ -1,9 +1,9 @@
-"""Whether automatic mail makes to-dos in a deployment: 0, as it was for all, or 1. And an index of readings with labels."""
+"""Whether automatic mail makes to-dos in a deployment: 0, as before, or 1. And an index of readings with labels."""
 
 from typing import Any
 
 _COLUMN = "automatic_todos {kind} NOT NULL DEFAULT 0"
-# holds the labels, so that a list by label reads no page of the texts
+# includes the labels, so that a list by label reads no page of the texts
 _INDEX = "CREATE INDEX readings_labelled ON readings(raw_id, labels) WHERE labels <> 0"
 
 

@@ -1,8 +1,8 @@
-"""Indexes for lists that are read newest first, and which steps are harmless to the version of the program before.
+"""Indexes for lists that are read newest first, and the steps that an older version of the program tolerates.
 
-Each list walks one of them from its newest or last seen row on. `schema_additions` names the steps that only add: where a
-database has no others besides its own, an older program goes on with it (see `versions`). This step is no transaction: on
-PostgreSQL an index is made while mail is recorded. Whatever it was interrupted at, it can be run again.
+Each list scans one of them from its newest or last seen row on. `schema_additions` names the steps that only add: if a database
+has no other newer steps, an older program continues to work with it (see `versions`). This step is no transaction: on PostgreSQL
+an index is made while mail is recorded. After any interruption it can be run again.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ ONLY_ADDS = True
 TABLE = "CREATE TABLE IF NOT EXISTS schema_additions (name TEXT NOT NULL PRIMARY KEY){without_rowid}"
 INDEXES = (
     "CREATE INDEX activities_newest ON activities(deployment_id, id)",
-    # since and until: the first one recorded then, by whose id the walk is bounded
+    # for since and until: the first activity recorded then, whose id limits the scan
     "CREATE INDEX activities_recorded ON activities(deployment_id, recorded_at)",
     "CREATE INDEX activity_contacts_newest ON activity_contacts(contact_id, activity_id)",
     "CREATE INDEX activity_threads_newest ON activity_threads(thread_id, activity_id)",
@@ -28,7 +28,7 @@ SUPERSEDED = ("activity_contacts_contact", "activity_threads_thread")
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Makes the table and the indexes, and drops those that they stand in for."""
+    """Makes the table and the indexes, and drops the ones that they replace."""
     is_sqlite = type(db).__name__ == "SqliteDatabase"
     db.execute_sql(TABLE.replace("{without_rowid}", " WITHOUT ROWID" if is_sqlite else ""))
     indexes.make(db, INDEXES)

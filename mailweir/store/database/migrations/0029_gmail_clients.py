@@ -1,7 +1,7 @@
-"""Which OAuth client a mailbox's token belongs to, and the public half of the key file's pair.
+"""The OAuth client that a mailbox's token belongs to, and the public half of the key file's pair.
 
-`client_id`: NULL for the client of `gmail.oauth_client_file`, whose all tokens were so far. `sealing_keys`: one row, by which the
-page seals tokens that it can't open; whoever reads the key file writes it.
+`client_id`: NULL for the client of `gmail.oauth_client_file`, which all tokens used so far. `sealing_keys`: one row, with which
+the page seals tokens that it can't open; the processes that read the key file write it.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Indexes for lists of contacts and companies by name. Made while mail is recorded, as those of lists are."""
+"""Indexes for lists of contacts and companies by name. Made while mail is recorded, like those of 0028."""
 
 from typing import Any
 

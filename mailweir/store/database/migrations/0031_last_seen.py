@@ -1,8 +1,8 @@
-"""Indexes for when mail of a user was last seen, by route, and when it was forwarded. Made while mail is recorded.
+"""Indexes for the time of a user's last mail, by route, and of its forwarding. Made while mail is recorded.
 
-What was captured has an entry for each user and route. What was ignored is far more as a rule and stays for days alone: its
-entries are put by the hour first, so that those that come together share the index's leaves, and to write one costs next to
-nothing (docs/speed.md has the figures). Mail for several capture addresses at once is rare and has an index of its own.
+Captured mail has an entry for each user and route. Ignored mail is usually far more, and stays only for days: its entries sort by
+the hour first, so that mail of the same time shares the index's leaves, and writing an entry costs next to nothing (docs/speed.md
+has the figures). Mail for several capture addresses at once is rare and has an index of its own.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
-"""Consents at Google that are to be given back: by whoever reads the key file, for the page can't open a token.
+"""Consents at Google to give back: the processes that read the key file do it, because the page can't open a token.
 
-`state`: waits, done, kept (somebody else's mailbox is read by it) or failed. `token_sealed` is NULL as soon as it waits no more.
-One row a user at most.
+`state`: waits, done, kept (somebody else's mailbox is read by it) or failed. `token_sealed` is NULL as soon as it no longer
+waits. At most one row per user.
 """
 
 from typing import Any

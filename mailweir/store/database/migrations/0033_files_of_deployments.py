@@ -1,7 +1,8 @@
-"""Whose a file is (`attachments.deployment_id`), with an index by it: copies of a file are looked for within a deployment alone.
+"""The deployment of each file (`attachments.deployment_id`), with an index: copies of a file are searched within a deployment
+alone.
 
-This step is no transaction: the rows that are there get theirs a few at a time, while mail is recorded. Whatever it was
-interrupted at, it can be run again.
+This step is no transaction: existing rows are filled a few at a time, while mail is recorded. After any interruption it can be
+run again.
 """
 
 from typing import Any
@@ -26,7 +27,7 @@ _FILL = (
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Adds the column, fills it, makes the index, and drops the one that it stands in for."""
+    """Adds the column, fills it, makes the index, and drops the one that it replaces."""
     is_sqlite = type(db).__name__ == "SqliteDatabase"
     if not is_sqlite:
         db.execute_sql(COLUMN_ON_POSTGRESQL)

@@ -1,6 +1,6 @@
-"""Is a proof of a version's author over the ids of its conversation, too (`raw_messages.proves_ids`): 1, or 0.
+"""Does the proof of a version's author also cover the ids of its conversation (`raw_messages.proves_ids`)? 1, or 0.
 
-NULL: examined before that was kept, or not yet.
+NULL: examined before this was stored, or not yet.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
 """Activities that turned out to be one mail: a hand-made forward, and the client's own copy that came later
 (`joined_activities`).
 
-old_id: what was joined to activity_id, and leads there since; joined_at: NULL until it is done. The index of forwards finds those
-of what an author wrote at a time.
+old_id: the activity that was joined to activity_id, and leads there since; joined_at: NULL until it is done. The index of
+forwards finds the forwards of an author's mail of a given time.
 """
 
 from typing import Any

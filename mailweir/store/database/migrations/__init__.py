@@ -1,1 +1,1 @@
-"""Numbered, forward-only steps of the database's shape; `mailweir.store.database.versions` runs them."""
+"""Numbered, forward-only steps of the database's schema; `mailweir.store.database.versions` runs them."""
