@@ -1,4 +1,4 @@
-"""Builds sdist and wheel into a folder: the same commit gives the same bytes, on any machine and at any time.
+"""Builds sdist and wheel into a folder: the same commit gives the same bytes, wherever and whenever it is built.
 
     build_dist.py OUT [SOURCE] [OPTION...]        options: for `python -m build`
 
@@ -22,7 +22,7 @@ _UMASK = 0o022
 
 
 def moment_of(source: Path) -> int:
-    """The seconds since 1970 for all files of a build."""
+    """The seconds since 1970 that all files of a build get."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if given:
         return int(given)
@@ -35,7 +35,7 @@ def moment_of(source: Path) -> int:
 
 
 def settle(sdist: Path, moment: int) -> None:
-    """Repacks an sdist in place: sorted by name, without owners, with one time, and with git's file modes."""
+    """Packs an sdist anew, in place: in the order of the names, nobody's, of one time, with the modes that git knows."""
     settled = sdist.with_name(f"{sdist.name}.new")
     with (
         tarfile.open(sdist) as found,
@@ -53,7 +53,7 @@ def settle(sdist: Path, moment: int) -> None:
 
 
 def build(source: Path, out: Path, *options: str) -> None:
-    """Builds an sdist of `source`, and a wheel from that sdist. options: for `python -m build`. CalledProcessError."""
+    """An sdist of `source`, and a wheel of what is in that sdist. options: for `python -m build`. CalledProcessError."""
     os.umask(_UMASK)
     moment = moment_of(source)
     os.environ["SOURCE_DATE_EPOCH"] = str(moment)

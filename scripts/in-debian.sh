@@ -23,8 +23,8 @@ pip_files="/etc/pip.conf /etc/xdg/pip/pip.conf $HOME/.config/pip/pip.conf $HOME/
 say() { printf 'in-debian: %s\n' "$*"; }
 die() { printf 'in-debian: %s\n' "$*" >&2; exit 1; }
 
-# In namespaces that end with this script, even if it is killed: then the kernel ends all processes in them, and unmounts. In the
-# background, so that a signal doesn't wait for the end of the command.
+# In namespaces that end with this script, also with its death: then the kernel ends all in them, and unmounts. In the background, so that
+# a signal is not left to wait for the end of the command.
 contained() {
     setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc "$@" 9>&- &
     inside=$!
@@ -36,7 +36,7 @@ contained() {
     return $ended
 }
 
-# One of apt's sources on this machine: for Debian's main archive (Label Debian), or its security updates.
+# One of apt's sources on this machine: where it fetches Debian's main archive (Label Debian), or its security updates, from.
 archive() {
     # shellcheck disable=SC2016  # apt's own $(…)
     apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' |
@@ -64,14 +64,14 @@ make_root() {
     mv "$root.new" "$root"
 }
 
-# This machine's files and folders that pip's settings name, in files or in the environment: certificates, constraints, wheels.
+# Files and folders of this machine that pip's settings name, in files or in the environment: certificates, constraints, wheels.
 named_by_pip() {
     # shellcheck disable=SC2086  # a list of words on purpose
     { cat $pip_files 2>/dev/null || true; env; } | sed -nE 's/^(PIP_[A-Z_]+|[a-z-]+) *= *//p' | tr ' ' '\n' |
         sed -nE 's|^(file://)?(/.*)|\2|p' | sed 's|/simple/*$||' | sort -u
 }
 
-# Uses this machine's access to the registries: proxies, trusted certificates, pip's and npm's files.
+# How the registries are reached from this machine holds there too: proxies, certificates that the admin trusts, pip's and npm's files.
 copy_settings() {
     apt-config dump | grep -E '^Acquire::(http|https|Check-[A-Za-z-]+)(::| )' >"$root/etc/apt/apt.conf.d/50this-machine" || true
     for file in /etc/resolv.conf /etc/hosts /usr/local/share/ca-certificates/*.crt $pip_files /etc/npmrc "$HOME"/.npmrc; do
@@ -99,7 +99,7 @@ copy_checkout() {
     rm "$root.tar"
 }
 
-# In one piece: the shell reads a script as it runs, and the checkout may change during a run of half an hour.
+# In one piece: the shell reads a script as it goes, and the checkout may change under a run of half an hour.
 main() {
     [ "$(id -u)" -eq 0 ] || die "needs root: run it with sudo"
     mkdir -p "$(dirname "$root")"

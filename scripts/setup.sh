@@ -10,7 +10,7 @@
 #   ONLY     "venv": the virtual environment alone; no root, no Debian package, no user, no npm
 #   EXTRAS   the project's optional parts to install: "test", "test,smoke", "test,check" (the default), "test,check,deploy"
 set -eu
-# The unprivileged user must be able to read the results.
+# The unprivileged user has to read what is made here.
 umask 022
 
 PYTHON=${PYTHON:-/usr/bin/python3}
@@ -32,13 +32,13 @@ installed() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# apt would remove a second mail server to make room for Postfix: the admin decides that.
+# A second mail server would be removed by apt to make room for Postfix: that is the admin's decision, not ours.
 other_mta() {
     dpkg-query -W -f='${db:Status-Status} ${Package} ${Provides}\n' 2>/dev/null |
         awk '$1 == "installed" && $2 != "postfix" && / mail-transport-agent/ { print $2; exit }'
 }
 
-# Address parsers for comparison with ours.
+# Readers of addresses that ours is compared with.
 for_tests() {
     case ",$EXTRAS," in *,test,*) echo libemail-address-xs-perl libmailtools-perl ;; esac
 }
@@ -109,7 +109,7 @@ install_packages() {
     if ! installed postfix; then
         echo 'postfix postfix/main_mailer_type select No configuration' | $as_root debconf-set-selections
     fi
-    # The tests start clusters of their own: Debian's package must not create or start one.
+    # The tests start clusters of their own: Debian's package is not to make one, let alone start it.
     if ! installed postgresql-common; then
         $as_root mkdir -p /etc/postgresql-common/createcluster.d
         echo 'create_main_cluster = false' | $as_root tee /etc/postgresql-common/createcluster.d/mailweir.conf >/dev/null
@@ -124,7 +124,7 @@ make_user() {
     $as_root useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$run_as"
 }
 
-# A fingerprint of everything that is installed from the checkout: a change installs again, an unchanged checkout costs nothing.
+# One look at everything that is installed from the checkout: a change of it installs again, an unchanged one costs nothing.
 fingerprint() {
     {
         "$PYTHON" --version
@@ -138,8 +138,8 @@ fingerprint() {
 
 which_python() { "$1" -c 'import sys, sysconfig; print(sys.base_prefix, sysconfig.get_config_var("SOABI"))' 2>/dev/null; }
 
-# Is the virtual environment complete, and of this Python? Its interpreter is a link. After an upgrade of the system it points to
-# another version, or to nothing, and the packages are in the old version's folder: so this runs pip, which is always there.
+# Is the virtual environment a whole one, of this Python? Its interpreter is a link. After an upgrade of the system it leads to
+# another version, or to nothing, and what was installed lies in the folder of the old one: so pip is asked, which is always there.
 suits() {
     [ "$(which_python "$VENV/bin/python")" = "$(which_python "$PYTHON")" ] && "$VENV/bin/python" -m pip --version >/dev/null 2>&1
 }
@@ -152,7 +152,7 @@ make_venv() {
     else
         say "making the virtual environment $VENV"
     fi
-    # outside of the checkout only root may create it, and it belongs to the checkout's owner
+    # outside of the checkout only root may make it, and it belongs to whoever works in the checkout
     mkdir -p "$VENV" 2>/dev/null || $as_root install -d -o "$(id -u)" -g "$(id -g)" "$VENV"
     "$PYTHON" -m venv --clear "$VENV" || die "could not make $VENV"
 }
@@ -201,8 +201,8 @@ install_gmail_server() {
 only=${ONLY:-all}
 [ "$only" = venv ] || { install_packages; make_user; }
 VENV=${VENV:-$(sh "$top/scripts/venv-path.sh")}
-# The daemons run as an unprivileged user. If that user can't read the checkout, the virtual environment is outside of it and
-# contains a copy of the project.
+# The daemons run as an unprivileged user. Where that user can't read the checkout, the virtual environment lies outside
+# of it and holds a copy of the project.
 case $VENV in "$top"/*) mode=editable ;; *) mode=copy ;; esac
 install_project
 [ "$only" = venv ] || install_gmail_server

@@ -1,7 +1,7 @@
 """Updates the page's catalogues from its texts: new texts are added without a translation, removed ones are deleted.
 
-Translations stay unchanged, and so does the glossary at a catalogue's top. Called by `make translations`; tests compare a
-catalogue with the result of `texts`.
+Translations stay as they are, and so does the glossary at a catalogue's top. Called by `make translations`; tests compare a
+catalogue with what `texts` finds.
 """
 
 import io
@@ -17,17 +17,17 @@ from webapp import explained
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = REPOSITORY / "webapp"
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract")]
-# silent: an unreadable template would silently lose its texts
+# silent: a template that can't be read would lose its texts without a word
 OPTIONS = {"templates/**.html": {"silent": "false"}}
 KEYWORDS = {"_": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)}
-# Sentences that the page may show, and the functions that mark them.
+# Sentences that the page may show, and who says them
 _PYTHON = METHODS[:1]
 SENTENCES = {
     **dict.fromkeys(("mailweir", "milter", "gmail_sync", "admin_cli"), _PYTHON),
     "webapp": [("job_kinds/**.py", "python"), ("work.py", "python")],
 }
 MARKS = {"said": None, "template": None}
-# Header fields that change each time, or name nobody.
+# Of the header: these change each time, or name nobody
 _LEFT_OUT = (
     *("POT-Creation-Date", "PO-Revision-Date", "Generated-By", "Project-Id-Version"),
     *("Report-Msgid-Bugs-To", "Last-Translator", "Language-Team"),
@@ -49,10 +49,10 @@ def texts() -> Catalog:
 
 
 def update(file: Path, language: str) -> int:
-    """Writes a catalogue again. Returns its number of untranslated texts."""
+    """Writes a catalogue anew. Returns how many texts it has no translation of."""
     with file.open("rb") as source:
         catalogue = read_po(source, locale=language)
-    # A guess would look like a person's translation.
+    # a guess would stand there as if somebody had translated it
     catalogue.update(texts(), no_fuzzy_matching=True)
     written = io.BytesIO()
     write_po(written, catalogue, width=_WIDTH, ignore_obsolete=True, include_lineno=False)
@@ -68,7 +68,7 @@ def _is_translated(message: Message) -> bool:
 
 
 def main() -> None:
-    """Updates all existing catalogues."""
+    """All catalogues that there are."""
     for file in sorted(PAGE.glob("translations/*/messages.po")):
         language = file.parent.name
         print(f"{language}: {update(file, language)} texts without a translation")

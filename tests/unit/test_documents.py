@@ -30,7 +30,7 @@ PUT_TOGETHER = {
     ", not to mailweir": ", not to ",
     ": connection failed": "",
 }
-MADE_UP = {"docs/old/old.md": "made by test_in_debian", "docs/flow.md": "a sample of test_check_prose"}
+MADE_UP = {"docs/old/old.md": "made by test_in_debian"}
 ROLE = REPOSITORY / "ansible" / "roles" / "mailweir"
 
 
