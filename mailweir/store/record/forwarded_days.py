@@ -22,7 +22,7 @@ _AFTER = "SUBSTR(first_at, 1, 10) || 'U'"
 # From hour to hour: the index has ignored mail by the hour.
 _IGNORED = "FROM decisions c WHERE c.deployment_id = ? AND c.outcome = 'ignored'"
 _HOUR = "SUBSTR(c.decided_at, 1, 13)"
-_OF_HOUR = f"c.decided_at {_IGNORED} AND {_HOUR} = hour AND c.recipients = ? AND c.decided_at >= ?"
+_OF_HOUR = f"c.decided_at {_IGNORED} AND {_HOUR} = hour AND SUBSTR(c.recipients, 1, 400) = ? AND c.decided_at >= ?"
 _HOURS = (
     "WITH RECURSIVE hours AS"
     f" (SELECT (SELECT {_HOUR} {_IGNORED} AND {_HOUR} >= SUBSTR(?, 1, 13) ORDER BY {_HOUR} LIMIT 1) AS hour"
@@ -64,7 +64,7 @@ def captured(
 def ignored(database: Database, deployment: Deployment, capture_address: str, since: datetime) -> list[datetime]:
     """The times of ignored mail to a capture address, as far as its decisions are stored."""
     begin = rfc3339(since)
-    of_hour: list[Any] = [deployment.id, json.dumps([capture_address]), begin]
+    of_hour: list[Any] = [deployment.id, json.dumps([capture_address])[:400], begin]  # as the index has it
     pattern = f"%{like.escaped(json.dumps(capture_address))}%"
     with by_the_index(database):
         hours = database.execute(_HOURS, (deployment.id, begin, deployment.id, *of_hour, *of_hour)).fetchall()
