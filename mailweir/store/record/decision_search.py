@@ -55,12 +55,12 @@ _START = Place(_END, _END)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """text: a Message-ID (with <> or without), an author's or recipient's address, a queue id, Gmail's id, or a part of what is
-    recorded's subject.
+    """text: a Message-ID (with <> or without), an author's or recipient's address, a queue id, Gmail's id, or a part of the
+    subject of recorded mail.
 
-    deployment: None is all. digests: of the recipient, by deployment (`traces`). told: what was read out of Postfix's log is
-    found too, but for these of it (`refusals.source_id`); None: nothing of it. asker: None is the operator's command line; to
-    others, subjects say nothing here, for some of them may not be known: `search` finds by these. since: nothing older.
+    deployment: None is all. digests: of the recipient, by deployment (`traces`). told: decisions read from Postfix's log
+    are found too, except these (`refusals.source_id`); None: none of them. asker: None is the operator's command line. For
+    others, no subject is compared here, because some of them may be hidden from the asker: `search` finds by subjects. since: nothing older.
     """
 
     text: str

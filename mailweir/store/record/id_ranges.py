@@ -1,7 +1,8 @@
 """Ranges of indexes in which a walk finds the ids of activities, in their order. Never writes. Called by `walking`.
 
-What few mails have (a route that isn't the usual one, a verdict that isn't `pass`) has an index of its own, which holds nothing
-of the others. Where several ranges have all that is wanted, a walk goes by the one that reaches furthest with so many ids.
+A rare property (an unusual route, a verdict other than `pass`) has an index of its own, which holds only the mail with that
+property. If several ranges hold everything that is wanted, a walk uses the range that reaches furthest with the same number of
+ids.
 """
 
 from collections.abc import Sequence
@@ -119,5 +120,5 @@ def furthest(database: Database, alternatives: Sequence[Sequence[Range]], betwee
         values += of_each
     found = database.execute(" UNION ALL ".join(parts), values).fetchall()
     sign = 1 if between.newest_first else -1
-    # one that has less than that is through
+    # A range with fewer ids has come to its end.
     return min((count == PROBED, sign * (end or 0), int(place)) for place, end, count in found)[2]

@@ -55,7 +55,7 @@ def offered(answer: Any) -> dict[str, str]:
 
 
 def state_of(answer: Any) -> str:
-    """What a choice has to bring back."""
+    """The state that a choice has to send back."""
     (found,) = re.findall(r'name="state" value="([^"]+)"', answer.get_data(as_text=True))
     return str(found)
 
