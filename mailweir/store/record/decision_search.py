@@ -34,8 +34,9 @@ _GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecim
 _END = 2**62  # above every id
 _NAMED = "c.named IS NOT NULL"
 _REFUSED = "c.outcome = 'refused' AND SUBSTR(c.source_id, 1, 8) <> 'NOQUEUE:'"
-# Each bucket is looked into by itself: both databases would else read an index from the first one to the last. Not joined: SQLite
-# would first read the whole table for a Bloom filter. +: what is compared has the type of the index's expression, which is none.
+# Each bucket is searched separately: otherwise both databases would read an index from the first bucket to the last. The buckets
+# aren't joined: SQLite would first read the whole table for a Bloom filter. +: the index's expression has no type, so the bucket
+# must have none either.
 _BUCKETS = (
     "WITH RECURSIVE buckets AS (SELECT CAST(? AS BIGINT) AS bucket UNION ALL"
     " SELECT bucket - 1 FROM buckets WHERE bucket > ?)"
@@ -60,7 +61,8 @@ class Wanted:
 
     deployment: None is all. digests: of the recipient, by deployment (`traces`). told: decisions read from Postfix's log
     are found too, except these (`refusals.source_id`); None: none of them. asker: None is the operator's command line. For
-    others, no subject is compared here, because some of them may be hidden from the asker: `search` finds by subjects. since: nothing older.
+    others, no subject is compared here, because some of them may be hidden from the asker: `search` finds by subjects.
+    since: nothing older.
     """
 
     text: str
@@ -83,7 +85,7 @@ class Part:
 
 
 def search(database: Database, wanted: Wanted, before: Place | None = None, *, goes_on: bool = False) -> Part:
-    """What an answer looks at. before: `further` of the answer before. goes_on: until nothing is left, or enough is found.
+    """One answer. before: `further` of the previous answer. goes_on: until nothing is left, or enough is found.
     DatabaseUnavailable."""
     part = _part(database, wanted, before or _START)
     while goes_on and part.further is not None:
@@ -344,7 +346,7 @@ class _Looking:
 
 
 def _condition(wanted: Wanted) -> tuple[str, list[Any]]:
-    """What a decision `c`, with its activity `a`, has to be so that it may be told, and the values."""
+    """The condition on a decision `c`, with its activity `a`, under which the asker may see it, and its values."""
     parts = ["1 = 1"]
     values: list[Any] = []
     without = [("c.reason", [str(one) for one in FROM_THE_LOG] if wanted.told is None else [])]

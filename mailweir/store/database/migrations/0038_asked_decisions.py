@@ -1,9 +1,9 @@
-"""Indexes for what somebody asks of decisions: by Message-ID, author, recipient. Made while mail is recorded.
+"""Indexes for questions about decisions: by Message-ID, author, recipient. Made while mail is recorded.
 
-Their keys begin with a bucket of 500 ids, so that what is recorded together stands together in the index, and to record costs
-next to nothing (docs/speed.md has the figures). A question looks into each bucket (`decision_search`). What is rare, or goes
-after days, has an index of those rows alone: the digests of recipients, what From named besides the author, and what Postfix
-refused. In the last ones the ids come right behind the bucket: each entry is put at the end.
+Their keys begin with a bucket of 500 ids. So rows that are recorded together share leaves of the index, and recording costs next
+to nothing more (docs/speed.md has the figures). A question searches each bucket (`decision_search`). Rare rows, and rows that are
+deleted after days, have indexes of their own: the digests of recipients, other names in From, and mail that Postfix refused. In
+these the id follows the bucket, so each entry is added at the end.
 """
 
 from typing import Any

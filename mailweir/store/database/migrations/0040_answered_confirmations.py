@@ -1,7 +1,8 @@
-"""When a forwarding confirmation was over: `forwarded_at`, when mail first came that its mailbox forwards; `dismissed_at`, when
-its user put it away. Both NULL: it is open.
+"""The end of a forwarding confirmation. `forwarded_at`: the first mail that its mailbox forwarded. `dismissed_at`: the user
+dismissed it. Both NULL: it is open.
 
-Of those that are there nobody knows what their mailboxes forwarded. What captured mail came after is over, as it was until now.
+For existing confirmations, nobody knows which mail their mailboxes forwarded. As before, any captured mail after a confirmation
+ends it.
 """
 
 from typing import Any
