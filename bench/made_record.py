@@ -123,7 +123,7 @@ def _statements(database: Database, shape: Shape) -> list[str]:
 
 
 def _ignored(database: Database) -> str:
-    """As much mail as is captured is ignored: what of it is still known. Each has the digest of one recipient."""
+    """Decisions on ignored mail, as many as on captured mail. Each has the digest of one recipient."""
     # twelve bytes, in no order
     digest = "SUBSTR('' || (10000000000000 + n * 2654435761), 2, 12)"
     digest = f"CAST({digest} AS BLOB)" if database.is_sqlite else f"CONVERT_TO({digest}, 'UTF8')"

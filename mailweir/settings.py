@@ -1,6 +1,6 @@
 """The settings: one TOML file, read once at a process's start.
 
-The file is `/etc/mailweir/mailweir.toml`, or the one that `MAILWEIR_CONFIG` names. An unknown key is an error that names it.
+The file is `/etc/mailweir/mailweir.toml`, or the file in `MAILWEIR_CONFIG`. An unknown key is an error that names the key.
 Every key is in `mailweir.toml.example`, with its unit and default; a test compares the two. Called by every process's `main`;
 nothing else reads the environment or the file.
 """

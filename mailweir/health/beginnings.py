@@ -58,5 +58,5 @@ def _began(
 
 
 def _about(finding: dict[str, Any]) -> dict[str, str]:
-    """What it is about, and not how much of it there is."""
+    """The facts that say what a finding is about, without those that count."""
     return {name: value for name, value in finding["facts"].items() if isinstance(value, str) and name != SINCE}

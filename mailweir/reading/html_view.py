@@ -1,9 +1,9 @@
 """A mail's HTML in a form that is safe for a page: it runs nothing, fetches nothing, covers nothing, and links lead where they
 say.
 
-First the HTML is written anew (`html_depth`), with known elements, attributes and values only. Then nh3 sanitises what came of
-it, so that two walls would have to fail. The page puts the result into a sandboxed frame, under a policy of its own. A link
-whose text names another host than it leads to has the true one before it.
+First `html_depth` writes the HTML anew, with known elements, attributes and values only. Then nh3 sanitises the result, so an
+attack has to pass two walls. The page puts the result into a sandboxed frame, under a policy of its own. If a link's text names
+another host than its target's, the view shows the true host before the link.
 Pure: no file, no network. Called by the reading of a message.
 """
 
@@ -21,7 +21,7 @@ from mailweir.reading.html_tags import Tag, attributes_of
 from mailweir.reading.link_hosts import LinkHosts
 
 SANITIZER_VERSION = 2  # a stored view knows its own: raise it with whatever changes a view, a new nh3 included
-MAX_CHARS = 1_000_000  # of HTML; what is beyond is cut off, and `…` stands there
+MAX_CHARS = 1_000_000  # of HTML; the rest is cut off and replaced by `…`
 MAX_DATA_URL_CHARS = 400_000  # of one image that is in the HTML itself
 ATTACHMENT_URL = "attachments/{number}"  # relative: the page answers under the message's own address
 
@@ -29,8 +29,8 @@ _MAX_REMEMBERED_CHARS = 1_000
 _CUT = "<p>…</p>"
 MARK = "\u2192"  # before the host that a link leads to
 _MAX_MARKED = 1_000  # links; more of this kind lose their target, or the view would be many times as long as the mail
-# Nothing of what is around it counts: a mail would hide it. It isolates its direction, and stands before the link, for what is
-# behind could be pushed out of sight.
+# It inherits no style from the mail, which could hide it. It isolates its direction. It stands before the link, because a mail
+# could push a mark behind the link out of sight.
 _MARK_STYLE = view_style.kept(
     "display:inline-block;visibility:visible;direction:ltr;unicode-bidi:isolate;border:1px solid #b00;padding:0 3px;"
     "background-color:#fff;color:#b00;font:bold 13px / 1.3 sans-serif;letter-spacing:normal;word-spacing:normal;text-indent:0;"
@@ -137,7 +137,7 @@ class _Writer:
         self._marked = 0
 
     def mark(self, tag: Tag, readings: Sequence[str]) -> str | None:
-        """What stands before a link whose text names another host than it leads to."""
+        """The mark before a link whose text names another host than its target's."""
         target = _link(attributes_of(tag.attributes).get("href", ""))
         shown = self._hosts.foreign(target, readings) if target else ""
         if not shown:

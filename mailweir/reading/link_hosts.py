@@ -1,8 +1,8 @@
-"""Does a link's text name another host than its target is at? `www.bank.example` that leads to evil.example robs people.
+"""Does a link's text name another host than its target's? `www.bank.example` that leads to evil.example robs people.
 
-What a text names is read generously: hosts in whatever script, with invisible characters or blanks in them, out of the letters
+The text is read generously: it may name hosts in any script, with invisible characters or blanks in them, and in the letters
 that a style may hide or leave. A target is read as browsers do (WHATWG URL 4.4): `https://bank.example@evil.example` is at
-evil.example. What can't be told counts as another host. Linear in the length; names in other scripts are looked up a bounded
+evil.example. An unclear name counts as another host. Linear in the length; names in other scripts are looked up a bounded
 number of times. Pure. Called by `html_view`.
 """
 
@@ -17,7 +17,7 @@ _MAX_HOSTS = 20  # of one target: a `mailto:` may have many
 _MAX_NAMED = 3  # of these are shown
 _MAX_SHOWN_CHARS = 100
 _DOTS = ".\u3002\uff0e\uff61\u2024"
-# Each begins where a word does: so that a long word is looked at once
+# Each name begins where a word begins, so a long word is looked at once
 _NAME = re.compile(rf"(?<![\w\-])[\w\-]++(?:[{_DOTS}][\w\-]++)++")
 _HAS_DOT = re.compile(rf"[{_DOTS}]")
 _BEGINS_AS_ADDRESS = re.compile(r"\s*+(?:https?\s*+:|www\s*+\.)", re.IGNORECASE)
@@ -27,7 +27,7 @@ _UNSEEN = re.compile(
 )
 _AUTHORITY_END = re.compile(r"[/\\?#]")
 _NUMBER = re.compile(r"\d{1,3}")
-# What ends so is a file as a rule, and no host: none of these is a top-level domain
+# Endings of files, as a rule, and not of hosts: none of these is a top-level domain
 _FILE_KINDS = frozenset(
     [
         *("asp", "aspx", "bmp", "csv", "doc", "docx", "eml", "exe", "gif", "htm", "html", "ics", "jpeg", "jpg", "json"),
@@ -44,9 +44,9 @@ class LinkHosts:
         self._looks = _MAX_LOOKS
 
     def foreign(self, target: str, readings: Iterable[str]) -> str:
-        """The hosts that a link leads to, as they are to be shown, where its text names others; else "".
+        """The hosts that a link leads to, as the page shows them, if its text names others; else "".
 
-        target: http, https or mailto; others name no host. readings: what its text may look like.
+        target: http, https or mailto; others name no host. readings: the forms that its text may have.
         """
         names = dict.fromkeys(name for text in readings if _HAS_DOT.search(text) for name in self._names(text))
         if not names:
@@ -76,7 +76,7 @@ class LinkHosts:
                 yield name.removeprefix("www.")
 
     def _hosts(self, target: str) -> list[str]:
-        """Those that a target leads to; none for a telephone."""
+        """The hosts that a target leads to; none for a telephone."""
         scheme, _, rest = target.partition(":")
         if scheme.lower() in ("http", "https"):
             return [self._host(_AUTHORITY_END.split(rest.lstrip("/\\"), maxsplit=1)[0])]
@@ -85,7 +85,7 @@ class LinkHosts:
         return list(dict.fromkeys(map(self._host, _mail_addresses(rest))))
 
     def _host(self, authority: str) -> str:
-        """Of `user@host:port`; what is no name stays as it is."""
+        """The host of `user@host:port`; it stays as it is if it isn't a name."""
         host = authority.rpartition("@")[2]
         bare = f"{host.partition(']')[0]}]" if host.startswith("[") else host.partition(":")[0]
         decoded = unquote(bare[: address.MAX_DOMAIN_CHARS * 3])
@@ -99,7 +99,7 @@ class LinkHosts:
 
 
 def _is_host(name: str) -> bool:
-    """Could it be one that people know? Not `3.50`, `z.B`, `letter.pdf`."""
+    """Could it be a host that people know? Not `3.50`, `z.B`, `letter.pdf`."""
     labels = name.split(".")
     last = labels[-1]
     if not all(labels):
@@ -112,7 +112,7 @@ def _is_host(name: str) -> bool:
 
 
 def _mail_addresses(rest: str) -> Iterator[str]:
-    """Whom a `mailto:` is to (RFC 6068), of all its fields."""
+    """The recipients in all fields of a `mailto:` (RFC 6068)."""
     path, _, fields = rest.partition("?")
     yield from filter(None, unquote(path).split(","))
     for field in fields.split("&"):
@@ -122,7 +122,7 @@ def _mail_addresses(rest: str) -> Iterator[str]:
 
 
 def _are_same(names: Iterable[str], hosts: list[str]) -> bool:
-    """Is each of the one among the others? No host at all: there is nothing to compare."""
+    """Does each name have its host, and each host its name? True without any host: there is nothing to compare."""
     if not hosts:
         return True
     met = [any(_is_same(name, host) for host in hosts) for name in names]
@@ -130,7 +130,7 @@ def _are_same(names: Iterable[str], hosts: list[str]) -> bool:
 
 
 def _is_same(name: str, host: str) -> bool:
-    """Or the one's owner has the other: `bank.example` and `login.bank.example`."""
+    """Are they equal, or does one's owner have the other: `bank.example` and `login.bank.example`?"""
     if name == host:
         return True
     if "." not in name or "." not in host or name[-1:].isdigit() or host[-1:].isdigit():
@@ -139,6 +139,6 @@ def _is_same(name: str, host: str) -> bool:
 
 
 def _shown(host: str) -> str:
-    """Of a long one the end, where its owner stands."""
+    """A host as the page shows it. A long host shows its end, which names its owner."""
     printable = "".join(one if one.isprintable() else "\ufffd" for one in host[-_MAX_SHOWN_CHARS:])
     return printable if len(host) <= _MAX_SHOWN_CHARS else f"…{printable}"

@@ -1,9 +1,9 @@
-"""Which activities may have a label, in their order (`activity_labels`), so that a list by a rare one doesn't look at all others.
+"""The activities that may have a label, in order (`activity_labels`): a list by a rare label doesn't look at all activities.
 
-It has each activity of which any version was read with the label, and maybe more: a list asks the leading version's reading all
-the same. The database keeps it by itself: a program of the version before, which goes on beside this one, knows nothing of it.
-Nothing is written as mail is recorded, for only reading finds labels. This step is no transaction: what was read before is put
-in a little at a time. Whatever it was interrupted at, it can be run again.
+The table has each activity with any version that was read with the label, and maybe more: a list still asks the leading
+version's reading. The database keeps the table by itself, because the previous version of a program, which may run beside this
+one, doesn't know it. Recording mail writes nothing here, because only reading finds labels. This step is no transaction: it
+inserts earlier readings a little at a time. You can run it again wherever it was interrupted.
 """
 
 from typing import Any
