@@ -71,8 +71,8 @@ class Entry:
     """One message in one deployment. source_id: queue id or Gmail id. content is set exactly if it is captured, and hold if the
     decision says that it is held.
 
-    use: what it adds to the count of the login that sent it. traces: of header recipients, see `traces`. labels: Gmail's, that
-    the decision went by (`gmail_labels`). forwarded: to whom Gmail forwarded it, and from which mailbox: (user id, mailbox).
+    use: its share in the count of the login that sent it. traces: of header recipients, see `traces`. labels: the labels of Gmail
+    that the decision used (`gmail_labels`). forwarded: the users whom Gmail forwarded it to: (user id, forwarding mailbox).
     """
 
     decision: Decision

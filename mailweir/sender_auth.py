@@ -30,7 +30,7 @@ _LEAST_DNS_SECONDS = 0.001  # enough for cached answers
 _ORGANISATIONS = 4_096
 _KEPT_ANSWERS = 4_096
 
-# Each customer of these mailbox providers signs with a subdomain of its own, and the list of public suffixes lacks them.
+# Each tenant of these mailbox providers signs with a subdomain of its own, and the list of public suffixes lacks them.
 _SHARED = ("mail.onmicrosoft.com", "onmicrosoft.com", "onmicrosoft.us", "partner.onmschina.cn", "gappssmtp.com")
 
 IsWanted = Callable[[str], bool]

@@ -23,7 +23,7 @@ LookUp = Callable[[str], list[bytes]]
 
 
 class Unpublished(BadInput):
-    """DNS doesn't have a key's record, or has another one. name: of the record. fault: what is wrong."""
+    """DNS doesn't have a key's record, or has another one. name: of the record. fault: its description."""
 
     def __init__(self, key: DkimKey, name: str, fault: str) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""A child's answer for held mail, as bytes: who proved its author, and the mail that it forwards. Parsed as hostile input.
+"""A child's answer for held mail, as bytes: the proof of its author, and the mail that it forwards. Parsed as hostile input.
 
 A length of 4 bytes, a JSON head, then the headers and the compressed bytes of each attached message, in sequence. No pickle.
 Called by `children` and `held`.

@@ -65,7 +65,7 @@ class Outcomes:
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Writes the results, in transactions of a few milliseconds. A result that can't be written doesn't delay the others, and
-        counts as one that ended its child. Errors: DatabaseUnavailable; unwritten results are then computed again."""
+        counts as a mail that ended its child. Errors: DatabaseUnavailable; unwritten results are then computed again."""
         try:
             self._write(outcomes)
         except DatabaseUnavailable:

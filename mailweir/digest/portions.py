@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
-WANTED_SECONDS = 0.01  # of a transaction: even one that takes four times as long as the last stays below 50 ms
+WANTED_SECONDS = 0.01  # of a transaction: even if one takes four times as long as the last, it stays below 50 ms
 _FIRST, _FEWEST, _MOST = 4_000, 1_500, 20_000  # words of the index
 
 _Item = TypeVar("_Item")

@@ -23,8 +23,8 @@ MAX_WALKED_LABELS = 7  # RFC 9989 4.10: the walk of a longer name continues with
 class Policy:
     """policy: requested for failing mail; none if there is no record. found_at: the record's name, or "".
 
-    strict_spf, strict_dkim: only the same name is aligned, otherwise the same organisation. fault: what is wrong, or "". is_test:
-    t=y, which RFC 9989 has and RFC 7489 doesn't: the policy isn't to be applied.
+    strict_spf, strict_dkim: only the same name is aligned, otherwise the same organisation. fault: its description, or "".
+    is_test: t=y, which RFC 9989 has and RFC 7489 doesn't: receivers are asked not to apply the policy.
     """
 
     policy: str

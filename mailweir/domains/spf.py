@@ -55,7 +55,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """result and explanation: what a receiver gets. lookups_to_match: made by the receiver; root.lookups: of the whole tree."""
+    """result, explanation: as a receiver gets them. lookups_to_match: made by the receiver; root.lookups: of the whole tree."""
 
     request: Request
     result: str

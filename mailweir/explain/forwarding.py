@@ -1,4 +1,4 @@
-"""How each user's forwarding stands, and what to do about it. Never writes. Called by `health.record`, `integrations` and
+"""The state of each user's forwarding, and its remedy. Never writes. Called by `health.record`, `integrations` and
 `user_integrations`."""
 
 from collections.abc import Collection
@@ -22,9 +22,9 @@ _LONG_AGO = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the record knows of one user's forwarding. times: when mail came, within the last months. ever: did any come, at
-    whatever time. confirmation: Gmail's newest one that is open, or None. is_own: a mailbox of the user's own asked for it, as
-    far as it says who did."""
+    """The facts of one user's forwarding on the record. times: when mail came, within the last months. ever: did any mail ever
+    come? confirmation: Gmail's newest open one, or None. is_own: one of the user's own mailboxes asked for it, as far as the
+    confirmation names the mailbox."""
 
     times: Collection[datetime]
     ever: bool
@@ -34,8 +34,8 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class UserForwarding:
-    """How it stands with one user. to_do: None where there is nothing to do. last: the last mail, or None. confirmation: Gmail's
-    newest one, which nobody has answered yet; also one that a strange mailbox asked for, which the state isn't about."""
+    """One user's forwarding. to_do: None if there is nothing to do. last: the last mail, or None. confirmation: Gmail's newest
+    unanswered one. A strange mailbox may have asked for it; then the state isn't about it."""
 
     user: User
     state: Explanation

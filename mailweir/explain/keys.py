@@ -91,7 +91,7 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "postfix.refused": _of("stage", "reply"),
     "postfix.put_off": _of("stage", "reply"),
     "postfix.broken_off": _of("stage", "reply"),
-    # what became of a message, where nothing is known of it; what would help
+    # the fate of a message of which nothing is known, and hints that would help
     "tracking.nothing": _of("text", "days"),
     "tracking.nothing_since": _of("text", "until"),
     "tracking.looked_back": _of("until"),

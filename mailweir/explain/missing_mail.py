@@ -1,7 +1,7 @@
-"""Where is that mail? All that an asker may know of a message, what would mend it, and what can't be known.
+"""Where is that mail? Everything that an asker may know of a message, the remedies, and the limits of the answer.
 
-Answers the operator's command line, which may know all; and a user or an admin of one deployment, who may know what law 13 and
-their own mail leave them. Never writes. Called by `mailweir why` and the page.
+The operator's command line may know everything. A user or an admin of one deployment may know as much as law 13 and their own
+mail allow. Never writes. Called by `mailweir why` and the page.
 """
 
 from collections.abc import Iterable, Sequence
@@ -57,9 +57,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """found: decisions, then what waits in the sync, then refusals; each the newest first. activities: found by the words, the
-    one recorded last first, as the asker may see them. remarks: what can't be known, or that nothing is, and how far was looked.
-    further: where to look further back, where decisions are left that weren't looked at."""
+    """found: decisions, then mail that waits in the sync, then refusals; each the newest first. activities: found by the words,
+    the latest recorded first, as the asker may see them. remarks: limits of the answer, that nothing is known, and how far back
+    it looked. further: where to continue, if some decisions weren't looked at."""
 
     found: tuple[Found, ...]
     activities: tuple[Activity, ...]
@@ -68,8 +68,8 @@ class Answer:
 
 
 def asker(database: Database, deployment: Deployment, username: str | None, *, is_admin: bool = False) -> Asker:
-    """Who asks, by username. None: an admin who is no user, and sees of the record what everybody may. NotFound; ValueError where
-    nobody is named who may ask."""
+    """The asker with this username. None: an admin who isn't a user, and sees the part of the record that everybody may see.
+    NotFound; ValueError if there is no username and the asker isn't an admin."""
     if username is None:
         if not is_admin:
             raise ValueError("only an admin may ask without a username")
@@ -92,10 +92,10 @@ def ask(
     asker: Asker | None = None,
     in_log: Iterable[Refusal] = (),
 ) -> Answer:
-    """All that is known of a message.
+    """Everything that is known of a message.
 
-    deployment: only this one's; None is the operator's command line, and asks all. asker: None may know all of it; else of this
-    deployment. in_log: what the caller read of it in Postfix's log, which is for operators and admins.
+    deployment: the search is limited to it; None is the operator's command line, and searches all. asker: None may know
+    everything; otherwise an asker of this deployment. in_log: the caller's finds in Postfix's log, for operators and admins.
     """
     if asker is not None and (deployment is None or deployment.id != asker.reader.deployment_id):
         raise ValueError("the asker is of another deployment")

@@ -1,6 +1,6 @@
-"""What became of a message: the decisions on it, what waits in the sync, and what Postfix refused. Never writes.
+"""The fate of a message: the decisions on it, mail that waits in the sync, and Postfix's refusals. Never writes.
 
-Whoever asks has read Postfix's log before, for the database and the log may be readable to different users of the system.
+The caller reads Postfix's log before, because different users of the system may be allowed to read the database and the log.
 Called by `missing_mail`.
 """
 
@@ -28,8 +28,8 @@ from mailweir.traces import Traces
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision on the message. hint: what a person could do, where something helps. proof: why the author of what was captured
-    is proven or not, once that is known. origins: of the contacts in it that mail made."""
+    """A decision on the message. hint: a remedy for a person to apply, if there is one. proof: why the author of captured mail is
+    proven or not, once that is known. origins: of the contacts in it that mail made."""
 
     decision: Decision
     outcome: Explanation
@@ -82,13 +82,14 @@ def track(
     before: Place | None = None,
     goes_on: bool = True,
 ) -> Tracks:
-    """All that is known of a message: decisions, what waits, refusals; at most so many of all.
+    """Everything that is known of a message: decisions, waiting mail, refusals; all of them limited in number.
 
     text: a Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id, or a part of a recorded subject.
-    in_log: the refusals that Postfix's log has of this text; what the record has of the same is left out. deployment: None asks
-    all; a refusal that is nobody's is told then alone. asker: sees of the deployment's what `decisions.Asker` says, and of the
-    sync what waits in own mailboxes; an admin, all that waits. since: nothing older. before: older decisions alone, from where
-    an answer ended. goes_on: until all decisions are looked at; else one answer ends after so many.
+    in_log: the refusals in Postfix's log for this text; the record's entries of the same refusals are left out. deployment: None
+    searches all; only then refusals that belong to no deployment are reported. asker: sees the deployment's decisions as in
+    `decisions.Asker`, and mail that waits in the sync of their own mailboxes; an admin sees all waiting mail. since: nothing
+    older. before: only older decisions, from the place where an answer ended. goes_on: looks at all decisions; otherwise an
+    answer ends after a number of them.
     """
     known, in_log = deployments.list_all(database), [one for one in in_log if since is None or one.time >= since]
     if deployment is not None:
@@ -113,8 +114,8 @@ def _is_told(name: str | None, deployment: Deployment | None) -> bool:
 
 
 def nothing(text: str, decision_days: int, until: datetime | None = None, *, is_first: bool = True) -> Explanation:
-    """That nothing is known, and why that can be. decision_days: how long decisions on ignored mail stay. until: since when
-    decisions were looked at, where older ones weren't. is_first: or else an answer before this one may have found something."""
+    """Says that nothing is known, and the possible reasons. decision_days: how long decisions on ignored mail stay. until: the
+    time since which decisions were looked at, if older ones weren't. is_first: no earlier answer can have found something."""
     if until is not None:
         return explain("tracking.nothing_since", text=text, until=until)
     return (
@@ -136,8 +137,8 @@ def _decided(database: Database, decision: Decision) -> Decided:
 
 
 def _hint(database: Database, decision: Decision) -> Explanation | None:
-    """What helps where a user copies mail to the log address from an address of his that nobody has registered. Said for
-    domains of users' own addresses alone: a forged mail must not get a stranger registered."""
+    """A hint for a user who copies mail to the log address from an own address that nobody has registered. Only for domains
+    of users' own addresses: a forged mail must not get a stranger registered."""
     if decision.reason != Reason.UNKNOWN_AUTHOR or not decision.author:
         return None
     locals_ = (address.split(one)[0].partition("+")[0] for one in decision.recipients)
@@ -149,7 +150,7 @@ def _hint(database: Database, decision: Decision) -> Explanation | None:
 
 
 def _digests(known: Iterable[Deployment], traces: Traces, text: str) -> dict[int, bytes]:
-    """What ignored mail to this address would have, by deployment; nothing where it is no address, or there is no key."""
+    """The digest that ignored mail to this address would have, by deployment; empty if it isn't an address, or without a key."""
     recipient = address.normalise_path(text) or address.typed(text)
     if not recipient:
         return {}

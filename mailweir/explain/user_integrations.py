@@ -1,6 +1,6 @@
-"""One user's ways of mail: forwarding, the synced mailbox, the relay's login, the log address; how each stands, and one remedy.
+"""One user's ways of mail: forwarding, the synced mailbox, the relay's login, the log address; the state and one remedy of each.
 
-Asks the record each time and never writes. What isn't known is None. Called by the page.
+Asks the record each time and never writes. Unknown values are None. Called by the page.
 """
 
 import enum
@@ -54,9 +54,9 @@ class RelayState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forwarding:
-    """address: where the mailbox has to forward to. last_captured: of what is on the record; last_seen: of all, as far as
-    decisions stay. quiet_since: None unless it went quiet. confirmation_at: when Gmail's newest one came, where the state is
-    about that. confirmation_id: of the one that nobody has answered yet, whoever asked for it."""
+    """address: the mailbox has to forward to it. last_captured: the last mail on the record; last_seen: the last of all mail, as
+    far as decisions stay. quiet_since: None unless it went quiet. confirmation_at: when Gmail's newest one came, if the state is
+    about it. confirmation_id: of the unanswered one, whoever asked for it."""
 
     state: ForwardingState
     text: Explanation
@@ -100,8 +100,8 @@ class Gmail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
-    """username: the login, as Gmail's form asks for it, also where there is none yet. since: when it got its password, or was
-    suspended. hindrances: what keeps Gmail itself from using this host."""
+    """username: the login, as Gmail's form asks for it, even if there is none yet. since: when it got its password, or was
+    suspended. hindrances: reasons why Gmail itself can't use this host."""
 
     state: RelayState
     text: Explanation | None
@@ -117,7 +117,7 @@ class Relay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogAddress:
-    """last_mail: the last captured one that the user takes part in."""
+    """last_mail: the last captured mail that the user takes part in."""
 
     address: str
     last_mail: datetime | None

@@ -1,7 +1,7 @@
-"""What hosts reported of themselves, with the age of each report, as findings.
+"""The hosts' reports of themselves, with the age of each report, as findings.
 
-The age is told because a report says how it was then: a host that is gone goes on having been well. Called by `doctor.command`,
-`health_report` and `mailweir health`.
+The age is shown because a report is about its own time: the last report of a host that is gone still says that it is well.
+Called by `doctor.command`, `health_report` and `mailweir health`.
 """
 
 import json
@@ -31,7 +31,7 @@ def own_name(settings: Settings) -> str:
 
 
 def of_others(reports: Sequence[HealthReport], own: str, now: datetime) -> Iterator[Finding]:
-    """What the other hosts reported. reports: by host, as `health_reports.list_all` has them."""
+    """The other hosts' reports. reports: by host, as `health_reports.list_all` has them."""
     for host, of_host in groupby(reports, key=lambda one: one.host):
         if host != own:
             yield from _of_host(host, list(of_host), now)
@@ -85,7 +85,7 @@ def own_is_late(reports: Sequence[HealthReport], own: str, since: datetime | Non
 
 
 def age(passed: timedelta) -> Sentence:
-    """In words, of one unit: `3 minutes`. What another host's clock puts into the future is no time at all."""
+    """In words, of one unit: `3 minutes`. A time in the future, by another host's clock, counts as 0 seconds."""
     seconds = max(0, int(passed.total_seconds()))
     for size, one, several in _UNITS:
         if seconds >= size:

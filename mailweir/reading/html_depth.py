@@ -1,9 +1,9 @@
 """Rewrites a mail's HTML before the sanitizer reads it: every element is closed, in order, and none is nested too deeply.
 
-html5ever, beneath nh3, takes quadratic time for depth, for the attributes of one tag and for `&`, and it repeats what was
-left open (a hundred fonts in each of a thousand paragraphs). Here all of that is settled in one pass, linear in the length.
-What isn't known is left out with its tags; its text stays. It is no sanitizer: `html_view` has nh3 for that. A mark may be put
-before a link, once its text is known. Pure. Standard library only. Called by `html_view`.
+html5ever, beneath nh3, takes quadratic time for depth, for the attributes of one tag and for `&`, and it repeats elements that
+were left open (a hundred fonts in each of a thousand paragraphs). This module settles all of that in one pass, linear in the
+length. Tags of unknown elements are left out; their text stays. It isn't a sanitizer: `html_view` has nh3 for that. It may put
+a mark before a link, once the link's text is known. Pure. Standard library only. Called by `html_view`.
 """
 
 import re
@@ -46,15 +46,15 @@ _TABLE_PARTS = frozenset(["tbody", "thead", "tfoot", "tr", "td", "th", "caption"
 _CELLS = frozenset(["td", "th", "caption"])
 # Cells and tables are barriers, too: an end tag inside doesn't close elements around them.
 
-# These turn all that follows around: what is written backwards would be read as another word
+# These reverse all text that follows: a word written backwards would be read as another word
 _OVERRIDES = re.compile("[\u202d\u202e]+")
 _APART_IN_LINKS = _CONTAINERS | _TABLE_PARTS | {"br"}
 _SMALL = frozenset({"small", "sub", "sup"})
-_MARK_PIECES = 4  # of what is written: an element in its tags, and the blank behind it
+_MARK_PIECES = 4  # of the output: an element in its tags, and the blank behind it
 
-# Gives a tag's attributes as they shall stand, with a blank before; None: the tag is left out.
+# Gives a tag's attributes for the output, with a blank before; None: the tag is left out.
 Attributes = Callable[[str, Tag], str | None]
-# Gives what stands before a link, by its start tag and what its text may look like; "" for nothing; None: it is no link any more.
+# Gives the mark before a link, by its start tag and the forms of its text; "" for no mark; None: it loses its target.
 Mark = Callable[[Tag, Sequence[str]], str | None]
 
 
@@ -67,8 +67,8 @@ def rewrite(
 
 
 class _Link:
-    """One that is open. place: of what stands before it, in what is written. styled: how many elements within it that may hide or
-    shrink their text are open."""
+    """An open link. place: of the mark before it, in the output. styled: the number of open elements within it that may hide or
+    shrink their text."""
 
     def __init__(self, tag: Tag, place: int) -> None:
         self.tag, self.place, self.styled = tag, place, 0
@@ -79,7 +79,7 @@ class _Link:
         self._pieces.append((text, self.styled > 0))
 
     def readings(self) -> tuple[str, ...]:
-        """What its text may look like: all of it; where a part has a look of its own, also without that, and that alone."""
+        """The forms that its text may have: the whole text; if parts are styled, also the text without them, and these parts alone."""
         whole = "".join(text for text, _ in self._pieces)
         if not any(is_styled for _, is_styled in self._pieces):
             return (whole,)

@@ -258,7 +258,7 @@ class _Writer:
             self._pieces.append(alt if is_emoji else f"[{alt}]")
 
     def _rule(self, tag: Tag) -> None:
-        # Outlook's separator above the headers of the answered mail becomes the one that Outlook writes into plain text.
+        # Outlook's separator above the headers of the answered mail becomes Outlook's separator of plain text.
         is_outlooks = "98%" in tag.attributes and "inline-block" in tag.attributes
         self._pieces += [TABLE, _OUTLOOK_RULE if is_outlooks else _RULE, TABLE]
 

@@ -14,7 +14,7 @@ from mailweir.reading.search_query import MAX_WORD_CHARS, Term
 from mailweir.reading.search_words import fold
 from mailweir.reading.word_ends import MORE, word_end
 
-MAX_CHARS = 50_000  # of a text; what is found further on is shown by the text's beginning
+MAX_CHARS = 50_000  # of a text; if the hits are further on, the text's beginning is shown
 _ASCII_WORD = re.compile("[A-Za-z0-9]+")
 _BEFORE = 0.3  # of the width, in front of the first word that is found
 

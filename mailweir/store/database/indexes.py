@@ -2,7 +2,7 @@
 
 On PostgreSQL it is done CONCURRENTLY: no writer waits for it. It waits for earlier transactions, for a limited time per attempt.
 A half-made index of an earlier attempt is dropped, and made again. On SQLite each index is a transaction of its own: writers wait
-for one at a time.
+for one index at a time.
 """
 
 import re
@@ -67,9 +67,10 @@ def _drop_concurrently(db: Any, name: str, sleep: Callable[[float], None]) -> No
 
 
 def try_often(db: Any, attempt: Callable[[], object], sleep: Callable[[float], None] = time.sleep) -> None:
-    """On PostgreSQL: what needs a lock of a large table, tried until it gets it. Errors as in `make`.
+    """On PostgreSQL: repeats an attempt until it gets its lock of a large table. Errors as in `make`.
 
-    Who wants the table for itself meanwhile waits for us, and all others for that one: hence for so long at a time.
+    A statement that wants the table for itself meanwhile waits for us, and all others wait for that statement. So each attempt
+    waits for a limited time.
     """
     db.execute_sql(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
     try:

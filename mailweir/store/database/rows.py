@@ -1,6 +1,6 @@
 """Rows by the names of their columns: in a wide row, a position would silently become another column's with the next change.
 
-Each column of the SELECT needs a unique name: a plain column's, or the one that AS gives it. Called by the rest of the store.
+Each column of the SELECT needs a unique name: a plain column's, or an alias by AS. Called by the rest of the store.
 """
 
 from typing import Any

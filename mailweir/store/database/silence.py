@@ -1,4 +1,4 @@
-"""Distinguishes a PostgreSQL that hangs from one that works: a hanging one accepts no other connection either.
+"""Distinguishes a hanging PostgreSQL from a working one: a hanging server accepts no other connection either.
 
 A stopped server keeps its connections, and libpq waits for it for ever: the kernel answers in its place, so no network time-out
 helps. A long statement on a working server goes on. Called by `postgresql`, for the page.

@@ -1,4 +1,4 @@
-"""The database's version: upgrading it, and refusing one that doesn't fit this code.
+"""The database's version: upgrading it, and refusing a version that doesn't fit this code.
 
 A step whose module says `ONLY_ADDS = True` adds tables, columns with a default and indexes, and changes nothing existing. The
 previous program version continues to work with a database that has such steps besides its own: hosts can be upgraded one after

@@ -62,7 +62,7 @@ class GmailMailbox:
 
 
 def token_purpose(address: str) -> str:
-    """The purpose for sealing a refresh token: one that was copied to another mailbox's row can't be opened there."""
+    """The purpose for sealing a refresh token. A token that was copied to another mailbox's row can't be opened there."""
     return f"gmail_mailboxes refresh token {address}"
 
 

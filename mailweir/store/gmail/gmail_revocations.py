@@ -1,9 +1,9 @@
-"""Consents at Google that are to be given back: of mailboxes disconnected on the page, and of removed users. A queue, and what
-became of each.
+"""Consents at Google to be given back: of mailboxes disconnected on the page, and of removed users. A queue, with the results.
 
-The page can't open a token, so whoever reads the key file does it later. At Google it is one consent for an account and an OAuth
-client, whoever of our users is connected by it: giving back one that is in use again would end that too, so it isn't. Called by
-`gmail_connections`, which asks, the page, which shows, and `mailweir-gmail-sync`, which gives back.
+The page can't open a token, so a process that reads the key file gives it back later. Google has one consent for an account and
+an OAuth client, for all of our users who are connected by it. If the consent is in use again, giving it back would end that use
+too, so it isn't given back. Called by `gmail_connections`, which asks, the page, which shows, and `mailweir-gmail-sync`, which
+gives back.
 """
 
 import enum
@@ -87,7 +87,7 @@ def of_user(database: Database, user_id: int) -> Revocation | None:
 
 
 def take(database: Database, now: datetime) -> Waiting | None:
-    """The due one that has waited longest; no other process gets it for a while."""
+    """The due revocation that has waited longest; no other process gets it for a while."""
     sql = (
         "UPDATE gmail_revocations SET next_try_at = ? WHERE state = 'waits' AND next_try_at <= ? AND user_id ="
         " (SELECT user_id FROM gmail_revocations WHERE state = 'waits' AND next_try_at <= ? ORDER BY next_try_at LIMIT 1)"

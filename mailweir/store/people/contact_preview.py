@@ -18,7 +18,7 @@ _MAX_SCANNED = 50_000  # addresses that are examined for examples
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A contact that would be made or completed. addresses, company: what it would get; "" for no company."""
+    """A contact that would be made or completed. addresses, company: those that it would get; "" for no company."""
 
     name: str
     addresses: tuple[str, ...]

@@ -144,7 +144,7 @@ def note_restriction(deployment: Deployment, wanted: Visibility) -> None:
 
 
 def _set(found: Deployment, values: dict[str, str | int]) -> None:
-    """Within a transaction. What is so already isn't written."""
+    """Within a transaction. Unchanged values aren't written."""
     fresh = {name: value for name, value in values.items() if getattr(found, name) != value}
     if fresh:
         models.Deployment.update(**fresh).where(models.Deployment.id == found.id).execute()

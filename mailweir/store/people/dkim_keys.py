@@ -295,7 +295,7 @@ def _sealed(row: rows.Row) -> SealedKey:
 
 
 def key_purpose(domain: str, selector: str) -> str:
-    """The purpose for sealing a private key: one that was copied to another key's row can't be opened there."""
+    """The purpose for sealing a private key. A key that was copied to another key's row can't be opened there."""
     return f"DKIM key {selector} of {domain}"
 
 

@@ -1,4 +1,4 @@
-"""Activities: what is on the record, read. Never writes: `writing` does.
+"""Reads activities, the messages on the record. Never writes: `writing` does.
 
 A listing costs five statements for each 500 activities, whatever they hold; on PostgreSQL these travel together. Called by the
 command line, and by `streams`, `todos`, `conversations` and `search`.
@@ -26,7 +26,7 @@ from mailweir.store.record.visibility import Access, Reader
 from mailweir.store.record.walking import LARGEST_STEP, Walk
 from mailweir.visibility import Visibility
 
-# What a listing asks, each of so many activities. Of readings, what stands before the text: no page of the text is read.
+# A listing's statements, each for a number of activities. They read the columns of readings before the text, and no page of it.
 _ACTIVITIES = (
     "SELECT a.id, d.name AS deployment, a.direction, a.author, a.subject, a.sent_at, a.recorded_at, a.message_id,"
     " a.sender_verdict, a.visibility, a.by_known_thread, led.author_doubt, led.author_via, led.verdict_reason,"
@@ -97,11 +97,11 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which activities are asked for; None asks for all. user: a username. contact: one of a contact's addresses. reader: the
-    username of who is to see them, and sees what that user may; None is an operator, who sees all. label: what has it; to a
-    reader, only where that is told.
+    """The activities to list; None asks for all. user: a username. contact: one of a contact's addresses. reader: the username of
+    the person who reads, and sees as much as this user may; None is an operator, who sees everything. label: activities with this
+    label; a reader gets only those whose labels the reader may see.
 
-    What a user is shown has the contacts in Bcc only where it is the user's own mail.
+    A user sees the contacts in Bcc only in the user's own mail.
     """
 
     user: str | None = None
@@ -166,8 +166,8 @@ def shown_to(
 
 
 def metadata_of(activity: Activity) -> Activity:
-    """Who, when, in which direction, and nothing that tells what it is about (law 13). Labels do (`invitation`), and so does the
-    conversation that it belongs to."""
+    """People, time and direction, and nothing that reveals the subject matter (law 13). Labels reveal it (`invitation`), and so
+    does the activity's conversation."""
     return replace(activity, subject="", snippet="", labels=(), thread=None, attachments=())
 
 

@@ -1,4 +1,4 @@
-"""Forwarding confirmations: what was redirected to whom, how often, what came back, and which were answered.
+"""Forwarding confirmations: their redirects with recipients and counts, the bounces, and the answers.
 
 Written within the caller's transaction, so that neither two workers nor a retry redirect more often than allowed. Called by
 `recording`.
@@ -62,8 +62,8 @@ class ConfirmationWriter:
         )
 
     def end_forwarded(self, forwarded: Iterable[tuple[int, str]], now: datetime) -> None:
-        """Ends the open confirmations of users whose mailboxes forward by now: (user id, mailbox), as often as mail came. One
-        that doesn't say who asked for it ends with any mailbox."""
+        """Ends the open confirmations of users whose mailboxes forward by now: (user id, mailbox), as often as mail came. A
+        confirmation that doesn't say who asked for it ends with any mailbox."""
         mailboxes: dict[int, set[str]] = {}
         for user_id, mailbox in forwarded:
             mailboxes.setdefault(user_id, set()).add(_key(mailbox))

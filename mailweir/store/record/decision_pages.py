@@ -21,7 +21,7 @@ STEPS = (60, 600, 2_000)  # that a page reads, until enough of them are wanted
 
 
 class Place(NamedTuple):
-    """Where in the list of decisions. decided_at: UTC."""
+    """A place in the list of decisions. decided_at: UTC."""
 
     decided_at: datetime
     id: int
@@ -29,8 +29,8 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """decisions: the newest first. further: what to ask for as `before` next, None where there are no more. There may be none,
-    where few are wanted: a page reads so many at most."""
+    """decisions: the newest first. further: the next call's `before`, None if there are no more. A page may be empty if few
+    decisions are wanted, because it reads a limited number."""
 
     decisions: tuple[Decision, ...]
     further: Place | None = None
@@ -45,7 +45,7 @@ def page(
     outcome: Outcome | None = None,
     limit: int = 50,
 ) -> Page:
-    """What was decided for a deployment. before: `further` of the page before. asker: None is an operator, who is told all.
+    """Decisions for a deployment. before: `further` of the previous page. asker: None is an operator, who sees everything.
 
     ValueError for a limit that isn't 1 to MAX_LIMIT, and for an asker of another deployment. DatabaseUnavailable.
     """

@@ -1,4 +1,4 @@
-"""Decisions: what became of a message, read. Never writes: `writing` does. Called by `decision_search` and `decision_pages`."""
+"""Reads decisions, the fates of messages. Never writes: `writing` does. Called by `decision_search` and `decision_pages`."""
 
 import json
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ from mailweir.store.record.visibility import Reader
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What was decided of one message for one deployment. outcome, reason: the words of `decision`. time: UTC.
+    """The decision on one message for one deployment. outcome, reason: the words of `decision`. time: UTC.
 
-    queue_id: Postfix's, or what `gmail_queue.source_id` makes of Gmail's id; None where mail was refused before it had one.
-    recipients: capture addresses. activity, direction: of what was captured, else None. named: what From holds where that isn't
-    the author alone. rule, rule_user: the never-log rule that hid it, and whose it is. forwarder: the username of who
-    forwarded a client's mail by hand; original_author: the client's address. mailbox: the address of the Gmail mailbox
-    that was synced, else None. sender_verdict and what follows: the activity's, see there; None where nothing was captured.
+    queue_id: Postfix's, or made of Gmail's id by `gmail_queue.source_id`; None if mail was refused before it had one. recipients:
+    capture addresses. activity, direction: of captured mail, else None. named: the addresses in From, if From has others than the
+    author. rule, rule_user: the never-log rule that hid it, and the rule's owner. forwarder: the username of the person who
+    forwarded a client's mail by hand; original_author: the client's address. mailbox: the address of the synced Gmail mailbox,
+    else None. sender_verdict and the fields after it: the activity's, see there; None if nothing was captured.
     """
 
     time: datetime
@@ -49,17 +49,17 @@ class Decision:
 
     @property
     def gmail_id(self) -> str | None:
-        """Gmail's own id of the message, where it was synced."""
+        """Gmail's own id of the message, if it was synced."""
         return self.queue_id.rpartition("@")[0] if self.mailbox is not None and self.queue_id else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Who asks for decisions of one deployment, and is told what may be seen of them (law 13).
+    """A person who asks for decisions of one deployment, and sees as much of them as law 13 allows.
 
-    Of what is on the record: what the reader may see. Of the rest an admin is told all, and a user what came to
-    capture_address, was sent from an address of the user's, or was found in the user's mailbox. has_tags: does `+tag` in an
-    address count for nothing?
+    Of mail on the record, the asker sees the decisions that the reader may see. Of the rest an admin sees all. A user sees mail
+    to capture_address, mail from an address of the user's, and mail from the user's mailbox. has_tags: is `+tag` in an address
+    ignored?
     """
 
     reader: Reader
@@ -70,7 +70,7 @@ class Asker:
 
 
 def select(database: Database, condition: str, values: Sequence[Any], ending: str = "") -> list[Decision]:
-    """Those that a condition on `c` holds for, the newest first."""
+    """The decisions that match a condition on `c`, the newest first."""
     sql = (
         "SELECT c.decided_at, d.name AS deployment, c.source_id, c.recipients, c.author, c.named, c.message_id, c.outcome,"
         " c.reason, c.activity_id, c.rule, a.direction, a.author AS recorded_author, a.sender_verdict,"
@@ -90,13 +90,13 @@ def select(database: Database, condition: str, values: Sequence[Any], ending: st
 
 
 def told_to(asker: Asker, values: list[Any]) -> str:
-    """A condition on a decision `c` and its activity `a`, whose values are added. An OR does here: what was
-    asked for has narrowed the rows before."""
+    """A condition on a decision `c` and its activity `a`; its values are added to `values`. An OR is fast enough here, because
+    the search has narrowed the rows before."""
     reader = asker.reader
     marks = ",".join("?" * len(reader.user_ids))
     values += [reader.deployment_id, *reader.user_ids]
     seen = (
-        # LIMIT: of EXISTS, PostgreSQL makes a list of all that the reader takes part in, however much that is
+        # LIMIT: for EXISTS, PostgreSQL would list everything that the reader takes part in, however much that is
         "(a.visibility <> 'participants' OR (SELECT 1 FROM activity_users mine"
         f" WHERE mine.activity_id = a.id AND mine.user_id IN ({marks}) LIMIT 1) IS NOT NULL)"
     )

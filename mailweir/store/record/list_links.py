@@ -38,7 +38,7 @@ def contacts(
 
 
 def conversing(database: Database, reader: Reader, threads: Mapping[int, int]) -> set[int]:
-    """The activities, each with its thread, whose thread has another one that the reader may read.
+    """Of activities with their threads: those whose thread has another activity that the reader may read.
 
     Looks at the last LOOKED_AT of a thread.
     """

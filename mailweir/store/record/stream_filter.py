@@ -1,4 +1,4 @@
-"""Which activities a list is to have, and between which ids all of a time are. Never writes.
+"""The activities that a list wants, and the ids between which all activities of a time are. Never writes.
 
 Called by `walking`, `streams`, `monthly` and `activities`.
 """
@@ -17,11 +17,12 @@ _CLOCKS = timedelta(hours=1)  # ids follow the hosts' clocks no closer than that
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamFilter:
-    """Which activities are wanted; what is left out narrows nothing.
+    """The wanted activities; an empty field narrows nothing.
 
-    contacts: ids, of which one takes part. company: the id of whom one of those works for. users: ids of all who had one name, on
-    whose record it is. thread: an id, the one that goes on. since: recorded then or later; until: recorded before then.
-    label, thread: to a reader only of what the reader sees all of, and nothing to an operator, for they tell what it is about.
+    contacts: ids; one of them takes part. company: the id of a company; one of its contacts takes part. users: ids of all users
+    who had one name; it is on the record of one of them. thread: the id of a surviving thread. since: recorded then or later;
+    until: recorded before then. label, thread: a reader gets only activities that the reader may see whole, and an operator gets
+    none, because both reveal the subject matter.
     """
 
     contacts: tuple[int, ...] = ()

@@ -1,7 +1,7 @@
-"""Activities as a page lists them: fifty at a time, the newest first, by the id of the last one or the first one that was shown.
+"""Activities as a page lists them: fifty at a time, the newest first, by the id of the last or the first activity shown.
 
-Nothing is counted, nothing skipped. Where few are wanted among many, a page ends after so many ids were looked at, and says where
-to go on. Law 13 holds: what a reader may not know of is in no page, and a contact in Bcc has the mail in its stream for its
+Nothing is counted, nothing skipped. If few are wanted among many, a page ends after a number of ids, and says where to continue.
+Law 13 holds: no page has an activity that the reader may not know of. A contact in Bcc has the mail in its stream for the mail's
 author alone. Never writes. Called by the web page.
 """
 
@@ -21,10 +21,10 @@ MAX_LIMIT = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """activities: the newest first, as the reader sees them. older, newer: what to ask for as `before` or `after` next, None
-    where there is nothing there; the side that one came from is always named, though all there may be gone since.
-    continues_from: is set where the page ends because enough was looked at. It is `older` or `newer` then, and whether anything
-    is there nobody knows yet."""
+    """activities: the newest first, as the reader sees them. older, newer: the next call's `before` or `after`, None if there is
+    nothing on that side. The side where the reader came from is always set, even if all activities there are gone since.
+    continues_from: set if the page ends because it looked at enough ids. It is `older` or `newer` then, and it isn't known yet
+    whether anything is there."""
 
     activities: tuple[Activity, ...]
     older: int | None = None

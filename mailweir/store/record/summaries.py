@@ -26,7 +26,7 @@ class AttachedFile:
 
 
 def by_activity(cursor: Any) -> dict[int, list[AttachedFile]]:
-    """What `FILES` found, by activity and in the order of the files' numbers, which begin with 1."""
+    """The rows of `FILES`, by activity and in the order of the files' numbers, which begin with 1."""
     files: dict[int, list[AttachedFile]] = defaultdict(list)
     for row in rows.named(cursor):
         one = AttachedFile(

@@ -1,6 +1,6 @@
 """Conversations: the thread of an activity, by the ids that its message has and names (`reading.thread_keys`).
 
-A message may come before the one that it answers, so an id is known as soon as it is named. A message that names two threads
+A reply may come before the message that it answers, so an id is known as soon as it is named. A message that names two threads
 merges them, and the older one survives; `current` finds it by the other's id. In plain SQL, in the caller's transaction; writers
 of one deployment's threads are serialised. Called by `leading` and by `retraction`.
 """

@@ -14,7 +14,7 @@ from mailweir.store.people.deployments import Deployment
 
 @dataclass(frozen=True, slots=True)
 class ShownConfirmation:
-    """requester: whose mailbox wants to forward, by Google's word, or None. link: the one that confirms, or None. Times: UTC."""
+    """requester: the mailbox that wants to forward, by Google's word, or None. link: to confirm it, or None. Times: UTC."""
 
     id: int
     requester: str | None

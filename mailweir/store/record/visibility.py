@@ -1,8 +1,8 @@
-"""Who may read which activity: settled as a message is recorded, set by hand, and asked by whoever shows the record to a reader.
+"""The right to read an activity: settled when a message is recorded, set by hand, and checked when a reader sees the record.
 
-Law 13: it is part of the query, as two index ranges united. Whoever asks with one OR reads the whole record. A setting by
-hand wins over all that is recorded later, and is logged. Called by `recording` within its transaction, by `activities`, and
-by the command line.
+Law 13: the check is part of the query, as two index ranges united. A query with one OR would read the whole record. A setting by
+hand wins over everything that is recorded later, and is logged. Called by `recording` within its transaction, by `activities`,
+and by the command line.
 """
 
 import enum
@@ -81,8 +81,8 @@ def set_by_hand(
     now: datetime,
     deployment: Deployment | None = None,
 ) -> bool:
-    """Sets who may read an activity, or that it was joined to; what is recorded of it later doesn't change that. Was it otherwise
-    before? NotFound."""
+    """Sets who may read an activity, or the activity that it was joined to. Later mail doesn't change the setting. Was it
+    different before? NotFound."""
     with database.transaction():
         activity_id = joined.current(database, activity_id) or activity_id
         sql = "SELECT a.visibility, a.deployment_id, a.is_visibility_manual FROM activities a WHERE a.id = ?"
@@ -113,7 +113,7 @@ def no_such(activity_id: int, deployment: Deployment | None) -> NotFound:
 
 
 def changes(database: Database, activity_id: int) -> list[Change]:
-    """What was set by hand, the first first."""
+    """The settings by hand, the oldest first."""
     sql = (
         "SELECT visibility_before, visibility, changed_by, changed_at FROM visibility_changes"
         " WHERE activity_id = ? ORDER BY id"
@@ -128,14 +128,14 @@ def changes(database: Database, activity_id: int) -> list[Change]:
 
 
 class Reader(NamedTuple):
-    """Who reads: a user of a deployment. user_ids: of all who had the name, for a record outlives its user."""
+    """A user of a deployment who reads. user_ids: of all users who had the name, because a record outlives its user."""
 
     deployment_id: int
     user_ids: tuple[int, ...]
 
 
 class Access(enum.Enum):
-    """What a reader may see of an activity."""
+    """The parts of an activity that a reader may see."""
 
     WHOLE = "whole"
     METADATA = "metadata"  # who, when, direction; no subject, text or file name
@@ -177,7 +177,7 @@ def listed(
 
 
 def access(database: Database, reader: Reader, activity_ids: Sequence[int]) -> dict[int, Access]:
-    """What a reader may see of these activities; those that are left out the reader may not know of."""
+    """A reader's access to these activities. The reader may not know of the activities that are missing in the result."""
     found: dict[int, Access] = {}
     for part in batches.parts(activity_ids):
         found |= told_access(ask_access(database, reader, part))
@@ -196,7 +196,7 @@ def ask_access(database: Database, reader: Reader, activity_ids: Sequence[int]) 
 
 
 def told_access(cursor: Any) -> dict[int, Access]:
-    """What was asked by `ask_access`."""
+    """The answer to `ask_access`."""
     found: dict[int, Access] = {}
     for activity_id, visibility, is_own in cursor.fetchall():
         if is_own or visibility == Visibility.EVERYONE:

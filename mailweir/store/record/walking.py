@@ -138,15 +138,15 @@ class Walk:
     # --- a step -------------------------------------------------------------------------------------------------------
 
     def _by_ranges(self, source: _Source, between: Between, pace: _Pace) -> Step:
-        # PostgreSQL takes the ids of one range as they are needed, and stops at the last one that is
+        # PostgreSQL takes the ids of one range as it needs them, and stops at the last needed id
         size = pace.size if self.database.is_sqlite or len(source.ranges) > 1 else LARGEST_STEP
         chosen, values = id_ranges.next_ids(source.ranges, between, size)
         sql, parameters = self._found(source, between, chosen, values, pace.most)
         return self._step(self.database.execute(sql, parameters).fetchall(), size, pace.most, None)
 
     def _gathered(self, source: _Source, between: Between, pace: _Pace) -> Step:
-        """The next ids of several contacts have no order in any index: those of a span are put in order, if they are not too
-        many; else those of a shorter one."""
+        """The next ids of several contacts have no order in any index. The ids of a span are sorted if they aren't too many;
+        otherwise the ids of a shorter span."""
         several, of_several = self._of_several()
         if not pace.gathered_of:
             newest, count = self._first_span()
@@ -178,11 +178,11 @@ class Walk:
     def _found(
         self, source: _Source, between: Between, chosen: str, of_chosen: Sequence[Any], most: int, before: str = ""
     ) -> tuple[str, list[Any]]:
-        """Those of the chosen ids that are wanted, and if these are not so many, how many were chosen. before: what is named for
-        these, within the statement.
+        """The wanted ones of the chosen ids; if they are too few, also the number of chosen ids. before: the named queries that
+        the choice uses, within the statement.
 
-        They are asked in order, so PostgreSQL ends at the last one that is needed. CROSS JOIN: SQLite asks these ids, and doesn't
-        look for better ones.
+        The ids are asked in order, so PostgreSQL ends at the last needed id. CROSS JOIN: SQLite asks these ids, and doesn't look
+        for better ones.
         """
         besides, values = self._condition(source)
         bcc, of_bcc = self._bcc()
@@ -233,7 +233,7 @@ class Walk:
     # --- whether they are wanted --------------------------------------------------------------------------------------
 
     def _condition(self, source: _Source) -> tuple[str, list[Any]]:
-        """What an activity `a` of the source has to be, as SQL, and its values."""
+        """The condition on an activity `a` of the source, as SQL, and its values."""
         wanted = self.wanted
         parts, values = [""], []
         if wanted.users and not source.is_users:
@@ -299,7 +299,7 @@ class Walk:
         return bcc, [self.deployment.id, *values]
 
     def _of_contacts(self) -> tuple[str, list[Any]]:
-        """That a contact `one` is asked for."""
+        """The condition that a contact `one` is wanted."""
         conditions: list[str] = []
         values: list[Any] = []
         if self.wanted.company is not None:
@@ -313,9 +313,9 @@ class Walk:
 
 
 def _takes_part(user_ids: Sequence[int]) -> tuple[str, list[Any]]:
-    """That an id that is looked at is on the record of one of these."""
+    """The condition that the id is on the record of one of these users."""
     marks = ",".join("?" * len(user_ids))
-    # LIMIT: of EXISTS, PostgreSQL makes a list of all that these users have, however much that is
+    # LIMIT: for EXISTS, PostgreSQL would list everything that these users have, however much that is
     sql = (
         f"(SELECT 1 FROM activity_users AS own WHERE own.activity_id = looked_id AND own.user_id IN ({marks}) LIMIT 1)"
     )

@@ -18,7 +18,7 @@ _LONGEST_SECONDS = 30
 
 
 def key(name: str, browser: str = "") -> str:
-    """The key of a count. browser: one that this account signed in from before, which has a count of its own."""
+    """The key of a count. browser: a browser from which this account signed in before, which has a count of its own."""
     return hashlib.sha256(f"{name}\0{browser}".encode(errors="replace")).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The log of changes: who changed what, on the page or by the command line, and when. It has no secrets, and no text of a mail.
+"""The log of changes on the page or by the command line, with authors and times. It has no secrets, and no text of a mail.
 
 `what` is a stable key, such as `contact.added`, which the page shows in words. Called by the page, from each form that changes
 something an admin would ask about, and by the command line (`admin_cli.change_notes`).

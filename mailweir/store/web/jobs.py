@@ -150,7 +150,7 @@ def drop_upload(database: Database, deployment_id: int, job_id: int) -> None:
 
 
 def lease(database: Database, owner: str, kinds: Collection[str], now: datetime) -> Job | None:
-    """The oldest job of these kinds without a worker, leased; None if there is none. One that ended its workers too often has
+    """The oldest job of these kinds without a worker, leased; None if there is none. A job that ended its workers too often has
     failed."""
     marks = ",".join("?" * len(kinds))
     free = (

@@ -1,4 +1,4 @@
-"""The log of readers: who read which message, ids only, once for each hour and kind of reading. Lists aren't logged.
+"""The log of readers and the messages that they read: ids only, once for each hour and kind of reading. Lists aren't logged.
 
 Entries stay when the activity is erased. Called by the page: where it sends text, HTML, the raw message or an attachment, and
 where an admin views the log.
@@ -27,7 +27,7 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """One line of the log. account: its name, also of one that is removed. read_at: UTC, the first time in that hour."""
+    """One line of the log. account: its name, also of a removed account. read_at: UTC, the first time in that hour."""
 
     id: int
     account_id: int

@@ -68,7 +68,7 @@ STATEMENTS = (
             CHECK (sender_verdict IN ('pending', 'pass', 'fail', 'none')),
         leading_raw_id INTEGER,
         UNIQUE (deployment_id, identity))""",
-    # Every body under one identity is kept; activities.leading_raw_id is the one that leads.
+    # Every body under one identity is kept; activities.leading_raw_id is the leading one.
     """CREATE TABLE raw_messages (
         id INTEGER PRIMARY KEY,
         activity_id INTEGER NOT NULL REFERENCES activities(id),

@@ -3,8 +3,9 @@
 Only the SHA-256 of a token is stored. `web_accounts`: an account has a name, and for OpenID an issuer and a `sub`. `web_roles`:
 its role in a deployment; user_id: the user whose record is its own, or NULL for an admin who isn't a user. `web_attempts`: the
 throttle of an account's password. `web_states`: the data to restore after a redirect to another host; kind `openid` or `gmail`.
-`web_jobs`: long work with a lease; `web_uploads`: the file of a job. `reader_log`: who read which activity, ids only, once for
-each hour. It keeps ids of erased activities, so it has no foreign key there. `change_log`: who changed what.
+`web_jobs`: long work with a lease; `web_uploads`: the file of a job. `reader_log`: accounts and the activities that they read,
+ids only, once for each hour. It keeps ids of erased activities, so it has no foreign key there. `change_log`: changes and their
+authors.
 """
 
 from typing import Any

@@ -27,7 +27,7 @@ _FILL = (
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Adds the column, fills it, makes the index, and drops the one that it replaces."""
+    """Adds the column, fills it, makes the index, and drops the replaced index."""
     is_sqlite = type(db).__name__ == "SqliteDatabase"
     if not is_sqlite:
         db.execute_sql(COLUMN_ON_POSTGRESQL)
