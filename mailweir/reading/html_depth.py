@@ -79,7 +79,7 @@ class _Link:
         self._pieces.append((text, self.styled > 0))
 
     def readings(self) -> tuple[str, ...]:
-        """The forms that its text may have: the whole text; if parts are styled, also the text without them, and these parts alone."""
+        """The forms that its text may have: the whole text; with styled parts, also the text without them, and they alone."""
         whole = "".join(text for text, _ in self._pieces)
         if not any(is_styled for _, is_styled in self._pieces):
             return (whole,)
