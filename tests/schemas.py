@@ -57,9 +57,12 @@ def read(database: Database) -> dict[str, Table]:
 
 
 def _plain(sql: str | None) -> str:
-    """An expression without the parentheses, types and spaces that one of the two adds."""
-    text = re.sub(r"::\w+", "", sql or "")
-    return " ".join(re.sub(r"[()]", " ", text).split()).replace(" ,", ",").lower()
+    """An expression without the parentheses, types and spaces that one of the two adds, and with PostgreSQL's word for the number
+    of a character."""
+    text = re.sub(r"'(\d+)'::bigint", r"\1", sql or "")
+    text = re.sub(r"::\w+", "", text)
+    text = " ".join(re.sub(r"[()]", " ", text).split()).replace(" ,", ",").lower()
+    return re.sub(r"cast coalesce unicode substr (\w+), (\d+), 1, 0 as bigint", r"ascii substr \1, \2, 1", text)
 
 
 def _checks(sql: str) -> frozenset[tuple[str, str]]:

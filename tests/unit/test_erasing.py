@@ -27,6 +27,11 @@ def secret(number: int) -> str:
     return hashlib.sha256(b"%d" % number).hexdigest()[:24]
 
 
+def source(number: int) -> str:
+    """Gmail's id, or Postfix's: it says nothing about the mail, and is the key of an index, of which SQLite may keep copies."""
+    return f"Q{number}"
+
+
 def put_mails(database: Database, numbers: range) -> None:
     """Mails that each have their secret in all stored parts."""
     of_activity = ("id", "deployment_id", "identity", "direction", "author", "subject", "recorded_at", "message_id")
@@ -38,7 +43,7 @@ def put_mails(database: Database, numbers: range) -> None:
     batches.insert(database, "raw_messages", of_raw, raws)
     database.execute("UPDATE activities SET leading_raw_id = id WHERE leading_raw_id IS NULL")
     of_sighting = ("activity_id", "route", "source_id", "raw_message_id", "seen_at")
-    batches.insert(database, "sightings", of_sighting, [(n, "gmail_out", secret(n), n, AT) for n in numbers])
+    batches.insert(database, "sightings", of_sighting, [(n, "gmail_out", source(n), n, AT) for n in numbers])
     of_decision = (
         "deployment_id",
         "source_id",
@@ -47,9 +52,10 @@ def put_mails(database: Database, numbers: range) -> None:
         "reason",
         "recipients",
         "author",
+        "message_id",
         "activity_id",
     )
-    decisions = [(1, secret(n), AT, "captured", "author_is_contact", "[]", secret(n), n) for n in numbers]
+    decisions = [(1, source(n), AT, "captured", "author_is_contact", "[]", secret(n), secret(n), n) for n in numbers]
     batches.insert(database, "decisions", of_decision, decisions)
     search_index.put(database, [entry(n) for n in numbers])
 
@@ -74,7 +80,7 @@ def delete_mails(database: Database, numbers: range) -> None:
     for part in batches.parts(numbers, 50):
         with database.transaction():
             for number in part:
-                assert retraction.retract(database, 1, secret(number)) == number
+                assert retraction.retract(database, 1, source(number)) == number
 
 
 def delete_many(database: Database, numbers: range) -> None:

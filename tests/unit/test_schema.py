@@ -49,7 +49,7 @@ def test_a_schema_is_read_as_it_was_made(database: Database) -> None:
     of_user = Index(False, ("user_id", "route", "seen_at"), "")
     uncommon = Index(False, ("route", "activity_id"), "route <> 'forward'")
     assert found["sightings"].indexes == {once, of_user, uncommon}
-    by_hour = ("deployment_id", "substr decided_at, 1, 13", "recipients", "decided_at")
+    by_hour = ("deployment_id", "substr decided_at, 1, 13", "substr recipients, 1, 400", "decided_at")
     assert Index(False, by_hour, "outcome = 'ignored'") in found["decisions"].indexes
     later = Index(False, ("stage", "next_try_at", "raw_id"), "lane = 1")
     assert found["digest_queue"].indexes == {later}

@@ -88,6 +88,9 @@ _VARIABLES: dict[str, Any] = {
     "seen": "1 = 1",
     "mine": "1 = 1",
     "addressed": ["1 = 1"],
+    "message_id_key": "1",
+    "author_key": "1",
+    "address_key": "1",
     "reader": Reader(whole="1 = 1", whole_values=(), names="1 = 1", names_values=()),
 }
 _BUILDERS = {
@@ -97,6 +100,7 @@ _BUILDERS = {
 }  # of any table's statement
 _ANY_TABLE = {
     "backup",
+    "fingerprint",
     "indexes",
     "postgresql_backup",
     "versions",

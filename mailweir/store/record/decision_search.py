@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from mailweir import address
 from mailweir.decision import FROM_THE_LOG
-from mailweir.store.database import batches, like
+from mailweir.store.database import batches, fingerprint, like
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people.deployments import Deployment
@@ -220,9 +220,14 @@ class _Looking:
     def _sources(self, low: int, top: int) -> Iterator[tuple[str, Sequence[Any]]]:
         """Where the decisions of these buckets are that fit: SQL that goes on from its SELECT, and its values."""
         text = self._wanted.text
-        yield self._in_bucket("decisions_message_ids", "c.message_id IN (?, ?)"), (text, f"<{text}>")
+        message_id_key = self._key("c.message_id")
+        condition = f"{message_id_key} IN (?, ?) AND c.message_id IN (?, ?)"
+        named = (text, f"<{text}>")
+        yield self._in_bucket("decisions_message_ids", condition), (*map(fingerprint.of, named), *named)
         if self._author:
-            yield self._in_bucket("decisions_authors", "c.author = ?"), (self._author,)
+            author_key = self._key("c.author")
+            condition = f"{author_key} = ? AND c.author || '' = ?"
+            yield self._in_bucket("decisions_authors", condition), (fingerprint.of(self._author), self._author)
             condition, pattern = self._names()
             yield self._range("decisions_named", f"{_NAMED} AND {condition}"), (low, top, pattern)
             digests = list(self._wanted.digests.values())
@@ -258,6 +263,11 @@ class _Looking:
     def _by(self, index: str) -> str:
         """SQLite would take another one, whether it has statistics or not."""
         return f" INDEXED BY {index}" if self._database.is_sqlite else ""
+
+    def _key(self, column: str) -> str:
+        """A text column as the indexes have it. The text itself is compared by `|| ''`: SQLite would put a value that a column is
+        equal to into this expression, too, and not find its index."""
+        return fingerprint.sql(column, is_sqlite=self._database.is_sqlite)
 
     @property
     def _has_refused(self) -> bool:
@@ -304,12 +314,14 @@ class _Looking:
     def _activities(self, low: int, top: int, high: int) -> list[int]:
         hidden, users = _but_bcc(self._wanted.asker)
         by = self._by("activity_contacts_addresses")
+        address_key = self._key("p.address")
+        author = self._author or ""
         sql = (
             f"{_BUCKETS} SELECT DISTINCT p.activity_id FROM activity_contacts AS p{by}"
-            f" WHERE p.activity_id / 500 IN {_EACH} AND p.address = ?{hidden} AND +p.activity_id < ?"
+            f" WHERE p.activity_id / 500 IN {_EACH} AND {address_key} = ? AND p.address || '' = ?{hidden} AND +p.activity_id < ?"
             " ORDER BY p.activity_id DESC LIMIT ?"
         )
-        values = (top, low, self._author, *users, high, MOST_HITS)
+        values = (top, low, fingerprint.of(author), author, *users, high, MOST_HITS)
         return [number for (number,) in self._database.execute(sql, values).fetchall()]
 
     def _decided(self, activity_ids: list[int]) -> _Told:

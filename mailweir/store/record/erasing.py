@@ -34,7 +34,9 @@ _SAYING: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
     ("attachments", "raw_id", ("name", "content_id"), ("sha256",)),
     ("forwarded_versions", "raw_id", ("author", "subject"), ()),
+    ("decisions", "activity_id", ("author", "message_id", "named"), ()),
 )
+_BY_ACTIVITY = frozenset({"activities", "decisions"})
 _CLEARED = (
     *("activities", "raw_messages", "readings", "attachments", "search_texts", "sightings", "activity_contacts"),
     *("decisions", "forwarded_versions"),
@@ -50,7 +52,7 @@ def forget_words(database: Database, activity_id: int) -> None:
         # If deleting joins two pages, SQLite leaves copies of moved rows behind, which secure_delete doesn't reach: of 3,000
         # mails, one could be read. So rows are blanked before they can be moved. With equal length, they stay in place.
         for table, key, texts, blobs in _SAYING:
-            ids = [activity_id] if table == "activities" else raw_ids
+            ids = [activity_id] if table in _BY_ACTIVITY else raw_ids
             batches.change(database, _overwriting(table, key, texts, blobs), (), ids)
     search_index.remove(database, raw_ids)
     note(database)

@@ -3,28 +3,31 @@
 Their keys begin with a bucket of 500 ids. So rows that are recorded together share leaves of the index, and recording costs next
 to nothing more (docs/speed.md has the figures). A question searches each bucket (`decision_search`). Rare rows, and rows that are
 deleted after days, have indexes of their own: the digests of recipients, other names in From, and mail that Postfix refused. In
-these the id follows the bucket, so each entry is added at the end.
+these the id follows the bucket, so each entry is added at the end. Texts have their `fingerprint` as key.
 """
 
 from typing import Any
 
-from mailweir.store.database import indexes
+from mailweir.store.database import fingerprint, indexes
 
 atomic = False
 ONLY_ADDS = True
 
 INDEXES = (
-    "CREATE INDEX decisions_message_ids ON decisions((id / 500), message_id)",
-    "CREATE INDEX decisions_authors ON decisions((id / 500), author)",
+    "CREATE INDEX decisions_message_ids ON decisions((id / 500), {message_id})",
+    "CREATE INDEX decisions_authors ON decisions((id / 500), {author})",
     "CREATE INDEX decisions_traced ON decisions((id / 500), id, recipient_digests) WHERE recipient_digests IS NOT NULL",
     "CREATE INDEX decisions_named ON decisions((id / 500), id) WHERE named IS NOT NULL",
     # what had no queue id yet is far more, and nobody can ask for it by one
     "CREATE INDEX decisions_refused ON decisions((id / 500), id)"
     " WHERE outcome = 'refused' AND SUBSTR(source_id, 1, 8) <> 'NOQUEUE:'",
-    "CREATE INDEX activity_contacts_addresses ON activity_contacts((activity_id / 500), address)",
+    "CREATE INDEX activity_contacts_addresses ON activity_contacts((activity_id / 500), {address})",
 )
 
 
 def up(migrator: Any, db: Any) -> None:
     """Makes the indexes."""
-    indexes.make(db, INDEXES)
+    is_sqlite = type(db).__name__ == "SqliteDatabase"
+    texts = ("message_id", "author", "address")
+    keys = {column: fingerprint.sql(column, is_sqlite=is_sqlite) for column in texts}
+    indexes.make(db, [statement.format(**keys) for statement in INDEXES])
