@@ -181,7 +181,7 @@ def test_of_too_full_a_record_none_is_made(server: MoodyZoneServer) -> None:
     assert report.verdict is Verdict.BROKEN
     assert report.suggestion is not None
     assert report.suggestion.record is None
-    assert "takes 11" in report.suggestion.notes[0]
+    assert "take 11" in report.suggestion.notes[0]
 
 
 def test_a_long_record_is_split(server: MoodyZoneServer) -> None:
