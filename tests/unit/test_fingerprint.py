@@ -37,3 +37,9 @@ def test_texts_of_one_kind_rarely_share_a_number(texts: list[str]) -> None:
 def test_null_has_no_number(database: Database) -> None:
     column = fingerprint.sql("t.word", is_sqlite=database.is_sqlite)
     assert database.execute(f"SELECT {column} FROM (SELECT CAST(NULL AS TEXT) AS word) AS t").fetchone()[0] is None
+
+
+def test_the_numbers_are_those_of_existing_indexes() -> None:
+    """Other numbers take a migration that makes the indexes anew."""
+    numbers = [fingerprint.of(one) for one in ("jane@client.example", "<1@client.example>")]
+    assert numbers == [263586928994, 25262773262]

@@ -3,7 +3,6 @@
 import hashlib
 import multiprocessing
 import random
-import string
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -76,12 +75,6 @@ def _content(body: bytes = b"hello", key: bytes = b"key") -> Content:
 
 
 Write = Callable[..., list[Recorded]]
-_LETTERS = string.ascii_lowercase + string.digits
-
-
-def _random(chance: random.Random, count: int) -> str:
-    """Letters that no database can store in fewer bytes."""
-    return "".join(chance.choices(_LETTERS, k=count))
 
 
 @pytest.fixture(params=["together", "apart"])
@@ -575,34 +568,3 @@ def test_a_row_that_is_too_large_for_an_index_is_no_outage(
     with pytest.raises(Exception, match="index row size") as caught:
         write(Entry(decide("richard@demo.example.net"), long, now, _content()))
     assert not isinstance(caught.value, DatabaseUnavailable)
-
-
-@pytest.mark.parametrize("outcome", ["captured", "ignored"])
-def test_the_longest_values_fit_into_every_index(
-    write: Write, decide: Decide, filled: Database, now: datetime, outcome: str
-) -> None:
-    """PostgreSQL refuses a row whose part of an index has over 2,700 bytes: such mail would never be recorded."""
-    chance = random.Random(1)
-    domain = ".".join(_random(chance, 60) for _ in range(4))
-    longest = replace(
-        decide("richard@demo.example.net"),
-        author=f"{_random(chance, 64)}@{domain}",
-        message_id=f"<{_random(chance, 996)}>",
-        addresses=tuple(f"{_random(chance, 60)}@{domain}" for _ in range(1_000)),
-        named=tuple(f"{_random(chance, 64)}@{domain}" for _ in range(50)),
-    )
-    entries = {
-        "captured": Entry(longest, "Q1", now, replace(_content(), subject=_random(chance, 998))),
-        "ignored": Entry(
-            replace(
-                longest, outcome=Outcome.IGNORED, reason=Reason.UNKNOWN_AUTHOR, direction=None, contacts=(), users=()
-            ),
-            "Q1",
-            now,
-            traces=chance.randbytes(50 * 12),
-        ),
-    }
-    write(entries[outcome])
-    assert _rows(filled, "decisions", "author, message_id, LENGTH(recipients) > 100000") == [
-        (longest.author, longest.message_id, True)
-    ]

@@ -5,7 +5,8 @@ be erased isn't the key of an index; a number made of some of its characters is.
 may share one, so a statement compares the text as well. Pure. Called by migration 0038 and `decision_search`.
 """
 
-# Of characters, from 1: a Message-ID differs later than an address.
+# Of characters, from 1: a Message-ID differs later than an address. Never change these: existing databases have indexes by them,
+# and others take another migration.
 _PLACES = (1, 2, 4, 6, 8, 10, 12, 13, 16, 19, 22, 26)
 _BASE = 11  # its eleventh power times the highest code point is below 2**63
 
