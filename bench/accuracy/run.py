@@ -8,6 +8,7 @@ import argparse
 import difflib
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.accuracy import fixtures, libraries
@@ -37,7 +38,8 @@ def main() -> None:
         (one.name, one.subject): one for folder in (shared, *options.fixtures) for one in fixtures.forwards(folder)
     }
     _print_replies(replies, is_told=options.wrong)
-    _print_forwards([*forwards.values()], is_told=options.wrong)
+    _print_forwards("forwards", [*forwards.values()], is_told=options.wrong)
+    _print_forwards("as mail, with a subject", [_as_mail(one) for one in forwards.values()], is_told=options.wrong)
 
 
 def _print_replies(replies: Sequence[Reply], *, is_told: bool) -> None:
@@ -76,10 +78,15 @@ def _guarded(reader: Callable[[str], str], text: str) -> str:
         return ""
 
 
-def _print_forwards(forwards: Sequence[Forward], *, is_told: bool) -> None:
+def _as_mail(forward: Forward) -> Forward:
+    """The same. A text without a subject gets the usual one of its kind, as each program writes it."""
+    return replace(forward, subject=forward.subject or ("Re: X" if forward.is_reply else "Fwd: X"))
+
+
+def _print_forwards(title: str, forwards: Sequence[Forward], *, is_told: bool) -> None:
     real = [forward for forward in forwards if not forward.is_reply]
     print(
-        f"\n{'forwards':30}{'right of ' + str(len(real)):>15}{'false of ' + str(len(forwards) - len(real)):>15}{'texts/s':>10}"
+        f"\n{title:30}{'right of ' + str(len(real)):>15}{'false of ' + str(len(forwards) - len(real)):>15}{'texts/s':>10}"
     )
     for name, reader in libraries.author_readers().items():
         if reader is None:

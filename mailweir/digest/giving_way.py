@@ -45,6 +45,11 @@ class GivingWay:
         if now < self._others_until and now < self._free_at:
             self._sleep(self._free_at - now)
 
+    @property
+    def is_alone(self) -> bool:
+        """Has nobody else written lately, as far as the last look showed?"""
+        return self._clock() >= self._others_until
+
     def has_taken(self, seconds: float) -> None:
         """Records that a transaction took this long, up to now."""
         pause = seconds * (1 / self._share - 1)

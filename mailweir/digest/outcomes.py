@@ -14,7 +14,7 @@ import structlog
 from mailweir import backoff, sender_verdict
 from mailweir.digest import children, indexing
 from mailweir.digest.giving_way import GivingWay
-from mailweir.digest.portions import Portions
+from mailweir.digest.portions import WANTED_SECONDS, WANTED_SECONDS_ALONE, Portions
 from mailweir.errors import DatabaseUnavailable
 from mailweir.reading import frame, search_entry
 from mailweir.reading.reading import Reading
@@ -111,7 +111,12 @@ class Outcomes:
             part = self._portions.take(left)
             self._giving_way.give_way()
             self._write_part(part, entries)
-            self._giving_way.has_taken(self._portions.end())
+            self._giving_way.has_taken(self._portions.end(self._wanted_seconds()))
+
+    def _wanted_seconds(self) -> float:
+        """Of a transaction. On SQLite each writer waits for all others, so it is always short."""
+        is_free = not self._database.is_sqlite and self._giving_way.is_alone
+        return WANTED_SECONDS_ALONE if is_free else WANTED_SECONDS
 
     def _write_part(
         self, decided: Sequence[tuple[Outcome, _Final | Entry]], entries: Mapping[int, search_entry.Entry]

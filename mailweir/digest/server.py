@@ -35,6 +35,7 @@ LEASE = timedelta(minutes=2)  # longer than the work in hand takes; after it, an
 _TAKEN_AT_ONCE = 128
 _SMALL_BYTES = 64_000  # of mail that is fetched from the database many at a time
 MAX_TOGETHER = 50  # results in a transaction: a few milliseconds, because the filter waits for the write lock meanwhile
+_MAX_TOGETHER_POSTGRESQL = 100  # it has no such lock, and a statement costs more there
 _TOGETHER_SECONDS = 0.1  # results within this time share a transaction, unless nothing else is in hand
 _GATHER_SECONDS = 0.01  # shorter than the children need for their work
 _BUSY_SECONDS = 20.0
@@ -170,6 +171,7 @@ class Digest:
     ) -> None:
         self._database = database
         self._held = held
+        self._together = MAX_TOGETHER if database.is_sqlite else _MAX_TOGETHER_POSTGRESQL
         self._desks = {key: _Desk(pool) for key, pool in pools.items()}
         self._left: list[Entry] = []  # released, but still leased
         self._outcomes = Outcomes(database, logger, clock)
@@ -282,7 +284,7 @@ class Digest:
         """The finished work, after a wait for the first; results shortly after it are included."""
         found = self._answers(timeout_seconds)
         end = time.monotonic() + _TOGETHER_SECONDS
-        while 0 < len(found) < MAX_TOGETHER and not self._is_idle():
+        while 0 < len(found) < self._together and not self._is_idle():
             left = end - time.monotonic()
             if left <= 0:
                 break
@@ -308,7 +310,7 @@ class Digest:
 
     def _write(self, found: list[Outcome]) -> int:
         count = self._held.write() if self._held else 0
-        for part in batches.parts(found, MAX_TOGETHER):
+        for part in batches.parts(found, self._together):
             self._outcomes.write(part)
         for outcome in found:
             desk = self._desks[outcome.entry.stage, outcome.entry.lane]

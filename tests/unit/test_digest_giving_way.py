@@ -76,6 +76,20 @@ def test_alone_it_never_waits(sqlite_database: Database, clock: Clock) -> None:
     assert clock.slept == 0
 
 
+def test_it_knows_whether_others_write(database: Database, clock: Clock, captured: Captured) -> None:
+    giving_way = GivingWay(database, lambda: clock.now, clock.sleep)
+    seen = []
+    for _ in range(3):
+        write_for(0.01, giving_way, database, clock)
+        seen.append(giving_way.is_alone)
+    captured(1)
+    write_for(0.01, giving_way, database, clock)
+    seen.append(giving_way.is_alone)
+    clock.now += 2
+    write_for(0.01, giving_way, database, clock)
+    assert [*seen, giving_way.is_alone] == [True, True, True, False, True]
+
+
 def test_beside_others_it_holds_the_lock_for_its_share(
     sqlite_database: Database, other: Database, clock: Clock
 ) -> None:

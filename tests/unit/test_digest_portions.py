@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailweir.digest.portions import WANTED_SECONDS, Portions
+from mailweir.digest.portions import WANTED_SECONDS, WANTED_SECONDS_ALONE, Portions
 
 
 class Disk:
@@ -16,7 +16,7 @@ class Disk:
         self.seconds_a_word = seconds_a_word
         self.fixed_seconds = fixed_seconds
 
-    def write(self, costs: list[int]) -> Iterator[tuple[int, float]]:
+    def write(self, costs: list[int], wanted_seconds: float = WANTED_SECONDS) -> Iterator[tuple[int, float]]:
         """The cost of writing this much: of each transaction (how many, seconds)."""
         portions = Portions(lambda: self.now)
         left = deque((cost, cost) for cost in costs)
@@ -25,7 +25,7 @@ class Disk:
             portions.begin()
             took = sum(portion) * self.seconds_a_word + self.fixed_seconds
             self.now += took
-            portions.end()
+            portions.end(wanted_seconds)
             yield len(portion), took
 
 
@@ -37,6 +37,30 @@ def test_a_transaction_takes_at_most_50_ms(seconds_a_word: float) -> None:
     assert max(took for _, took in written[1:]) <= 0.05
     later = [took for _, took in written[20:-1]]
     assert sum(later) / len(later) <= WANTED_SECONDS * 1.5
+
+
+@pytest.mark.parametrize("seconds_a_word", [1.5e-6, 5e-6, 1e-5])
+def test_where_nobody_waits_a_transaction_may_take_longer(seconds_a_word: float) -> None:
+    written = list(Disk(seconds_a_word).write([200] * 4_000, WANTED_SECONDS_ALONE))
+    later = [took for _, took in written[20:-1]]
+    assert 1.5 * WANTED_SECONDS < sum(later) / len(later) <= WANTED_SECONDS_ALONE * 1.5
+    assert max(took for _, took in written[1:]) <= 0.05
+
+
+def test_when_somebody_writes_again_transactions_are_short_at_once() -> None:
+    disk = Disk(2e-6)
+    portions = Portions(lambda: disk.now)
+    left = deque((200, 200) for _ in range(4_000))
+    for _ in range(40):
+        portions.take(left)
+        portions.begin()
+        disk.now += 2 * WANTED_SECONDS
+        portions.end(WANTED_SECONDS_ALONE)
+    before = len(portions.take(left))
+    portions.begin()
+    disk.now += 2 * WANTED_SECONDS
+    portions.end()
+    assert len(portions.take(left)) <= before // 2
 
 
 def test_a_fast_machine_writes_many_together() -> None:
