@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 WANTED_SECONDS = 0.01  # of a transaction: even if one takes four times as long as the last, it stays below 50 ms
-# On PostgreSQL while nobody else writes. Its locks hold rows, so that others needn't wait, and a statement for three times as many
-# rows takes half of its server's time for each.
+# On PostgreSQL while nobody else writes. Its locks hold rows, so others needn't wait, and a statement for many rows costs its
+# server half as much for each.
 WANTED_SECONDS_ALONE = 0.025
 _FIRST, _FEWEST, _MOST = 4_000, 1_500, 20_000  # words of the index
 
