@@ -43,7 +43,7 @@ def _http(error: HTTPException) -> Response:
             gettext("The form was too old, or came from elsewhere. Load the page again."),
         ),
         404: (gettext("There is no such page"), gettext("It isn't there, or it isn't yours to see.")),
-        405: (gettext("That can't be opened so"), gettext("Use the buttons of the page.")),
+        405: (gettext("That can't be opened this way"), gettext("Use the buttons of the page.")),
         413: (gettext("That is too large"), gettext("Send a smaller file.")),
         429: (gettext("Too many tries"), gettext("Wait a minute, and try again.")),
     }

@@ -154,7 +154,7 @@ def _unknown(provider: Provider, identity: Identity) -> str:
         )
     else:
         said = gettext(
-            "No account here belongs to %(email)s as %(provider)s knows you. Ask your admin for one.",
+            "No account here belongs to %(email)s, your address at %(provider)s. Ask your admin for one.",
             email=identity.email,
             provider=provider.label,
         )
