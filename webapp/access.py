@@ -1,4 +1,4 @@
-"""Who may open a page. A view without one of these marks is refused, so that a forgotten one shows nothing.
+"""Marks for views: they say which accounts may open a page. A view without a mark is refused, so a forgotten mark shows nothing.
 
 Called by the pages; `here` asks `may_open` before each view.
 """
@@ -14,9 +14,9 @@ _MARK = "_access"
 
 
 class Access(enum.Enum):
-    """PUBLIC: anybody. SIGNED_IN: each account. STAFF: who has a record of one's own in the deployment. READER: who may read the
-    deployment's record as far as visibility allows: its users and admins, no operator. ADMIN: the deployment's admin, or an
-    operator. OPERATOR: an operator alone."""
+    """PUBLIC: anybody. SIGNED_IN: each account. STAFF: accounts with a record of their own in the deployment. READER: the
+    deployment's users and admins, but no operators; they may read its record as far as visibility allows. ADMIN: the
+    deployment's admins, and operators. OPERATOR: operators alone."""
 
     PUBLIC = "public"
     SIGNED_IN = "signed in"
@@ -27,7 +27,7 @@ class Access(enum.Enum):
 
 
 def open_to(access: Access) -> Callable[[_View], _View]:
-    """Marks a view. Stands below the line that routes to it."""
+    """Marks a view. Put it below the line that routes to the view."""
 
     def mark(view: _View) -> _View:
         setattr(view, _MARK, access)
@@ -37,12 +37,12 @@ def open_to(access: Access) -> Callable[[_View], _View]:
 
 
 def of_view(view: Callable[..., Any] | None) -> Access | None:
-    """A view's mark; None where it has none."""
+    """A view's mark; None if it has none."""
     return getattr(view, _MARK, None)
 
 
 def may_open(access: Access, account: Account | None, membership: Membership | None) -> bool:
-    """May this account, which looks at this deployment, open such a page? membership: None for an operator."""
+    """May the account open such a page of the deployment that it looks at? membership: its role there; None for an operator."""
     if access is Access.PUBLIC:
         return True
     if account is None:

@@ -1,4 +1,4 @@
-"""Style and script under names that have their content's hash: a browser keeps them for ever, and never an old one."""
+"""Style and script under names with their content's hash: a browser keeps them for ever, and never uses an outdated file."""
 
 import hashlib
 from functools import lru_cache
@@ -19,14 +19,14 @@ def _digest(name: str) -> str:
 
 
 def url(name: str) -> str:
-    """Where a file of `static/` is, e.g. `/static/page.3f2a….css`."""
+    """The URL of a file of `static/`, e.g. `/static/page.3f2a….css`."""
     stem, _, kind = name.rpartition(".")
     return flask.url_for("static", filename=f"{stem}.{_digest(name)}.{kind}")
 
 
 @open_to(Access.PUBLIC)
 def serve(filename: str) -> Response:
-    """The file that `url` names. 404 for any other."""
+    """The file at a URL from `url`. 404 for any other name."""
     stem, _, kind = filename.rpartition(".")
     name = f"{stem.rpartition('.')[0]}.{kind}"
     known = {file.name for file in FOLDER.iterdir()}

@@ -1,8 +1,8 @@
-"""What a browser is called, from its User-Agent: for who looks through a list of sessions. Called by the account's page."""
+"""A browser's name, from its User-Agent, for a person who looks through a list of sessions. Called by the account's page."""
 
 from flask_babel import gettext
 
-# The first that is found counts: many call themselves Chrome and Safari, too
+# The first match counts: many browsers call themselves Chrome and Safari, too
 _BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -26,7 +26,7 @@ _SYSTEMS = (
 
 
 def name(user_agent: str) -> str:
-    """`Firefox on Windows`; what it calls itself, where that isn't known."""
+    """Such as `Firefox on Windows`; the User-Agent itself if the browser or its system isn't known."""
     browser = next((known for mark, known in _BROWSERS if mark in user_agent), None)
     system = next((known for mark, known in _SYSTEMS if mark in user_agent), None)
     if browser is None or system is None:

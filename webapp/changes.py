@@ -1,6 +1,6 @@
-"""Notes in the log of changes what a form changed, and says it in words. Called by `webapp.pages`.
+"""Notes a form's changes in the log of changes, and puts them into words. Called by `webapp.pages`.
 
-Within the transaction that makes the change, so that there is neither without the other.
+A change is noted within the transaction that makes it, so that neither exists without the other.
 """
 
 from collections.abc import Iterable
@@ -18,13 +18,13 @@ def note(what: str, subject: str, detail: str = "") -> None:
 
 
 def note_in(deployment_ids: Iterable[int | None], what: str, subject: str, detail: str = "") -> None:
-    """Notes a change in each of these deployments; None: in what belongs to no deployment, which operators see."""
+    """Notes a change in each of these deployments. None: among the changes of no deployment, which operators see."""
     for deployment_id in deployment_ids:
         change_log.note(here.database(), deployment_id, here.account().name, what, subject, detail, here.now())
 
 
 def by(changed_by: str) -> str:
-    """Who it was, in words."""
+    """The author of a change, in words."""
     login = changed_by.removeprefix(change_log.COMMAND_LINE)
     return changed_by if login == changed_by else gettext("command line: %(login)s", login=login)
 

@@ -1,6 +1,6 @@
-"""What DNS says of a domain that mail is sent for, asked when the page is opened, within a few seconds, and kept nowhere.
+"""DNS's answers about a domain that mail is sent for, asked when the page is opened, within a few seconds. They are kept nowhere.
 
-What DNS doesn't answer in time is not known, and never missing. Called by `pages.domains`.
+A record counts as unknown, and never as missing, if DNS doesn't answer in time. Called by `pages.domains`.
 """
 
 import enum
@@ -41,7 +41,7 @@ _OF_VERDICTS = {
 
 @dataclass(frozen=True, slots=True)
 class KeyLook:
-    """A key, what has to be published for it, and what is. why: what is wrong with that, or why it isn't known."""
+    """A key, and the record to publish for it. standing: of the published record. why: its fault, or why it isn't known."""
 
     key: DkimKey
     record: TxtRecord
@@ -51,8 +51,8 @@ class KeyLook:
 
 @dataclass(frozen=True, slots=True)
 class DomainLook:
-    """is_asked: was DNS asked? report: None where it wasn't, or it isn't known by which addresses mail goes out. why: what kept
-    it from being asked, or ""."""
+    """is_asked: was DNS asked? report: None if it wasn't or couldn't be asked, or if the addresses that mail goes out by aren't
+    known. why: the reason why DNS couldn't be asked, or ""."""
 
     domain: str
     is_asked: bool
@@ -67,19 +67,19 @@ class DomainLook:
 
     @property
     def whole(self) -> Standing:
-        """Of all of it."""
+        """The standing of the whole domain."""
         return _OF_VERDICTS[self.report.verdict] if self.report else Standing.UNKNOWN
 
 
 def look(settings: Settings, domain: str, keys: Sequence[DkimKey]) -> DomainLook:
-    """Asks DNS, where there is one to ask. keys: all of the domain's."""
+    """Asks DNS, if there is one to ask. keys: all of the domain's."""
     if not dns.is_meant(settings):
         return DomainLook(domain, False, None, _unasked(keys))
     try:
         asked = dns.questions(settings, ALL_SECONDS)
     except DnsUnavailable as error:
         return DomainLook(domain, True, None, _unasked(keys), str(error))
-    found = tuple(_key(asked, key) for key in keys)  # a question each; SPF may need many
+    found = tuple(_key(asked, key) for key in keys)  # one question for each key; SPF may need many
     sender = relay.relay(settings)
     if sender is None:
         return DomainLook(domain, True, None, found)

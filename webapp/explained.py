@@ -1,6 +1,6 @@
 """Explanations of the heart in the reader's language: the English sentence is the key of its translation.
 
-Called by the pages that show decisions and states. What came by mail is in them as it came: templates escape it.
+Called by the pages that show decisions and states. Values that came by mail stay as they came: templates escape them.
 """
 
 from flask_babel import gettext
@@ -12,16 +12,16 @@ from mailweir.printable import printable
 from mailweir.sentence import Kept
 from webapp import spoken
 
-_KEPT = {"error", "reason"}  # parameters that are sentences themselves, as the database has them
+_KEPT = {"error", "reason"}  # parameters that are sentences themselves, as the database keeps them
 
 
 def template(key: str) -> str:
-    """The English sentence of a key, with its parameters in braces, as the page says it: what a catalogue translates."""
+    """The page's English sentence of a key, with its parameters in braces. A catalogue translates this text."""
     return PAGE.get(key, english.WORDS[key])
 
 
 def said(explanation: Explanation) -> str:
-    """The sentence, or the part of one, without a full stop as a rule. What is unseen in it shows as its code."""
+    """The sentence, or a part of a sentence, usually without a full stop. Invisible characters in it show as their code."""
     values = dict(explanation.parameters)
     if values.get("author") == "":
         values["author"] = gettext("(no author)")

@@ -1,4 +1,4 @@
-"""Faults as pages: what a person gave that can't be taken, what isn't there, and a database that gives no answer."""
+"""Faults as pages: input that can't be accepted, things that aren't there, and a database that gives no answer."""
 
 import flask
 from flask_babel import gettext
@@ -21,7 +21,7 @@ def install(app: flask.Flask) -> None:
 
 
 def page(status: int, title: str, words: str) -> Response:
-    """A page that says no more than this."""
+    """A page that says only this."""
     if (
         flask.globals.request_ctx.url_adapter is None
     ):  # the request names a host that isn't ours: there is no page to link to
@@ -37,13 +37,13 @@ def _http(error: HTTPException) -> Response:
         return flask.make_response(error.get_response())
     said = {
         400: (gettext("That can't be read"), gettext("Go back, load the page again, and try once more.")),
-        401: (gettext("You are signed out"), gettext("Sign in again. What you sent wasn't done.")),
+        401: (gettext("You are signed out"), gettext("Sign in again. Your last request wasn't carried out.")),
         403: (
             gettext("That was refused"),
             gettext("The form was too old, or came from elsewhere. Load the page again."),
         ),
         404: (gettext("There is no such page"), gettext("It isn't there, or it isn't yours to see.")),
-        405: (gettext("That can't be opened so"), gettext("Use the buttons of the page.")),
+        405: (gettext("That can't be opened this way"), gettext("Use the buttons of the page.")),
         413: (gettext("That is too large"), gettext("Send a smaller file.")),
         429: (gettext("Too many tries"), gettext("Wait a minute, and try again.")),
     }

@@ -1,7 +1,7 @@
-"""Forms: what a POST needs before a view sees it, and what is read of its fields.
+"""Forms: checks each POST before a view sees it, and reads its fields.
 
-Two defences against requests that another site makes: a token of the session in each form, and what the browser says of where the
-request is from (Sec-Fetch-Site, Origin). Called by `application`, and by the pages that read fields.
+There are two defences against requests that another site makes: a token of the session in each form, and the headers in which the
+browser says where the request is from (Sec-Fetch-Site, Origin). Called by `application`, and by the pages that read fields.
 """
 
 import enum
@@ -21,7 +21,7 @@ TOKEN_FIELD = "csrf_token"
 MAX_FORM_BYTES = 500_000
 MAX_UPLOAD_BYTES = 20_000_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-# Blanks, and what has no width. A pattern for the end of a text would take time by the square of it
+# Blanks, and characters without width. A pattern for the end of a text would take time by the square of its length
 _UNSEEN = string.whitespace + "".join(
     map(
         chr, (0xA0, 0xAD, 0x61C, *range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x205F, 0x2070), 0x3000, 0xFEFF)
@@ -35,14 +35,14 @@ _View = TypeVar("_View", bound=Callable[..., Any])
 
 
 def takes_a_file(view: _View) -> _View:
-    """Marks a view whose form has a file. Stands below the line that routes to it."""
+    """Marks a view whose form has a file. Put it below the line that routes to the view."""
     setattr(view, _FILE_MARK, True)
     return view
 
 
 def bound() -> None:
-    """Before anything reads a form: how large it may be. Werkzeug's own bound is for forms in parts alone, so that a few MB of
-    `a&a&a` would take seconds and a gigabyte, from anybody."""
+    """Limits the size of a form before anything reads it. Werkzeug's own bound is for multipart forms alone, so anybody could
+    take seconds and a gigabyte with a few MB of `a&a&a`."""
     request = flask.request
     view = flask.current_app.view_functions.get(request.endpoint or "")
     has_file = getattr(view, _FILE_MARK, False) and request.mimetype == "multipart/form-data"
@@ -50,7 +50,7 @@ def bound() -> None:
 
 
 def check() -> None:
-    """Before each view: refuses with 403 what another site sent. It comes after the session is found."""
+    """Runs before each view, after the session is found. Answers a request from another site with 403."""
     request = flask.request
     if request.method in _SAFE:
         return
@@ -61,7 +61,7 @@ def check() -> None:
 
 
 def _is_own_origin() -> bool:
-    """Browsers of today send both headers with a POST. One that sends neither, or `Origin: null`, is refused."""
+    """Today's browsers send both headers with a POST. A browser that sends neither, or `Origin: null`, is refused."""
     fetched = flask.request.headers.get("Sec-Fetch-Site")
     if fetched is not None and fetched not in ("same-origin", "none"):
         return False
@@ -80,7 +80,7 @@ def _has_token() -> bool:
 
 
 def text(name: str, longest: int = 500) -> str:
-    """A field of the form, without what is unseen around it; "" where it isn't there. BadInput where it is too long."""
+    """A field of the form, without invisible characters around it; "" if it isn't there. BadInput if it is too long."""
     value = _fit(flask.request.form.get(name, ""))
     if len(value) > longest:
         raise BadInput(gettext("that is longer than %(most)d characters", most=longest))
@@ -88,7 +88,7 @@ def text(name: str, longest: int = 500) -> str:
 
 
 def asked(name: str, longest: int = 500) -> str:
-    """A field of the URL, as `text` gives one of the form; what is longer is cut."""
+    """A field of the URL, in the same form as from `text`. A longer value is cut."""
     return _fit(flask.request.args.get(name, ""))[:longest]
 
 
@@ -98,7 +98,7 @@ def ticked(name: str) -> bool:
 
 
 def ids(name: str, most: int = 200) -> list[int]:
-    """The numbers of all fields of this name. 400 where one is none."""
+    """The numbers of all fields of this name. 400 if a value isn't a number."""
     found = [whole_number(value) for value in flask.request.form.getlist(name)[:most]]
     if None in found:
         flask.abort(400)
@@ -106,7 +106,7 @@ def ids(name: str, most: int = 200) -> list[int]:
 
 
 def whole_number(text: str | None) -> int | None:
-    """An id out of a URL or a form; None where it can't be one."""
+    """An id from a URL or a form; None if the text can't be an id."""
     if text is None or not text.isascii() or not text.isdigit() or len(text) > 19:
         return None
     number = int(text)
@@ -114,20 +114,20 @@ def whole_number(text: str | None) -> int | None:
 
 
 def _fit(typed: str) -> str:
-    """Without control characters but for line ends: nobody types them, PostgreSQL takes no NUL, and HTML has none of them. What
-    is unseen around it goes, too: an address that is copied out of a mail program often has some."""
+    """The text with its control characters replaced, except line ends: nobody types them, PostgreSQL takes no NUL, and HTML has
+    none of them. Invisible characters around it go, too: an address that is copied from a mail program often has some."""
     return _CONTROL.sub("\ufffd", typed).strip(_UNSEEN)
 
 
 def known_id(number: int) -> int:
-    """An id out of a route; 404 where no row can have it."""
+    """An id from a route; 404 if no row can have it."""
     if number > _MAX_ID:
         flask.abort(404)
     return number
 
 
 def fault_of(action: Callable[[], object]) -> str:
-    """Does it; what is wrong with what was given, in the reader's language, or "". What isn't there is a 404, as elsewhere."""
+    """Runs the action. Returns the fault of its input in the reader's language, or "". A missing thing is a 404, as elsewhere."""
     try:
         action()
     except NotFound:
@@ -138,7 +138,7 @@ def fault_of(action: Callable[[], object]) -> str:
 
 
 def choice(name: str, kind: type[_Choice]) -> _Choice:
-    """A field that is one of a few words. 400 for another."""
+    """A field whose value is one of a few words. 400 for another value."""
     try:
         return kind(flask.request.form.get(name, ""))
     except ValueError:

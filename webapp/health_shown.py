@@ -1,4 +1,4 @@
-"""Findings as the page shows them: since when, and the page that mends it. Called by `pages.health`."""
+"""Findings as the page shows them: with the time of their beginning, and a link to their remedy. Called by `pages.health`."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from mailweir.store.people import users
 from mailweir.store.people.deployments import Deployment
 from webapp import here, spoken
 
-_SINCE = ("since", "seen_at", "last")  # facts that say since when, the surest first
+_SINCE = ("since", "seen_at", "last")  # facts that say when a finding began, the surest first
 _RECENT = timedelta(days=7)
 _AT_START = {"dns.no_mx", "dns.mx_elsewhere", "record.no_deployment", "record.route_without_mail"}
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A page that mends something."""
+    """A link to the page where a finding is mended."""
 
     words: str
     url: str
@@ -35,9 +35,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A finding. area: what it is about, "" where the heading says that. since: None where nobody knows; is_recent: within days.
-    link: where it is mended. to_do: what `doctor` says is to be done, "" where nothing is. is_english: a part of it has no
-    translation, for it came from elsewhere."""
+    """A finding. area: its subject, "" if the heading names it. since: None if nobody knows; is_recent: within a week.
+    link: to the page where it is mended. to_do: the advice of `doctor`, "" if there is nothing to do. is_english: a part of it
+    has no translation, because it came from elsewhere."""
 
     area: str
     level: Level
@@ -53,7 +53,7 @@ Mend = Callable[[Finding], Link | None]
 
 
 def shown(finding: Finding, mend: Mend) -> Shown:
-    """mend: where a finding is mended."""
+    """A finding for the page. mend: gives the link to the page where a finding is mended."""
     link = mend(finding) if finding.level is not Level.OK else None
     to_do = finding.to_do if finding.level is not Level.OK else ""
     since = _since(finding.facts)
@@ -71,23 +71,24 @@ def shown(finding: Finding, mend: Mend) -> Shown:
 
 
 def _area(finding: Finding) -> str:
-    """Of a deployment's or a host's findings the heading says whose they are."""
+    """The area in words. It is "" for the findings of a deployment or a host, because the heading names them."""
     begin, _, named = finding.area.partition(" ")
     return "" if named and begin in ("record", "gmail", "host") else printable(area_words(finding.area))
 
 
 def by_urgency(found: Iterable[Shown]) -> list[Shown]:
-    """What is wrong first."""
+    """The findings, with the worst ones first."""
     return sorted(found, key=lambda one: -list(Level).index(one.level))
 
 
 def nowhere(_: Finding) -> Link | None:
-    """Of what no page of the reader's mends."""
+    """No link: for findings that no page of the reader's mends."""
     return None
 
 
 def mends(database: Database, deployment: Deployment, own_user_id: int | None) -> Mend:
-    """Where findings of this deployment are mended. own_user_id: of the reader, who mends the own things at Integrations."""
+    """Finds the pages where findings of this deployment are mended. own_user_id: the reader's, whose own findings are mended at
+    Integrations."""
     ids: dict[str, int] = {}
     for user in users.list_all(database, deployment):
         ids |= dict.fromkeys((user.username, *user.addresses), user.id)
@@ -135,7 +136,7 @@ def _since(facts: Mapping[str, object]) -> datetime | None:
 
 
 def area_words(area: str) -> str:
-    """What an area is called; one of a later version as it is."""
+    """An area's name in words. An area of a later version stays as it is."""
     words: dict[str, str] = {
         "database": gettext("Database"),
         "clock": gettext("Clock"),

@@ -1,7 +1,7 @@
 """The request at hand: its database, its session, its account, the deployment that it looks at.
 
-A request borrows one connection and gives it back at its end. Before each view it is asked who may open it: somebody who isn't
-signed in is sent to the sign-in, somebody who may not is told that there is no such page. Called by all pages.
+A request borrows one connection and gives it back at its end. Before each view, `begin` checks who may open it: people who aren't
+signed in are sent to the sign-in, and people who may not open it read that there is no such page. Called by all pages.
 """
 
 import hmac
@@ -33,7 +33,7 @@ def site() -> Site:
 
 
 def now() -> datetime:
-    """This moment, UTC, the same for all of the request."""
+    """The present time, UTC. It is the same throughout the request."""
     if "now" not in flask.g:
         flask.g.now = site().clock()
     return cast(datetime, flask.g.now)
@@ -49,12 +49,12 @@ def database() -> Database:
 
 
 def account_or_none() -> Account | None:
-    """Who is signed in."""
+    """The account that is signed in; None if there is none."""
     return cast(Account | None, flask.g.get("account"))
 
 
 def account() -> Account:
-    """Who is signed in, in a view that isn't public."""
+    """The account that is signed in, in a view that isn't public."""
     found = account_or_none()
     assert found is not None
     return found
@@ -77,12 +77,12 @@ def is_admin() -> bool:
 
 
 def deployment_or_none() -> Deployment | None:
-    """The deployment that the account looks at; None where there is none yet."""
+    """The deployment that the account looks at; None if there is none yet."""
     return cast(Deployment | None, flask.g.get("deployment"))
 
 
 def deployment() -> Deployment:
-    """The deployment that the account looks at. 404 where an operator has none to look at."""
+    """The deployment that the account looks at. 404 if an operator has none to look at."""
     found = deployment_or_none()
     if found is None:
         flask.abort(404)
@@ -90,12 +90,12 @@ def deployment() -> Deployment:
 
 
 def choices() -> list[Deployment]:
-    """The deployments that the account may look at: for an operator all there are."""
+    """The deployments that the account may look at. For an operator, these are all."""
     return cast(list[Deployment], flask.g.get("choices", []))
 
 
 def username() -> str:
-    """The user whose record is the account's own; in a view for staff."""
+    """The username of the user whose record is the account's own, in a view for staff."""
     own = membership()
     assert own is not None
     assert own.username is not None
@@ -103,7 +103,7 @@ def username() -> str:
 
 
 def user_id() -> int:
-    """The same user's id; in a view for staff."""
+    """The same user's id, in a view for staff."""
     own = membership()
     assert own is not None
     assert own.user_id is not None
@@ -111,7 +111,7 @@ def user_id() -> int:
 
 
 def reader() -> Reader:
-    """As whom the record is read; in a view for readers. An admin who is no user sees what is open to all."""
+    """The reader of the record, in a view for readers. An admin who isn't a user sees the mail that is open to everyone."""
     own = membership()
     if own is None:
         flask.abort(404)
@@ -119,7 +119,7 @@ def reader() -> Reader:
 
 
 def begin() -> Response | None:
-    """Before each view: finds the session, and refuses whoever may not open it."""
+    """Runs before each view: finds the session, and refuses an account that may not open the view."""
     if flask.request.endpoint == "static":
         return None
     _find_session()
@@ -132,12 +132,12 @@ def begin() -> Response | None:
 
 
 def end(_: BaseException | None = None) -> None:
-    """After each request: gives the connection back."""
+    """Runs after each request: gives the connection back."""
     give_back()
 
 
 def give_back() -> None:
-    """Gives the request's connection back before something slow; who asks for it afterwards gets one anew."""
+    """Gives the request's connection back before a slow step. The next call of `database` borrows one again."""
     stack = flask.g.pop("database_stack", None)
     flask.g.pop("database", None)
     if stack is not None:
@@ -145,7 +145,7 @@ def give_back() -> None:
 
 
 def csrf_token() -> str:
-    """What each form of the session sends along. Made of the session's own token, which only the browser has."""
+    """The token that each form of the session sends along. It is made of the session's own token, which only the browser has."""
     token = cast(str, flask.g.get("token", ""))
     return hmac.digest(token.encode(), b"form", "sha256").hex() if token else ""
 
@@ -156,7 +156,7 @@ def keep(response: Response, token: str) -> None:
 
 
 def forget(response: Response) -> None:
-    """Takes it away."""
+    """Takes the session's token away from the browser."""
     response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="Lax", path="/")
 
 
@@ -174,7 +174,7 @@ def _find_session() -> None:
 
 
 def _look_at(who: Account, chosen: int | None) -> None:
-    """Notes the deployment that a session chose, or else the first one; an operator may see each."""
+    """Notes the deployment that a session chose, or else the first one. An operator may choose any."""
     own = {one.deployment_id: one for one in who.memberships}
     allowed = {one.id: one for one in deployments.list_all(database()) if who.is_operator or one.id in own}
     flask.g.choices = list(allowed.values())
@@ -185,7 +185,7 @@ def _look_at(who: Account, chosen: int | None) -> None:
 
 def _refuse() -> Response:
     if account_or_none() is None and flask.request.method == "GET":
-        # a code that another host sent along is for one address alone, and in no other
+        # a code that another host sent along is for one URL alone, and must be in no other
         wanted = flask.request.path if "code" in flask.request.args else flask.request.full_path.rstrip("?")
         return flask.redirect(flask.url_for("sign_in.page", to=wanted if wanted != "/" else None), 303)
     if account_or_none() is None:
@@ -194,7 +194,7 @@ def _refuse() -> Response:
 
 
 def roles_shown() -> dict[str, Any]:
-    """What every template may ask: who it is, and what the menu has."""
+    """The values that every template has: the account, its deployment, and the parts of the menu."""
     own = membership()
     return {
         "account": account_or_none(),

@@ -1,6 +1,6 @@
-"""What each way of mail comes to, in one line: is it well, does it need somebody, is it not set up.
+"""The state of each way of mail, in one line: it works, it needs somebody, or it isn't set up.
 
-Called by the page of integrations. A colour is never alone: each kind has a sign before it, and words.
+Called by the page of integrations. A colour never stands alone: each kind has a sign before it, and words.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _LEAST_LATE = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """kind: a class of the style sheet. title: what is the case. since: a time that belongs to it, as HTML, or ""."""
+    """kind: a class of the style sheet. title: the state. since: a time that belongs to it, as HTML, or ""."""
 
     kind: str
     title: str
@@ -37,7 +37,7 @@ class Light:
 
 
 def forwarding(found: Forwarding) -> Light:
-    """Of the forwarding."""
+    """The light of the forwarding."""
     last = _last(found.last_seen)
     if found.state is ForwardingState.USUAL:
         return Light(GOOD, gettext("Forwarding works"), last)
@@ -53,7 +53,7 @@ def forwarding(found: Forwarding) -> Light:
 
 
 def google(found: Gmail | None, settings: Settings, now: datetime, *, is_swept: bool) -> Light:
-    """Of the synced mailbox. is_swept: is a sync at work?"""
+    """The light of the synced mailbox. is_swept: is a sync at work?"""
     if found is None:
         return Light(NEUTRAL, gettext("Google isn't connected"))
     if found.state is GmailState.RECONNECT:
@@ -70,14 +70,14 @@ def google(found: Gmail | None, settings: Settings, now: datetime, *, is_swept: 
 
 
 def is_late(found: Gmail, settings: Settings, now: datetime) -> bool:
-    """Was it not swept for longer than it should be? As `health.gmail` has it."""
+    """Is the last sweep longer ago than it should be? By the rule of `health.gmail`."""
     late = max(_LATE_SWEEPS * timedelta(seconds=settings.gmail.sweep_seconds), _LEAST_LATE)
     return now - (found.swept_at or found.connected_since) > late
 
 
 def relay(found: Relay, domain: SendingDomain | None, *, is_offered: bool) -> Light:
-    """Of the login for outgoing mail. domain: what DNS says of the user's, or None where it wasn't asked. is_offered: has the
-    user an address that this host may send with?"""
+    """The light of the login for outgoing mail. domain: DNS's answers about the user's domain, or None if it wasn't asked.
+    is_offered: does the user have an address that this host may send with?"""
     if found.state is RelayState.SUSPENDED:
         return Light(BAD, gettext("Outgoing SMTP is suspended"), _since(found.since))
     if found.state is RelayState.NOT_CONNECTED and not is_offered:
@@ -90,7 +90,7 @@ def relay(found: Relay, domain: SendingDomain | None, *, is_offered: bool) -> Li
 
 
 def log_address(found: LogAddress) -> Light:
-    """Of the log address."""
+    """The light of the log address."""
     if found.last_mail is None:
         return Light(NEUTRAL, gettext("Nothing at the log address yet"))
     return Light(GOOD, gettext("The log address works"), _last(found.last_mail))

@@ -1,7 +1,7 @@
 """The workers of long work: threads of `mailweir-web` that lease jobs, of this host or another, and do them one by one.
 
-A thread beside each worker renews its lease, so that a step may take as long as it takes; where the process stands still or dies,
-the lease lapses. Called by `server`; `tests` too.
+A thread beside each worker renews its lease, so a step may take any time. If the process hangs or dies, the lease lapses.
+Called by `server`; `tests` too.
 """
 
 import os
@@ -37,7 +37,7 @@ _BUSY_SECONDS = 10.0
 
 
 class Worker:
-    """One thread that works. clock: this moment, UTC."""
+    """A thread that does jobs. clock: gives the present time, UTC."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Worker:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
         self._is_stopping = threading.Event()
         self._pruned_at: datetime | None = None
-        # a daemon: a process that is told to end twice ends, and its job is another's once the lease lapses
+        # a daemon: a process that is told twice to end does so, and another worker gets its job once the lease lapses
         self._thread = threading.Thread(target=self._work_for_ever, name="jobs", daemon=True)
 
     def start(self) -> None:
@@ -61,7 +61,7 @@ class Worker:
         self._thread.start()
 
     def stop(self, seconds: float) -> None:
-        """Gives back what it works on, after the part in hand; waits so long for that."""
+        """Gives its job back, after the part in hand. Waits for that, but no longer than `seconds`."""
         self._is_stopping.set()
         self._thread.join(seconds)
 
@@ -82,9 +82,9 @@ class Worker:
                 self._is_stopping.wait(pause)
 
     def work_once(self, database: Database) -> bool:
-        """Does one job, if there is one. DatabaseUnavailable: what it had is another's once its lease lapses."""
+        """Does one job, if there is one. DatabaseUnavailable: another worker gets the job once its lease lapses."""
         self._prune(database)
-        # by kind: beside a host of a newer version, which has more kinds
+        # by kind, because a host of a newer version beside this one may have more kinds
         job = jobs.lease(database, self._owner, self._kinds, self._clock())
         if job is None:
             return False
@@ -124,7 +124,7 @@ class Worker:
         self._logger.info("job over", job=job.id, kind=job.kind, state=str(state))
 
     def _so_far(self, database: Database, job: Job) -> Report:
-        """What was done before it failed stays done, and is said."""
+        """The report up to the failure: finished work stays done, and the report says so."""
         return jobs.find(database, job.deployment_id, job.id).report
 
     def _keep(self, job: Job, is_over: threading.Event) -> None:

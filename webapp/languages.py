@@ -1,6 +1,6 @@
-"""Languages of the page: the catalogues are read as they are, as text, so that nothing has to be compiled for a release.
+"""Languages of the page. The catalogues are read as text, so nothing has to be compiled for a release.
 
-Whoever has chosen one sees it; else the browser's, of those that there are; else the settings'. Called by `application`.
+An account's choice comes first, then the best available language of the browser, then the settings'. Called by `application`.
 """
 
 import io
@@ -26,12 +26,12 @@ HEART = (
     "gmail_sync/",
     "admin_cli/",
     "webapp/job_kinds/",
-)  # whose sentences a database may keep
+)  # a database may keep sentences of these
 
 
 @lru_cache(maxsize=len(LANGUAGES))
 def catalogue(language: str) -> Translations:
-    """A language's texts; English ones are the keys themselves."""
+    """A language's texts. The English texts are the keys themselves."""
     file = FOLDER / language / "messages.po"
     if not file.is_file():
         return Translations()
@@ -44,7 +44,7 @@ def catalogue(language: str) -> Translations:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def sentences(language: str) -> tuple[str, ...]:
-    """The templates of the sentences that may have been kept, of which there is a translation into the language."""
+    """The templates of sentences that a database may keep and that have a translation into the language."""
     file = FOLDER / language / "messages.po"
     if not file.is_file():
         return ()
@@ -61,19 +61,19 @@ def spoken_here() -> str:
 
 
 class _Catalogues(flask_babel.Domain):  # type: ignore[misc]  # it comes without types
-    """flask-babel's, with catalogues that are text."""
+    """flask-babel's domain, with catalogues that are text."""
 
     _found: Translations | None = None
 
     def get_translations(self) -> Translations:
-        """See flask_babel.Domain. It is asked for each text of a page; each request has one of these, and one language."""
+        """See flask_babel.Domain. It is called for each text of a page. Each request has its own domain, and one language."""
         if self._found is None:
             self._found = catalogue(spoken_here())
         return self._found
 
 
 class _Babel(flask_babel.Babel):  # type: ignore[misc]  # it comes without types
-    """flask-babel's, which asks this property for its catalogues, and takes none from outside."""
+    """flask-babel's extension. It asks this property for its catalogues, and takes none from outside."""
 
     @property
     def domain_instance(self) -> flask_babel.Domain:
@@ -91,5 +91,5 @@ def chosen() -> str:
 
 
 def install(app: flask.Flask) -> None:
-    """Makes `_` and `ngettext` speak the language of the request."""
+    """Makes `_` and `ngettext` use the language of the request."""
     _Babel(app, locale_selector=chosen, timezone_selector=lambda: "UTC")

@@ -1,7 +1,7 @@
-"""Text that came by mail, or that somebody typed, as one line of a list: bounded, and with what is unseen in it shown.
+"""Text that came by mail, or that somebody typed, as one line of a list. It has a bound, and shows its invisible characters.
 
-Markup is escaped, and a text that turns the reading direction turns its own alone (`<bdi>`). What is too long ends behind a word,
-with an ellipsis. Called by the templates, and by the pages that show lists.
+Markup is escaped. A text that turns the reading direction turns only its own (`<bdi>`). A text that is too long ends behind a
+word, with an ellipsis. Called by the templates, and by the pages that show lists.
 """
 
 import re
@@ -18,12 +18,12 @@ _MARK_BYTES = len("<mark></mark>")
 
 
 def line(text: str, most_bytes: int = 240) -> Markup:
-    """The text in a `<bdi>`. most_bytes: of HTML, so that a list has a bound whatever is in it."""
+    """The text in a `<bdi>`. most_bytes: of HTML, so that a list has a bound whatever its texts are."""
     return _fitting_whole(text, most_bytes) or _of_pieces(((text, False),), most_bytes)
 
 
 def _fitting_whole(text: str, most_bytes: int) -> Markup | None:
-    """A text all of which fits, as nearly all do; None where it doesn't."""
+    """The whole text if it fits, as nearly all do; else None."""
     if type(text) is not str or len(text) > most_bytes:
         return None
     shown = escape(_SPACE.sub(" ", printable(text)))
@@ -31,7 +31,7 @@ def _fitting_whole(text: str, most_bytes: int) -> Markup | None:
 
 
 def marked(pieces: Iterable[tuple[str, bool]], most_bytes: int) -> Markup:
-    """The same, of a text in pieces: those that are marked stand in a `<mark>`. most_bytes: of all of them."""
+    """The same for a text in pieces. Marked pieces stand in a `<mark>`. most_bytes: of all pieces together."""
     several = tuple(pieces)
     if len(several) == 1 and not several[0][1]:
         return line(several[0][0], most_bytes)
@@ -51,12 +51,12 @@ def _of_pieces(pieces: Iterable[tuple[str, bool]], most_bytes: int) -> Markup:
 
 
 def _taken(pieces: Iterable[tuple[str, bool]], most_bytes: int) -> tuple[list[tuple[str, bool]], int]:
-    """The pieces as they are shown, and where in all of their text the line ends; further pieces aren't looked at."""
+    """The pieces as they are shown, and the place in their whole text where the line ends. Further pieces aren't looked at."""
     taken: list[tuple[str, bool]] = []
     left = most_bytes
     for text, is_marked in pieces:
         left -= _MARK_BYTES * is_marked
-        # one character is one byte of HTML at least; one more shows that there is more
+        # a character takes at least one byte of HTML; one character more shows that the text goes on
         plain = _SPACE.sub(" ", printable(text[: max(0, left) + 1]))
         taken.append((plain, is_marked))
         fitting = _fitting(plain, left)

@@ -1,6 +1,6 @@
-"""What would mend it, as a button: a link to the form that does it, once the person has looked at it. Nothing is done by a link.
+"""Remedies as buttons. A button links to the form for the remedy, and the person looks at it first: a link changes nothing.
 
-Where the page for it isn't there for this reader, a sentence says who does it. Called by the pages that say what is wrong.
+If this reader has no page for the remedy, a sentence says who can apply it. Called by the pages that report faults.
 """
 
 from dataclasses import dataclass
@@ -35,21 +35,21 @@ _PLACES = {
 
 @dataclass(frozen=True, slots=True)
 class Mend:
-    """words: of the button, or where url is None a sentence by itself."""
+    """words: of the button; if url is None, a sentence by itself."""
 
     words: str
     url: str | None = None
 
 
 def of(remedy: Remedy) -> Mend | None:
-    """What a page shows for a remedy; None where nothing is to be done."""
+    """The button or sentence for a remedy; None if there is nothing to do."""
     if remedy.action is Action.NONE:
         return None
     if remedy.action is Action.WAIT:
         return Mend(gettext("Nothing is to be done: it goes on by itself."))
     if remedy.action is Action.MAKE_CONTACT:
         url = flask.url_for("contacts.new", address=remedy.subject or None)
-        can_fetch = _has_synced_mailbox()  # what was forwarded before is gone
+        can_fetch = _has_synced_mailbox()  # mail that was forwarded before is gone
         words = gettext("Make a contact and fetch the earlier mail") if can_fetch else gettext("Make a contact")
         return Mend(words, url)
     if remedy.action is Action.FORWARD_AGAIN:
@@ -61,7 +61,7 @@ def of(remedy: Remedy) -> Mend | None:
 
 
 def _has_synced_mailbox() -> bool:
-    """Is a mailbox of the deployment read, from which earlier mail could come? Asked once a request."""
+    """Is a mailbox of the deployment synced, so that earlier mail could come from it? Asked once a request."""
     if "has_synced_mailbox" not in flask.g:
         found = gmail_mailboxes.list_all(here.database(), here.deployment())
         flask.g.has_synced_mailbox = any(one.state is State.CONNECTED for one in found)
@@ -83,7 +83,7 @@ def _at_integrations(remedy: Remedy) -> Mend | None:
     }[remedy.action]
     own = here.membership()
     if own is None or own.user_id is None or "integrations.page" not in flask.current_app.view_functions:
-        return Mend(gettext("The user whose mail it is does that at Integrations: %(what)s.", what=words))
+        return Mend(gettext("The user who owns the mail does that at Integrations: %(what)s.", what=words))
     return Mend(words, flask.url_for("integrations.page"))
 
 
@@ -94,7 +94,7 @@ def _of_admins(remedy: Remedy) -> Mend | None:
         Action.ADD_GROUP: gettext("Make the address a group of the firm's"),
         Action.CHANGE_RULE: gettext("Look at the never-log rules"),
     }.get(remedy.action)
-    if words is None:  # of a later version
+    if words is None:  # an action of a later version
         return None
     endpoint = _PLACES[remedy.action]
     if here.is_admin() and endpoint in flask.current_app.view_functions:

@@ -1,4 +1,4 @@
-"""A message's text as its page shows it: in parts where it is long, with what is folded away apart. Pure. Called by `message`."""
+"""A message's text as its page shows it: a long one in parts, with the folds apart. Pure. Called by `message`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from mailweir.reading.folds import Fold, FoldKind
 
 PART_CHARS = 40_000
 _MOST_MORE = 2_000  # characters, up to the end of a line
-_LONG_LINES, _LONG_CHARS = 25, 2_000  # of what a screen shows at once
+_LONG_LINES, _LONG_CHARS = 25, 2_000  # about a screen of text
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of the text. fold: what it is, where it is folded away; None where it is shown. lines: how many it has."""
+    """A stretch of the text. fold: its kind if it is folded away; None if it is shown. lines: how many it has."""
 
     text: str
     fold: FoldKind | None
@@ -21,7 +21,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one page shows. start: of the whole, in characters. further: where the next part begins, or None."""
+    """The part that one page shows. start: its place in the whole, in characters. further: the next part's start, or None."""
 
     pieces: tuple[Piece, ...]
     start: int
@@ -29,13 +29,13 @@ class Part:
 
     @property
     def is_long(self) -> bool:
-        """Is what isn't folded away more than a screen of text, as a rule?"""
+        """Is the text outside the folds more than a usual screen shows?"""
         shown = [one for one in self.pieces if one.fold is None]
         return sum(one.lines for one in shown) > _LONG_LINES or sum(len(one.text) for one in shown) > _LONG_CHARS
 
 
 def part(text: str, folds: Sequence[Fold], start: int) -> Part:
-    """The part of a text that begins at a character; the first one where that is beyond it."""
+    """The part of a text that begins at a character. If the text ends before that, its first part."""
     start = start if 0 <= start < len(text) else 0
     end = _end(text, start)
     pieces = (_piece(text[begin:until], kind) for kind, begin, until in _stretches(folds, start, end))
@@ -44,7 +44,7 @@ def part(text: str, folds: Sequence[Fold], start: int) -> Part:
 
 
 def _end(text: str, start: int) -> int:
-    """Behind a line, where one ends soon."""
+    """The end of a part: behind a line, if a line ends soon."""
     end = start + PART_CHARS
     if end >= len(text):
         return len(text)

@@ -1,4 +1,4 @@
-"""Words about one message: who is proven to have written it, what is folded away, an invitation, a size.
+"""Words about one message: its sender verdict, folds, an invitation, a size.
 
 Called by `message` and its templates.
 """
@@ -17,11 +17,11 @@ from webapp import explained, times
 from webapp.message_text import Piece
 
 _DECIMAL = 1_000
-_PENDING = "pending"  # as the record keeps it until somebody has looked
+_PENDING = "pending"  # the record's word until the author was examined
 
 
 def verdict(stored: str, reason: str | None, domain: str | None) -> tuple[str, str]:
-    """Is the author proven, and by what: one sentence's part, and the class of that state."""
+    """The sender verdict and its reason as a part of a sentence, and the class of that state."""
     why = record.verdict_reason(reason, domain)
     if stored == Verdict.PASS:
         return (explained.said(why) if why else gettext("proven")), "good"
@@ -34,7 +34,7 @@ def verdict(stored: str, reason: str | None, domain: str | None) -> tuple[str, s
 
 
 def fold(piece: Piece) -> str:
-    """What stands in place of a folded stretch."""
+    """The words in place of a folded stretch."""
     count = piece.lines
     said = {
         FoldKind.QUOTE: ngettext("%(num)d quoted line", "%(num)d quoted lines", count),
@@ -55,7 +55,7 @@ def size(count: int) -> str:
 
 
 def method(event: Invitation) -> str:
-    """What an invitation does."""
+    """The purpose of an invitation."""
     said = {
         "REQUEST": gettext("Invitation"),
         "PUBLISH": gettext("Event"),
@@ -67,7 +67,7 @@ def method(event: Invitation) -> str:
 
 
 def when(event: Invitation) -> Markup:
-    """When it is: in the reader's zone; a day as a day, and without a zone by the clock of whoever is there."""
+    """The time of an event, in the reader's zone. A whole day is shown as a day, and a time without a zone as local time."""
     start, end = event.starts_at, event.ends_at
     if start is None:
         return Markup(gettext("no time is given"))

@@ -1,7 +1,7 @@
-"""A small picture of the last twelve months, made by the server: bars, and the same numbers as a table for who can't see them.
+"""A small picture of the last twelve months, made by the server: bars, and the same numbers as a table, if you can't see them.
 
-Both are answers of their own, for counting a busy contact's mail takes as long as all the rest of its page. Called by the pages
-of a contact and of a company.
+Both are answers of their own, because counting a busy contact's mail takes as long as the whole rest of its page. Called by the
+pages of a contact and of a company.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _GAP = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """A month. short, long: its name. x, y, width, height: in the picture's own units; where there was mail, it is seen."""
+    """A month. short, long: its name. x, y, width, height: in the picture's own units. If there was mail, the bar is visible."""
 
     short: str
     long: str
@@ -35,7 +35,7 @@ class Bar:
 
 
 def picture(wanted: StreamFilter) -> Response:
-    """The bars of what the reader may know of, as a picture for `<img>`; it has its words within."""
+    """The bars of the mail that the reader may know of, as a picture for `<img>`. The picture has its words within."""
     response = flask.make_response(
         flask.render_template("months_picture.html", **_shown(wanted), width=WIDTH, height=HEIGHT)
     )
@@ -45,7 +45,7 @@ def picture(wanted: StreamFilter) -> Response:
 
 
 def table(wanted: StreamFilter, name: str, back: str) -> str:
-    """The same numbers as a page. name: whose mail it is. back: the URL of the page that has the picture."""
+    """The same numbers as a page. name: of the contact or company. back: the URL of the page that has the picture."""
     return flask.render_template("months_table.html", **_shown(wanted), name=name, back=back)
 
 
@@ -55,7 +55,7 @@ def _shown(wanted: StreamFilter) -> dict[str, object]:
 
 
 def _bars(counted: Monthly) -> list[Bar]:
-    """The oldest month first."""
+    """The bars, the oldest month first."""
     most = max((count for _, count in counted.months), default=0)
     step = WIDTH // max(1, len(counted.months))
     return [_bar(name, count, most, number * step, step - _GAP) for number, (name, count) in enumerate(counted.months)]

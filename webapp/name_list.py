@@ -1,4 +1,4 @@
-"""A list of names, fifty at a time: what part of it is asked for, and the links to the parts beside it.
+"""A list of names, fifty at a time: the part that a URL asks for, and the links to the parts beside it.
 
 Called by the pages of contacts and companies.
 """
@@ -15,7 +15,8 @@ _MAX_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """begins: how a word of the name begins, or "". before, after: beside this row, one at most; without, the first part."""
+    """begins: the beginning of a word of the name, or "". before, after: the part lies beside this row; at most one of them is
+    given, and neither for the first part."""
 
     begins: str
     before: int | None
@@ -27,8 +28,8 @@ class Asked:
         return self.before is None and self.after is None
 
     def links(self, before: int | None, after: int | None) -> list[tuple[str, str]]:
-        """(words, address) of the parts beside this one. before, after: what to ask for, None where there is none."""
-        kept = self.begins or None  # what is None isn't in the address
+        """(words, URL) of the parts beside this one. before, after: the rows to ask for; None if there is no such part."""
+        kept = self.begins or None  # None stays out of the URL
         found = []
         if before is not None:
             found.append((gettext("Back"), flask.url_for(".list_all", q=kept, before=before)))
@@ -38,7 +39,7 @@ class Asked:
 
 
 def asked() -> Asked:
-    """What the address asks for. What is no number counts as left out."""
+    """The part that the URL asks for. A value that isn't a number counts as left out."""
     before = forms.whole_number(flask.request.args.get("before"))
     after = forms.whole_number(flask.request.args.get("after")) if before is None else None
     return Asked(forms.asked("q", _MAX_CHARS), before, after)

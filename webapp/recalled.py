@@ -1,7 +1,7 @@
-"""Which of the heart's sentences a kept text is: by the words of its template, with whatever stands between them.
+"""Recognises a kept text as one of the heart's sentences: by the words of its template, with any values between them.
 
-No search goes back: each piece of a template is looked for once, so the time is linear in the text however hostile it is. What a
-hostile text can reach is that one of our own sentences is said in its place. Called by `spoken`.
+No search goes back: each piece of a template is looked for once, so the time is linear in the text however hostile it is. A
+hostile text can only have one of our own sentences said in its place. Called by `spoken`.
 """
 
 import re
@@ -13,13 +13,13 @@ from functools import lru_cache
 from webapp import languages
 
 _MAX_CHARS = 2_000
-_LEAST_WORDS = 2  # that a template has itself; `{term}: {fault}` would fit everything
+_LEAST_WORDS = 2  # of a template's own; `{term}: {fault}` would fit everything
 _WORD = re.compile(r"[A-Za-z]{2,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """A sentence that was known again. values: by name, as they stand in the text."""
+    """A recognised sentence. values: by name, as they stand in the text."""
 
     template: str
     values: Mapping[str, str]
@@ -27,7 +27,7 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
-    """pieces: the words before the first place, between two, and behind the last. names: of the places between them."""
+    """pieces: the words before the first value, between two values, and behind the last. names: of the values between them."""
 
     template: str
     pieces: tuple[str, ...]
@@ -35,7 +35,8 @@ class _Pattern:
 
 
 def find(text: str, language: str) -> Recalled | None:
-    """The sentence of the most words of its own that the text can be; None where it is none. language: in which there is one."""
+    """The sentence that fits the text; of several, the longest without its values. None if none fits. language: the sentence
+    needs a translation into it."""
     if not text or len(text) > _MAX_CHARS:
         return None
     for pattern in _patterns(language):
@@ -46,7 +47,7 @@ def find(text: str, language: str) -> Recalled | None:
 
 
 def _fitted(pattern: _Pattern, text: str) -> dict[str, str] | None:
-    """What stands at the places of a template; None where the text isn't made of it."""
+    """The values in the places of a template; None if the text isn't made of it."""
     first, last = pattern.pieces[0], pattern.pieces[-1]
     if not pattern.names:
         return {} if text == first else None
@@ -64,7 +65,7 @@ def _fitted(pattern: _Pattern, text: str) -> dict[str, str] | None:
 
 @lru_cache(maxsize=len(languages.LANGUAGES))
 def _patterns(language: str) -> Sequence[_Pattern]:
-    """Those with the most letters of their own first."""
+    """The patterns, those with the most letters of their own first."""
     found = [_pattern(template) for template in languages.sentences(language)]
     sure = [one for one in found if not one.names or _is_telling(one)]
     return sorted(sure, key=lambda one: -sum(map(len, one.pieces)))
@@ -81,7 +82,8 @@ def _pattern(template: str) -> _Pattern:
 
 
 def _is_telling(pattern: _Pattern) -> bool:
-    """Has it so much of its own that a text is hardly like it by chance? One word does where it begins, before a colon."""
+    """Does it have enough words of its own that a text hardly fits it by chance? One word is enough if it begins the sentence,
+    before a colon."""
     words = len(_WORD.findall(" ".join(pattern.pieces)))
     return words >= _LEAST_WORDS or (
         bool(_WORD.match(pattern.pieces[0])) and any(": " in one for one in pattern.pieces)

@@ -1,6 +1,6 @@
-"""Activities as lists show them: each row as the reader may see it (law 13), its author proven or not in words (law 8).
+"""Activities as lists show them: each row as the reader may see it (law 13), with its sender verdict in words (law 8).
 
-Called by all pages that list activities; `templates/rows.html` shows what is made here.
+Called by all pages that list activities; `templates/rows.html` shows these rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ _MESSAGE_PAGE, _THREAD_PAGE, _STREAM_PAGE = "message.page", "activities.thread",
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What a person or company is called. url: of its page; None where it has none, or the list is of that page. company: of a
+    """The name of a person or company. url: of its page; None if it has no page, or if the list is on that page. company: of a
     contact."""
 
     words: str
@@ -46,10 +46,10 @@ class Name:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """An activity in a list. is_whole: else the reader sees who and when alone. at: when it was sent, but no later than it was
-    recorded, UTC. subject, snippet: in pieces, each with whether it is marked. verdict: words and the class of their state.
-    remarks: what else there is to say of its author. further_*: how many more. thread_url: of the conversation, where there is
-    more of it to read, but on its own page."""
+    """An activity in a list. is_whole: if not, the reader sees only the people and the time. at: when it was sent, but no later
+    than it was recorded, UTC. subject, snippet: in pieces, each with a flag: is it marked? verdict: words and the class of their
+    state. remarks: further remarks on its author. further_*: how many more. thread_url: of the conversation, if the reader can
+    read more of it; None on the conversation's own page."""
 
     activity: Activity
     is_whole: bool
@@ -70,7 +70,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marked:
-    """What a search found in an activity."""
+    """The hits of a search in an activity."""
 
     subject: Snippet
     text: Snippet
@@ -85,25 +85,26 @@ def of(activities: Sequence[Activity], marked: Mapping[int, Marked] | None = Non
 
 
 def contacts(activity: Activity) -> list[Name]:
-    """Who takes part, for a page of this one. What the reader may not know of is left out by then."""
+    """The contacts who take part, for a page of this activity. The given activity already leaves out contacts that the reader
+    may not know of."""
     known = list_links.contacts(here.database(), here.deployment(), [activity.id])
     return [_contact(activity.id, one, known) for one in activity.contacts]
 
 
 def users(activity: Activity) -> list[Name]:
-    """On whose record it is, for a page of this one."""
+    """The users on whose record it is, for a page of this activity."""
     return list(map(_user, activity.users))
 
 
 def url(activity_id: int) -> str:
-    """Where an activity's own page is."""
+    """The URL of an activity's own page."""
     if _MESSAGE_PAGE in flask.current_app.view_functions:
         return links.numbered(_MESSAGE_PAGE, "activity_id", activity_id)
     return f"/activities/{activity_id}"
 
 
 def verdict(activity: Activity) -> tuple[str, str]:
-    """Was the author proven, in words, and the class of that state."""
+    """The sender verdict in words, and the class of that state."""
     if activity.sender_verdict == "pass" and activity.sender_verdict_domain:
         return gettext("proven by %(domain)s", domain=activity.sender_verdict_domain), "good"
     match activity.sender_verdict:
@@ -146,7 +147,7 @@ def _links(shown: Sequence[Activity]) -> _Links:
 
 def _row(activity: Activity, is_whole: bool, marked: Marked | None, links: _Links) -> Row:
     if not is_whole:
-        # with which thread it belongs tells what it is about
+        # its thread would reveal the subject matter
         activity, marked = replace(activity, known_thread_of=()), None
     named = list(dict.fromkeys(_contact(activity.id, one, links.known) for one in activity.contacts))
     count = len(activity.attachments)
@@ -180,7 +181,7 @@ def _contact(activity_id: int, one: Participant, known: Mapping[tuple[int, str, 
 
 
 def _user(username: str) -> Name:
-    """A user has no page of one's own; the user's part of the record is what a reader wants."""
+    """A user has no page, so the link leads to the user's part of the record."""
     if _STREAM_PAGE not in flask.current_app.view_functions:
         return Name(username)
     url = links.named(_STREAM_PAGE, "user", username)
@@ -188,7 +189,7 @@ def _user(username: str) -> Name:
 
 
 def _page(endpoint: str, parameter: str, number: int) -> str | None:
-    """Where it is; None on that page itself, where a link would lead nowhere."""
+    """The page's URL; None on that page itself, where a link would lead nowhere."""
     if endpoint not in flask.current_app.view_functions:
         return None
     url = links.numbered(endpoint, parameter, number)
@@ -196,7 +197,7 @@ def _page(endpoint: str, parameter: str, number: int) -> str | None:
 
 
 def _snippet(stored: str) -> str:
-    """What was read before snippets ended behind a word was cut at so many characters."""
+    """The snippet, ending behind a word. Snippets of older readings were cut at a number of characters."""
     is_cut = len(stored) == SNIPPET_CHARS and not stored.endswith(MORE)
     return shortened(f"{stored}.", SNIPPET_CHARS) if is_cut else stored
 

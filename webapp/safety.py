@@ -1,6 +1,6 @@
-"""Headers of every answer: what a browser may load, where a form may go, who may frame a page, and what may be kept.
+"""Headers of every answer: they limit what a browser may load, where a form may go, who may frame a page, and what may be kept.
 
-Pages are kept nowhere, for they show mail. Files whose name has their hash are kept for ever. Called by `application`.
+Browsers keep no page, because pages show mail. They keep files with a hash in their name for ever. Called by `application`.
 """
 
 from collections.abc import Collection
@@ -20,11 +20,11 @@ _POLICY = {
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
 }
-# A document that came by mail. No script runs; the document is of our origin, or it would get none of its own pictures, and its
-# frame could not be measured. With `allow-scripts` beside that the sandbox would be none.
+# A document that came by mail. No script runs. The document has our origin: otherwise it would get none of its own pictures, and
+# its frame couldn't be measured. If `allow-scripts` were added to that, there would be no sandbox.
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox allow-same-origin"
 FILE_POLICY = "default-src 'none'; sandbox"
-# A picture of our own as a document of its own: it has its style within, and nothing else
+# One of our own pictures, as a document of its own. It has its style within, and loads nothing else
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -36,7 +36,7 @@ def policy(form_targets: Collection[str] = ()) -> str:
 
 
 def mail_policy(pictures: str) -> str:
-    """The policy of a document that came by mail. pictures: the URL that those of the mail itself lie under."""
+    """The policy of a document that came by mail. pictures: the beginning of the URLs of the mail's own pictures."""
     return (
         f"default-src 'none'; img-src {pictures} data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none';"
         f" frame-ancestors 'self'; sandbox {SANDBOX}"
@@ -44,11 +44,11 @@ def mail_policy(pictures: str) -> str:
 
 
 def finish(response: Response) -> Response:
-    """After each view. What a view set by itself stays: a message's own document has a policy of its own."""
+    """Runs after each view. A header that the view has set stays: a message's own document has a policy of its own."""
     headers = response.headers
     headers.setdefault("Content-Security-Policy", policy(flask.current_app.config["FORM_TARGETS"]))
     headers.setdefault("X-Content-Type-Options", "nosniff")
-    # with `no-referrer` a browser sends `Origin: null` with a form, and each form would be refused
+    # with `no-referrer`, a browser would send `Origin: null` with each form, and each form would be refused
     headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")

@@ -17,8 +17,8 @@ _MAX_ID = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """activity: without what the reader may not see. is_whole: else it is who, when and in which direction. takes_part: it is on
-    the reader's own record."""
+    """activity: only the parts that the reader may see. is_whole: if not, these are the people, the time and the direction.
+    takes_part: it is on the reader's own record."""
 
     activity: Activity
     is_whole: bool
@@ -26,7 +26,7 @@ class Seen:
 
 
 def find(activity_id: int) -> Seen:
-    """The activity. 404 where there is none, or the reader may not know of it."""
+    """The activity. 404 if there is none, or if the reader may not know of it."""
     if not 0 < activity_id <= _MAX_ID:
         flask.abort(404)
     database, reader = here.database(), here.reader()
@@ -39,7 +39,7 @@ def find(activity_id: int) -> Seen:
 
 
 def _lead_on(activity_id: int) -> None:
-    """To the activity that this one was joined to, where the reader may know of that."""
+    """Redirects to the activity that this one was joined to, if the reader may know of that."""
     now_id = joined.current(here.database(), activity_id)
     if now_id is not None and visibility.access(here.database(), here.reader(), [now_id]):
         endpoint, values = flask.request.endpoint, {**(flask.request.view_args or {}), "activity_id": now_id}
@@ -47,7 +47,7 @@ def _lead_on(activity_id: int) -> None:
 
 
 def find_whole(activity_id: int) -> Seen:
-    """The same, where the reader may see all of it; else 404."""
+    """The same, if the reader may see all of it; else 404."""
     seen = find(activity_id)
     if not seen.is_whole:
         flask.abort(404)
@@ -55,7 +55,7 @@ def find_whole(activity_id: int) -> Seen:
 
 
 def reading(seen: Seen, version: int | None = None) -> KeptReading | None:
-    """What was read of the leading version, or of another by its number; None where it isn't read yet. 404 for no such number."""
+    """The reading of the leading version, or of another by its number; None if it isn't read yet. 404 for an unknown number."""
     if version is None:
         return readings.leading(here.database(), seen.activity.id)
     return readings.read(here.database(), raw_id(seen, version))
@@ -70,7 +70,7 @@ def raw_id(seen: Seen, version: int) -> int:
 
 
 def leading_id(seen: Seen) -> int | None:
-    """The id of the leading version; None where none is kept."""
+    """The id of the leading version; None if none is kept."""
     return raw_messages.leading_id(here.database(), seen.activity)
 
 

@@ -1,6 +1,6 @@
-"""May this host send for a user's domain: what DNS says of SPF and DKIM at this moment, asked within a short time.
+"""May this host send for a user's domain? Asks DNS for SPF and DKIM at this moment, within a short time.
 
-Nothing is kept: what DNS doesn't answer in time is not known. Called by the page of integrations.
+Nothing is kept. A record counts as unknown if DNS doesn't answer in time. Called by the page of integrations.
 """
 
 import enum
@@ -25,7 +25,7 @@ MOST_SECONDS = 2.0  # for all questions of one page
 
 
 class Standing(enum.StrEnum):
-    """UNKNOWN: DNS gave no answer, or it isn't known who sends. NONE: there is nothing to ask about."""
+    """UNKNOWN: DNS gave no answer. NONE: there is nothing to ask about, because the sender isn't known."""
 
     GOOD = "good"
     BAD = "bad"
@@ -35,7 +35,7 @@ class Standing(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What DNS says of one record. record: what has to be published there, or None. why: faults and notes."""
+    """DNS's answer about one record. record: the record to publish there, or None. why: faults and notes."""
 
     standing: Standing
     record: TxtRecord | None = None
@@ -44,7 +44,7 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class SendingDomain:
-    """keys: of those that sign or will; empty where no key was made."""
+    """keys: those that sign or will sign; empty if no key was made."""
 
     domain: str
     spf: Looked
@@ -52,12 +52,12 @@ class SendingDomain:
 
     @property
     def is_bad(self) -> bool:
-        """Does a record lack, beyond doubt?"""
+        """Is a record missing or wrong, beyond doubt?"""
         return Standing.BAD in (self.spf.standing, *(one.standing for one in self.keys))
 
 
 def look(settings: Settings, database: Database, deployment: Deployment, domain: str) -> SendingDomain | None:
-    """What DNS says now; None where this host sends nothing into the world, so that there is no DNS to ask."""
+    """DNS's answers now; None if this host sends nothing into the world: then there is no DNS to ask."""
     if not dns.is_meant(settings):
         return None
     try:
@@ -70,7 +70,7 @@ def look(settings: Settings, database: Database, deployment: Deployment, domain:
         unknown = Looked(Standing.UNKNOWN, why=(str(error),))
         return SendingDomain(domain, unknown, tuple(unknown for _ in keys))
     asked = Questions(resolver, within_seconds=MOST_SECONDS)
-    found = _keys(asked, domain, keys)  # a question each; SPF may need many
+    found = _keys(asked, domain, keys)  # one question for each key; SPF may need many
     return SendingDomain(domain, _spf(asked, domain, relay.relay(settings)), found)
 
 

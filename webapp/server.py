@@ -1,9 +1,9 @@
-"""`mailweir-web`: serves the page, on loopback unless the settings say otherwise; TLS is what stands before it.
+"""`mailweir-web`: serves the page, on loopback unless the settings say otherwise. A server before it does TLS.
 
-The parent opens the port, and keeps as many processes on it as the settings say: one that dies or hangs is replaced, and who
-connects meanwhile waits or is another one's. Nothing of the page is loaded before the fork; each process opens its own
-connections, threads and secrets. The first one does long work beside its pages. Started by `mailweir up` or systemd, as the
-unprivileged user.
+The parent opens the port, and keeps as many processes on it as the settings say. It replaces a process that dies or hangs.
+Clients that connect meanwhile wait, or another process serves them. Nothing of the page is loaded before the fork; each process
+opens its own connections, threads and secrets. The first one does long work beside its pages. Started by `mailweir up` or
+systemd, as the unprivileged user.
 """
 
 import os
@@ -23,14 +23,15 @@ from mailweir.store.database.connection import Database
 PROCESS = daemons.WEB.name
 BACKLOG = 1024
 STOP_SECONDS = (
-    12.0  # until a process that is told to end is killed: its requests take 8 s at most, then a part of a job
+    12.0  # from telling a process to end until killing it: its requests take 8 s at most, then a part of a job
 )
-# Some seconds each: an import beside the pages may be slow, and a kill loses what is asked for. A busy host loads in a minute.
+# Some seconds each, because an import beside the pages may be slow, and a kill loses the requests in hand. A busy host takes a
+# minute to load.
 _PATIENCE = guardian.Patience(looks=30, first_looks=300)
 
 
 def main() -> None:
-    """The console script. Exit 1 with one line where the settings, the database or the port don't allow to work."""
+    """The console script. Exits 1 with one line if the settings, the database or the port don't let it work."""
     logger = log.configure(PROCESS)
     try:
         config = settings.load()

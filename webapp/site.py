@@ -1,4 +1,4 @@
-"""What all requests of the page share: settings, connections, the clock, who vouches for persons. One for each application."""
+"""The things that all requests of the page share: settings, connections, the clock, the providers. One for each application."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ EXTENSION = "mailweir"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """settings: of this host. pool: connections to the database. clock: this moment, UTC. gate: what looks at passwords goes
-    through it. providers: of OpenID, by name."""
+    """settings: of this host. pool: connections to the database. clock: gives the present time, UTC. gate: each check of a
+    password goes through it. providers: of OpenID, by name."""
 
     settings: Settings
     pool: Pool
@@ -26,7 +26,7 @@ class Site:
 
     @property
     def public_url(self) -> str:
-        """Where browsers find the page, without a slash at its end."""
+        """The page's URL for browsers, without a slash at its end."""
         return self.settings.web.url
 
     @property
@@ -36,7 +36,7 @@ class Site:
 
     @property
     def trusted_hosts(self) -> list[str]:
-        """Names that a request may use in Host. The loopback ones are there for who runs it on the own machine."""
+        """Names that a request may use in Host. The loopback names are for people who run the page on their own machine."""
         own = urlsplit(self.public_url).hostname or "localhost"
         return [own, "localhost", "127.0.0.1", "[::1]"] if _is_loopback(own) else [own]
 

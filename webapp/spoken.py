@@ -1,7 +1,7 @@
 """Sentences of the heart in the reader's language: the English template is the key of its translation.
 
-A live sentence knows its template. One that the database kept doesn't: it is known again by its words (`recalled`). What isn't
-ours, such as what another server answered, stays as it is. Called by the pages, and by templates as the filter `spoken`.
+A live sentence knows its template. A sentence that the database kept doesn't: `recalled` recognises it by its words. Text that
+isn't ours, such as another server's answer, stays as it is. Called by the pages, and by templates as the filter `spoken`.
 """
 
 import string
@@ -14,18 +14,18 @@ from flask_babel import gettext
 from mailweir.sentence import Kept, Sentence, Value
 from webapp import languages, recalled
 
-_DEEPEST = 4  # of what was kept: a text that came from elsewhere may look like sentences within sentences
+_DEEPEST = 4  # of kept texts: a text that came from elsewhere may look like sentences within sentences
 
 
 def spoken(text: str) -> str:
-    """In the reader's language. A text that is neither a sentence nor kept is the reader's already, or nobody's."""
+    """The text in the reader's language. A text that is neither a sentence nor kept is in that language already, or in none."""
     if isinstance(text, Sentence):
         return filled(text.template, text.values)
     return kept(text) if isinstance(text, Kept) else str(text)
 
 
 def kept(text: str, deep: int = 0) -> str:
-    """A text that the database kept: in the reader's language where the heart says such a sentence, else as it is."""
+    """A text that the database kept: in the reader's language if the heart says such a sentence, else as it is."""
     found = recalled.find(text, _language()) if deep < _DEEPEST else None
     if found is None:
         return str(text)
@@ -33,7 +33,7 @@ def kept(text: str, deep: int = 0) -> str:
 
 
 def is_english(text: str) -> bool:
-    """Is the text English, or nobody's language, on a page in another one? Then a screen reader has to know."""
+    """Is the text in English, or in no known language, on a page in another language? Then a screen reader has to know."""
     if _language() == "en":
         return False
     if isinstance(text, Sentence):
@@ -42,18 +42,18 @@ def is_english(text: str) -> bool:
 
 
 def is_unknown(text: str) -> bool:
-    """Likewise, of a text that the database kept."""
+    """The same for a text that the database kept."""
     return is_english(Kept(text))
 
 
 def filled(template: str, values: Mapping[str, Value]) -> str:
-    """The translation of a template with its values in it; what of them is a sentence is translated, too."""
+    """The translation of a template with its values in it. Values that are sentences are translated, too."""
     own = {name: spoken(value) if isinstance(value, str) else value for name, value in values.items()}
     return _Filling().vformat(str(gettext(template)), (), own)
 
 
 class _Filling(string.Formatter):
-    """As `str.format`, with numbers as the language writes them. A moment that was kept is a text already."""
+    """Like `str.format`, with numbers as the language writes them. A kept moment is a text already."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         """See string.Formatter."""

@@ -1,6 +1,7 @@
-"""What a list of activities is narrowed to: read from the URL, so that a list can be kept, sent on and gone back to.
+"""The filters of a list of activities. They are read from the URL, so that you can keep a list, send it on and go back to it.
 
-A form without script makes such a URL. What can't be is said in a sentence, and nothing is listed. Called by `pages.activities`.
+A form without script makes such a URL. A sentence reports impossible filters, and nothing is listed. Called by
+`pages.activities`.
 """
 
 from collections.abc import Collection, Mapping
@@ -33,7 +34,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """fields: what was typed or chosen, by the names of NAMES. wanted: None where that can't be; errors say why."""
+    """fields: the typed or chosen values, by the names of NAMES. wanted: None if these are impossible; errors say why."""
 
     fields: Mapping[str, Any]
     wanted: StreamFilter | None
@@ -41,7 +42,7 @@ class Asked:
 
     @property
     def chips(self) -> list[Chip]:
-        """One for each filter, in their order."""
+        """One chip for each filter, in their order."""
         return [
             Chip(_words(name, value), {key: kept for key, kept in self.fields.items() if key != name})
             for name, value in self.fields.items()
@@ -49,7 +50,7 @@ class Asked:
 
 
 def read(names: Collection[str] = NAMES) -> Asked:
-    """The filters of the request's URL, those of these names."""
+    """The filters of these names in the request's URL."""
     given = {name: forms.asked(name, _MAX_CHARS) for name in names}
     fields = {name: value for name, value in given.items() if value}
     reading = _Reading(fields)
@@ -58,7 +59,7 @@ def read(names: Collection[str] = NAMES) -> Asked:
 
 
 def options() -> dict[str, list[tuple[str, str]]]:
-    """What can be chosen, by field: (value, words)."""
+    """The choices of each field: (value, words)."""
     return {
         "direction": list(_directions().items()),
         "label": [(str(one), rows.label(one)) for one in Label],
@@ -69,13 +70,13 @@ def options() -> dict[str, list[tuple[str, str]]]:
 
 @dataclass(slots=True)
 class _Reading:
-    """Makes a filter of fields, and notes what can't be."""
+    """Makes a filter of fields, and notes their errors."""
 
     fields: Mapping[str, str]
     errors: list[str] = field(default_factory=list)
 
     def filter(self) -> StreamFilter:
-        """What is wanted; where there are errors, less than that."""
+        """The wanted filter. If there are errors, parts of it are missing."""
         label = self._chosen("label", {str(one): "" for one in Label})
         return StreamFilter(
             contacts=self._contacts(),
@@ -128,7 +129,7 @@ class _Reading:
         return value
 
     def _day(self, name: str, further: int) -> datetime | None:
-        """The beginning of a day in the reader's zone, or of one so many days later; UTC."""
+        """The beginning of a day in the reader's zone, or of the day so many days later; UTC."""
         typed = self.fields.get(name)
         if typed is None:
             return None
@@ -170,7 +171,7 @@ def _verdicts() -> dict[str, str]:
 
 
 def _words(name: str, value: str) -> str:
-    """A chip's words, a sentence's part for each filter."""
+    """A chip's words: each filter has its own part of a sentence."""
     known: Mapping[str, Mapping[str, str]] = {
         "direction": _directions(),
         "route": _routes(),
@@ -193,6 +194,6 @@ def _words(name: str, value: str) -> str:
 
 
 def usernames() -> list[str]:
-    """Users that can be chosen, by name; none where a list of them would be too long."""
+    """Users to choose from, by name; none if their list would be too long."""
     found = [one.username for one in users.list_all(here.database(), here.deployment())]
     return found if len(found) <= _MAX_CHOICES else []

@@ -1,4 +1,4 @@
-"""A page of a stream as templates get it: its rows, and the links to what is newer and older.
+"""A page of a stream as templates get it: its rows, and the links to newer and older ones.
 
 Called by the pages that have a stream: activities, contacts and companies.
 """
@@ -20,8 +20,8 @@ LIMIT = 50
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """rows: the newest first. links: (words, URL) of what is beside them. go_on: the URL of what wasn't looked at yet, where the
-    page ends for that. is_first: does it begin with the newest?"""
+    """rows: the newest first. links: (words, URL) of the pages beside this one. go_on: set if the page ends because it looked at
+    enough rows; it is the URL of the next ones. is_first: does it begin with the newest?"""
 
     rows: list[Row]
     links: list[tuple[str, str]]
@@ -30,7 +30,7 @@ class Shown:
 
 
 def shown(wanted: StreamFilter, endpoint: str, fields: Mapping[str, Any], limit: int = LIMIT) -> Shown:
-    """The page that the request's `before` or `after` names. fields: what else its URLs have."""
+    """The page that the request's `before` or `after` names. fields: the other fields of its URLs."""
     before = forms.whole_number(flask.request.args.get("before"))
     after = forms.whole_number(flask.request.args.get("after")) if before is None else None
     page = streams.stream(

@@ -1,4 +1,4 @@
-"""Times as a page shows them: in the reader's zone, which is named, in a `<time>` that has UTC."""
+"""Times as a page shows them: in the reader's zone, with its name, in a `<time>` that has UTC."""
 
 from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -26,7 +26,7 @@ def _named(name: str) -> tzinfo:
 
 
 def moment(value: datetime | None, *, is_long: bool = False) -> Markup:
-    """A `<time>`: the clock's time for today, the day for earlier; with the zone's name where it is long."""
+    """A `<time>`: the time of day if it is today, else the day. is_long: both, with the zone's name."""
     if value is None:
         return Markup(gettext("not known"))
     local, today = _local(value), here.now().astimezone(zone())
@@ -43,7 +43,7 @@ def moment(value: datetime | None, *, is_long: bool = False) -> Markup:
 
 
 def until(start: datetime, end: datetime) -> Markup:
-    """Two `<time>`, with the zone's name; of the second one no more than the clock's time where it is the same day."""
+    """Two `<time>`, with the zone's name. If both are on the same day, the second one shows only the time of day."""
     first, last = _local(start), _local(end)
     if first.date() != last.date():
         return moment(start, is_long=True) + Markup(" – ") + moment(end, is_long=True)
@@ -54,7 +54,7 @@ def until(start: datetime, end: datetime) -> Markup:
 
 
 def ago(value: datetime | None) -> Markup:
-    """A `<time>` that says how long ago that was: `12 minutes ago`, or the day where it is more than a week."""
+    """A `<time>` that says how long ago that was: `12 minutes ago`, or the day if it was more than a week ago."""
     if value is None:
         return Markup(gettext("never"))
     passed = here.now() - value
@@ -75,7 +75,7 @@ def ago(value: datetime | None) -> Markup:
 
 
 def _local(value: datetime) -> datetime:
-    """In the reader's zone. A mail may say that it is of the year 1 or 9999, where not every zone has the day."""
+    """The time in the reader's zone. A mail may name the year 1 or 9999, and some days of these don't exist in every zone."""
     try:
         return value.astimezone(zone())
     except OverflowError:
@@ -83,18 +83,18 @@ def _local(value: datetime) -> datetime:
 
 
 def zone_name() -> str:
-    """What the zone is called, e.g. `Europe/Berlin`."""
+    """The zone's name, e.g. `Europe/Berlin`."""
     return str(zone())
 
 
 def _formatted(value: datetime, pattern: str) -> str:
-    """pattern: of nothing smaller than a minute, and of no zone."""
+    """pattern: it has nothing smaller than a minute, and no zone."""
     return _in_words(str(flask_babel.get_locale()), pattern, value.replace(second=0, microsecond=0, tzinfo=None))
 
 
 @lru_cache(
     maxsize=4_096
-)  # a list has the same moments again and again, and each takes Babel as long as the rest of its row
+)  # a list repeats the same moments, and Babel takes as long for each as the rest of its row takes
 def _in_words(locale: str, pattern: str, value: datetime) -> str:
     return str(format_datetime(value, pattern, locale=locale))
 

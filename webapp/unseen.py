@@ -1,8 +1,8 @@
-"""Whatever a template writes: what is unseen in it shows as its code, wherever it came from.
+"""Shows invisible characters as their code in everything that a template writes, wherever it came from.
 
-Names are typed and imported, subjects and authors come by mail, and findings quote both. Rather than each template, the
-environment sees to it. A text that is to stay as it is, such as a mail's, is marked with `| as_it_is`; lists use
-`mail_text.line` beside this, for its bound. Called by `application`.
+Names are typed and imported, subjects and authors come by mail, and findings quote both. The environment does this for all
+templates. A text that stays as it is, such as a mail's, is marked with `| as_it_is`. Lists use `mail_text.line` beside this, for
+its bound. Called by `application`.
 """
 
 from collections.abc import Callable
@@ -17,19 +17,19 @@ from mailweir.printable import printable_lines
 
 
 class AsItIs(str):
-    """A text that is to stay as it is; markup in it is escaped all the same."""
+    """A text that stays as it is. Markup in it is escaped all the same."""
 
     __slots__ = ()
 
 
 def seen(value: object) -> object:
-    """What a template writes: a text without unseen characters; Markup, `AsItIs`, and all that is no text, as it is."""
+    """The value for a template to write: a text without invisible characters. Markup, `AsItIs` and other values stay."""
     is_plain = isinstance(value, str) and not isinstance(value, Markup | AsItIs)
     return printable_lines(str(value)) if is_plain else value
 
 
 def install(app: flask.Flask) -> None:
-    """For all templates, and for what their texts have filled in. After the languages are there."""
+    """Does this for all templates, and for the values that are filled into their texts. Call it after `languages.install`."""
     app.jinja_env.finalize = seen
     app.jinja_env.filters["as_it_is"] = AsItIs
     for name in ("gettext", "ngettext"):

@@ -1,4 +1,4 @@
-"""What a kind of long work is handed: its job, a connection, and ways to say how far it is. Called by `webapp.job_kinds`."""
+"""The things that a kind of long work gets: its job, a connection, and ways to report progress. Called by `webapp.job_kinds`."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -16,11 +16,11 @@ from mailweir.store.web.jobs import Job
 _SAID_EACH = timedelta(seconds=1)
 
 Report = Mapping[str, Any]
-Kind = Callable[["Work"], Report]  # the report as it is in the end; BadInput is a failure that its person is told
+Kind = Callable[["Work"], Report]  # returns the final report; BadInput is a failure that the person reads
 
 
 class Change(NamedTuple):
-    """For the log of changes; see there."""
+    """An entry for the log of changes; see `change_log`."""
 
     what: str
     subject: str
@@ -28,11 +28,11 @@ class Change(NamedTuple):
 
 
 class Stopped(Exception):
-    """The process ends: the job is given back, and another worker goes on."""
+    """The process ends. The job is given back, and another worker continues it."""
 
 
 class Work:
-    """One taking of a job. database: of this thread alone. is_stopping: is set where the process ends. changes: by `note`."""
+    """One attempt at a job. database: of this thread alone. is_stopping: is set when the process ends. changes: by `note`."""
 
     def __init__(
         self, database: Database, job: Job, owner: str, clock: Callable[[], datetime], is_stopping: threading.Event
@@ -46,14 +46,14 @@ class Work:
         self.changes: list[Change] = []
 
     def deployment(self) -> Deployment:
-        """Whose job it is. NotFound."""
+        """The job's deployment. NotFound."""
         for one in deployments.list_all(self.database):
             if one.id == self.job.deployment_id:
                 return one
         raise NotFound(said("there is no such deployment any more"))
 
     def step(self, done: int, total: int | None, *, always: bool = False) -> None:
-        """Says how far it is, once in a second unless `always`; not within a transaction. LeaseLost, Stopped."""
+        """Reports the progress, at most once a second unless `always`; not within a transaction. LeaseLost, Stopped."""
         self.go_on()
         now = self.clock()
         if always or self._said_at is None or now - self._said_at >= _SAID_EACH:
@@ -61,14 +61,15 @@ class Work:
             self._said_at = now
 
     def save(self, done: int, total: int | None, report: Report) -> None:
-        """Within the transaction that does a part of the work: notes that it is done, so that nobody does it again. LeaseLost."""
+        """Notes that a part of the work is done, so that nobody does it again. Call it in that part's transaction. LeaseLost."""
         jobs.advance(self.database, self.job, self._owner, done, total, report, self.clock())
 
     def note(self, what: str, subject: str, detail: str) -> None:
-        """Has a change noted by whoever wanted the job, in the transaction that ends it: once, however often it is taken up."""
+        """Has a change noted for the account that wanted the job. The transaction that ends the job notes it: once, however often
+        the job is taken up."""
         self.changes.append(Change(what, subject, detail))
 
     def go_on(self) -> None:
-        """Between two parts: Stopped where the process ends."""
+        """Call it between two parts. Stopped if the process ends."""
         if self._is_stopping.is_set():
             raise Stopped

@@ -8,7 +8,7 @@ _REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Au
 
 @lru_cache(maxsize=1)
 def by_region() -> dict[str, tuple[str, ...]]:
-    """Names such as `Europe/Berlin`, by their region; abbreviations and old names by country are left out, but for UTC."""
+    """Names such as `Europe/Berlin`, by their region. Abbreviations and old names by country are left out, except UTC."""
     found: dict[str, list[str]] = {"": ["UTC"]}
     for name in sorted(available_timezones()):
         region = name.partition("/")[0]
@@ -18,5 +18,5 @@ def by_region() -> dict[str, tuple[str, ...]]:
 
 
 def is_one(name: str) -> bool:
-    """Can it be chosen?"""
+    """Can the zone be chosen?"""
     return any(name in names for names in by_region().values())

@@ -1,7 +1,7 @@
-"""The import of a file of contacts: first what it would change, then the import itself, some hundred rows in each transaction.
+"""The import of a file of contacts: first a preview of its changes, then the import itself, a hundred rows in each transaction.
 
-The import goes on at the row where it was broken off: how many rows are done is written in the transaction that does them. What
-counted as new in the preview may be there by then; rows twice change nothing. Called by `webapp.jobs`.
+An interrupted import goes on at the row where it stopped: each transaction also writes how many rows are done. A contact that was
+new in the preview may exist by then; repeated rows change nothing. Called by `webapp.jobs`.
 """
 
 import time
@@ -24,19 +24,19 @@ from webapp.work import Report, Work
 
 PREVIEW = "contacts.preview"
 IMPORT = "contacts.import"
-MAX_ROWS = 200_000  # some 1 KB of memory each while they are looked at
+MAX_ROWS = 200_000  # each takes about 1 KB of memory while it is looked at
 SHOWN_BAD_ROWS = 100
 EXAMPLES = 10
 
-_PART_ROWS = 100  # of one transaction: some milliseconds, for the filter waits for the write lock meanwhile
-_PAUSE_SECONDS = 0.01  # between two, for others that wait for it
+_PART_ROWS = 100  # of one transaction. It takes some milliseconds: the filter waits for the write lock meanwhile
+_PAUSE_SECONDS = 0.01  # between two transactions, for others that wait for the lock
 _LOOKED_AT_ROWS = 500
 _COUNTS = ("added", "completed", "unchanged", "kept_company", "companies_added", "left_out")
 _CHANGED = ("added", "completed", "companies_added")
 
 
 def preview(work: Work) -> Report:
-    """What the file would change. Its file stays for the import."""
+    """The changes that the file would make. The file stays for the import."""
     chosen, rows = work.job.parameters, 0
     found = Preview(work.database, work.deployment(), chosen["company"], shared=chosen["shared"])
     for part in _parts(_rows(work), _LOOKED_AT_ROWS):

@@ -1,6 +1,6 @@
-"""What a never-log rule hides of what is on the record: first how much it is, then its erasing.
+"""Counts the entries on the record that a never-log rule hides, and then erases them.
 
-Both can be broken off anywhere and done again: what is erased isn't found any more. Called by `webapp.jobs`.
+Both can be interrupted anywhere and done again: erased entries aren't found any more. Called by `webapp.jobs`.
 """
 
 import time
@@ -20,15 +20,15 @@ _PAUSE_SECONDS = 2.0
 
 
 def look(work: Work) -> Report:
-    """How much of it there is."""
+    """Counts the hidden entries."""
     return _counts(hidden_by_rule.find(work.database, work.deployment(), _rule(work), work.step))
 
 
 def erase(work: Work) -> Report:
-    """Takes it off the record, and out of the database's files. What came since it was looked at goes too."""
+    """Erases the hidden entries from the record and from the database's files. Entries that came since the look go, too."""
     rule, deployment, earlier = _rule(work), work.deployment(), work.job.report
     hidden = hidden_by_rule.find(work.database, deployment, rule)
-    # where it was begun before, by somebody who died: what is gone counts, too
+    # if a worker began it and died, the entries that are gone count, too
     report = {name: max(count, earlier.get(name, 0)) for name, count in _counts(hidden).items()}
     work.save(0, hidden.count, report)
     hidden_by_rule.erase(work.database, rule, hidden, work.step)
@@ -39,7 +39,7 @@ def erase(work: Work) -> Report:
 
 
 def _is_gone(work: Work) -> bool:
-    """Is it out of the files, too? False: somebody reads what was there before; `mailweir db prune` tries again."""
+    """Are they out of the files, too? False: somebody reads an earlier state; `mailweir db prune` tries again."""
     for attempt in range(_TRIES):
         if attempt:
             time.sleep(_PAUSE_SECONDS)

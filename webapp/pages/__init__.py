@@ -1,1 +1,1 @@
-"""The page's pages, one file a subject; each makes a blueprint."""
+"""The page's pages, one file for each subject. Each file makes a blueprint."""

@@ -22,14 +22,14 @@ _FRESH = timedelta(minutes=10)
 @blueprint.get("/account")
 @open_to(Access.SIGNED_IN)
 def page() -> str:
-    """What the account may change of itself."""
+    """The settings that the account may change itself."""
     return _page()
 
 
 @blueprint.post("/account/preferences")
 @open_to(Access.SIGNED_IN)
 def prefer() -> Response:
-    """Zone and language; empty ones are the settings'."""
+    """Sets zone and language. Empty ones are the settings'."""
     zone, language = forms.text("zone"), forms.text("language")
     if (zone and not zones.is_one(zone)) or (language and language not in languages.LANGUAGES):
         return _again(gettext("There is no such zone or language. Choose one of the list."))
@@ -40,7 +40,7 @@ def prefer() -> Response:
 @blueprint.post("/account/password")
 @open_to(Access.SIGNED_IN)
 def change_password() -> Response:
-    """A new password ends the account's other sessions. 404 where nobody signs in by one."""
+    """Sets a new password, and ends the account's other sessions. 404 if nobody signs in by a password."""
     if not ways.by_password():
         flask.abort(404)
     form, who = flask.request.form, here.account()
@@ -87,7 +87,8 @@ def sign_out_everywhere() -> Response:
 
 
 def _needs_old_password() -> bool:
-    """Not where there is none, nor shortly after a link, which an admin gave to who has forgotten it."""
+    """Is the old password needed? Not if there is none, nor shortly after a sign-in by a link, because an admin gives a link to
+    a person who has forgotten the password."""
     session = here.session()
     is_fresh = session.made_by is Means.LINK and here.now() - session.created_at < _FRESH
     return here.account().has_password and not is_fresh

@@ -1,6 +1,6 @@
-"""Accounts, for the admin: who may sign in, made, given another role, signed in by a link to hand over, removed.
+"""Accounts, for the admin: adds and removes them, changes their roles, and makes sign-in links to hand over.
 
-An admin sees and changes what accounts may do in the own deployment. Operators see all accounts, and make operators.
+An admin sees and changes the roles of accounts in their own deployment. Operators see all accounts, and make operators.
 """
 
 import flask
@@ -22,14 +22,14 @@ ROWS = 100
 @blueprint.get("/admin/accounts")
 @open_to(Access.ADMIN)
 def page() -> str:
-    """The accounts of the deployment; for an operator all there are."""
+    """The accounts of the deployment; for an operator, all accounts."""
     return _list()
 
 
 @blueprint.post("/admin/accounts")
 @open_to(Access.ADMIN)
 def add() -> Response | tuple[str, int]:
-    """Makes an account for a user, or for an admin who is no user. A name that is taken stays whose it is."""
+    """Makes an account for a user, or for an admin who isn't a user. A name that is taken stays with its account."""
     username, role = forms.text("user") or None, forms.choice("role", Role)
     name, email = forms.text("name") or username or "", forms.text("email") or None
     made: list[Account] = []
@@ -52,7 +52,7 @@ def add() -> Response | tuple[str, int]:
 @blueprint.post("/admin/accounts/operators")
 @open_to(Access.OPERATOR)
 def add_operator() -> Response | tuple[str, int]:
-    """Makes an operator, of a new account: whoever could sign in as one that is there would be an operator, too."""
+    """Makes an operator, always as a new account: people who can sign in as an existing one would become operators, too."""
     name, email = forms.text("name"), forms.text("email") or None
     made: list[Account] = []
 
@@ -78,7 +78,7 @@ def one(account_id: int) -> str:
 @blueprint.post("/admin/accounts/<int:account_id>/link")
 @open_to(Access.ADMIN)
 def link(account_id: int) -> str:
-    """A link that signs in as the account, in the answer itself and nowhere else. 404 where it could do more than the actor."""
+    """Makes a link that signs in as the account. Only this answer shows it. 404 if the account could do more than the actor."""
     with here.database().transaction():
         account = _theirs(account_id)
         at = here.deployment_or_none()
@@ -93,7 +93,7 @@ def link(account_id: int) -> str:
 @blueprint.post("/admin/accounts/<int:account_id>/sign-out")
 @open_to(Access.ADMIN)
 def sign_out(account_id: int) -> Response:
-    """Ends all sessions and links of an account, as for a computer that was lost."""
+    """Ends all sessions and links of an account, for example after a computer was lost."""
     with here.database().transaction():
         account = _theirs(account_id)
         ended = sessions.end_all(here.database(), account.id) + links.end_all(here.database(), account.id)
@@ -105,7 +105,7 @@ def sign_out(account_id: int) -> Response:
 @blueprint.post("/admin/accounts/<int:account_id>/role")
 @open_to(Access.ADMIN)
 def change_role(account_id: int) -> Response | tuple[str, int]:
-    """What the account may do in the deployment at hand, and whose record it shows there."""
+    """Sets the account's role in the deployment at hand, and the user whose record it shows there."""
     account, role, username = _found(account_id), forms.choice("role", Role), forms.text("user") or None
 
     def do() -> None:
@@ -121,14 +121,14 @@ def change_role(account_id: int) -> Response | tuple[str, int]:
 @blueprint.get("/admin/accounts/<int:account_id>/remove")
 @open_to(Access.ADMIN)
 def ask_removal(account_id: int) -> str:
-    """What ends with the account."""
+    """Shows everything that ends with the account."""
     return _removal(_found(account_id))
 
 
 @blueprint.post("/admin/accounts/<int:account_id>/remove")
 @open_to(Access.ADMIN)
 def remove(account_id: int) -> Response | tuple[str, int]:
-    """Removes the account, or where it may do more elsewhere, what it may do here. What has a warning needs its box ticked."""
+    """Removes the account; if it may do more elsewhere, only its role here. If there is a warning, the box has to be ticked."""
     with here.database().transaction():
         account = _found(account_id)
         if _warnings(account) and not forms.ticked("sure"):
@@ -152,7 +152,7 @@ def _found(account_id: int) -> Account:
 
 
 def _theirs(account_id: int) -> Account:
-    """One that can do no more than the actor may give. 404: the page says why there is no button."""
+    """An account that can do no more than the actor may give. 404 for others: the page says why there is no button."""
     account = _found(account_id)
     if not account_powers.is_all_theirs(here.account(), account):
         raise NotFound(gettext("this account may do more than you may give: an operator can do that"))
@@ -177,13 +177,13 @@ def _set_role(account_id: int, role: Role, username: str | None) -> None:
     member = None if username is None else users.find(database, deployment, username)
     other = None if member is None else accounts.of_user(database, member.id)
     if other is not None and other.id != account.id:
-        raise BadInput(gettext("the record of %(user)s is another account's already", user=username))
+        raise BadInput(gettext("another account has the record of %(user)s already", user=username))
     among = accounts.of_deployment(database, deployment)
     is_last = role is Role.USER and account_powers.is_last_admin(account, deployment.id, among)
     if is_last and not forms.ticked("sure"):
         raise BadInput(gettext("this is the last admin of the deployment: tick the box to do it all the same"))
     after = accounts.give_role(database, account.id, deployment, role, member.id if member else None)
-    if before is None:  # whoever could sign in as it until now can't do so here
+    if before is None:  # people who could sign in as it until now can't do so here
         sessions.end_all(database, account.id)
         links.end_all(database, account.id)
     if after.memberships != account.memberships:
@@ -195,7 +195,7 @@ def _detail(role: Role, username: str | None) -> str:
 
 
 def _where(account: Account) -> list[int | None]:
-    """In whose log of changes something about the account stands."""
+    """The deployments whose logs of changes have entries about the account."""
     return [one.deployment_id for one in account.memberships] or [None]
 
 
@@ -258,7 +258,7 @@ def _removal(account: Account, *, is_unsure: bool = False) -> str:
 
 
 def _free_users(besides: str | None = None) -> list[User]:
-    """Users whose record is no account's; besides: this one all the same."""
+    """Users whose record isn't any account's. besides: this user is in the list all the same."""
     database, deployment = here.database(), here.deployment()
     taken = {
         role.username

@@ -26,7 +26,7 @@ _MAX_QUERY_CHARS = 500
 @blueprint.get("/activities")
 @open_to(Access.READER)
 def stream() -> tuple[str, int]:
-    """The newest first, narrowed to what the URL names."""
+    """The newest activities first, filtered as the URL says."""
     asked = stream_filters.read()
     found = None
     if asked.wanted is not None:
@@ -44,7 +44,7 @@ def stream() -> tuple[str, int]:
 @blueprint.get("/threads/<int:thread_id>")
 @open_to(Access.READER)
 def thread(thread_id: int) -> str:
-    """A conversation, the first mail first, as far as the reader sees all of it. 404 where that is nothing."""
+    """A conversation, the first mail first. It has the mails that the reader sees whole. 404 if there are none."""
     if thread_id >= 2**63:
         flask.abort(404)
     before = forms.whole_number(flask.request.args.get("before"))
@@ -66,7 +66,7 @@ def thread(thread_id: int) -> str:
 @blueprint.get("/search")
 @open_to(Access.READER)
 def search_page() -> tuple[str, int]:
-    """What holds all the words, the one recorded last first, with the words marked."""
+    """The activities that have all the words, with the words marked. The last recorded one is first."""
     typed = forms.asked("q", _MAX_QUERY_CHARS)
     asked = stream_filters.read(_OF_SEARCH)
     terms = search_query.parse(typed)
@@ -104,7 +104,7 @@ def _hits(terms: tuple[Term, ...], asked: Asked) -> list[Found]:
 
 
 def _marked(hits: list[Found], terms: tuple[Term, ...]) -> list[Row]:
-    """The rows of what was found, as this reader sees them; no text of what the reader sees the metadata of alone."""
+    """The rows of the hits, as this reader sees them. If the reader sees only the metadata of a hit, its row has no text."""
     shown = activities.shown_to(here.database(), here.deployment(), here.reader(), [hit.activity_id for hit in hits])
     versions = {hit.activity_id: hit.raw_id for hit in hits if hit.is_whole}
     texts = readings.texts(here.database(), versions.values())

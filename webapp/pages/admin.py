@@ -1,4 +1,4 @@
-"""The admin's start: how far a new deployment is on its way to the first captured mail, and the way to all that an admin does."""
+"""The admin's start: a new deployment's progress towards its first captured mail, and links to all pages for the admin."""
 
 import flask
 from werkzeug.wrappers import Response
@@ -22,7 +22,7 @@ def page() -> str:
 @blueprint.post("/admin/deployment")
 @open_to(Access.OPERATOR)
 def add_deployment() -> Response | tuple[str, int]:
-    """Makes a deployment, and looks at it from then on."""
+    """Makes a deployment. The session looks at it from then on."""
     name, domain = forms.text("name"), forms.text("domain")
     fault = forms.fault_of(lambda: _add_deployment(name, domain))
     if fault:

@@ -1,4 +1,4 @@
-"""Whom contacts work for, for the admin: added, changed, removed, and whether mail makes contacts."""
+"""The companies that contacts work for, for the admin: adds, changes and removes them, and sets whether mail makes contacts."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ ROWS = 50
 @blueprint.get("/admin/companies")
 @open_to(Access.ADMIN)
 def page() -> str:
-    """Companies, the newest first, or those that were searched for."""
+    """Companies, the newest first, or the hits of a search."""
     return _list()
 
 
@@ -50,7 +50,7 @@ def one(company_id: int) -> str:
 @blueprint.post("/admin/companies/<int:company_id>")
 @open_to(Access.ADMIN)
 def change(company_id: int) -> Response | tuple[str, int]:
-    """Another name or domain."""
+    """Sets another name or domain."""
     before, name, domain = _found(company_id), forms.text("name"), forms.text("domain")
 
     def do() -> None:
@@ -65,7 +65,7 @@ def change(company_id: int) -> Response | tuple[str, int]:
 @blueprint.post("/admin/companies/<int:company_id>/visibility")
 @open_to(Access.ADMIN)
 def set_visibility(company_id: int) -> Response | tuple[str, int]:
-    """Who may read mail with the company's contacts, from the next message on."""
+    """Sets who may read mail with the company's contacts, from the next message on."""
     company, wanted = _found(company_id), forms.choice("visibility", Visibility)
 
     def do() -> None:
@@ -78,12 +78,12 @@ def set_visibility(company_id: int) -> Response | tuple[str, int]:
 @blueprint.post("/admin/companies/<int:company_id>/auto-contacts")
 @open_to(Access.ADMIN)
 def set_auto_contacts(company_id: int) -> Response | tuple[str, int]:
-    """Whether proven mail from the company's domain makes contacts."""
+    """Sets whether proven mail from the company's domain makes contacts."""
     company, is_on = _found(company_id), forms.ticked("is_on")
 
     def do() -> None:
         after = companies.set_auto_contacts(here.database(), here.deployment(), company.name, here.now(), is_on=is_on)
-        if is_on or after != company:  # each time that it is said to be on, the sync searches anew
+        if is_on or after != company:  # the sync searches anew each time that it is set to on
             changes.note("company.auto_contacts", company.name, "on" if is_on else "off")
 
     return _done(company, do)
@@ -92,7 +92,7 @@ def set_auto_contacts(company_id: int) -> Response | tuple[str, int]:
 @blueprint.get("/admin/companies/<int:company_id>/remove")
 @open_to(Access.ADMIN)
 def ask_removal(company_id: int) -> str:
-    """What ends with the company."""
+    """Shows everything that ends with the company."""
     company = _found(company_id)
     contacts = company_edits.count_contacts(here.database(), company)
     return flask.render_template("admin/company_removal.html", company=company, contacts=contacts)

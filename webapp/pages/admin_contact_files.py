@@ -1,4 +1,4 @@
-"""Contacts from and to files, for the admin. A file is looked at by a job before anything of it is imported by another."""
+"""Contacts from and to files, for the admin. A job looks at a file before another job imports anything of it."""
 
 from collections.abc import Iterator
 
@@ -37,7 +37,7 @@ def page() -> str:
 @open_to(Access.ADMIN)
 @forms.takes_a_file
 def look_at() -> Response | tuple[str, int]:
-    """Has a file looked at."""
+    """Has a job look at a file."""
     wanted: list[int] = []
     fault = forms.fault_of(lambda: wanted.append(_wanted_preview()))
     if fault:
@@ -94,7 +94,7 @@ def leave(job_id: int) -> Response:
 @blueprint.post("/admin/contacts/export")
 @open_to(Access.ADMIN)
 def export() -> Response:
-    """All contacts, as a file. In CSV, what a spreadsheet would take for a formula is written as text."""
+    """All contacts, as a file. In CSV, a value that a spreadsheet would take for a formula is written as text."""
     form, deployment = forms.choice("form", Form), here.deployment()
     changes.note("contacts.exported", form)
     response = flask.Response(_written(here.site(), deployment, form), content_type=_TYPES[form])
@@ -104,7 +104,7 @@ def export() -> Response:
 
 
 def _written(site: Site, deployment: Deployment, form: Form) -> Iterator[bytes]:
-    """The file in parts, over a connection of its own: the request's is given back before all is sent."""
+    """The file in parts, over a connection of its own: the request gives its connection back before the whole file is sent."""
     with site.pool.lent(_WAIT_SECONDS) as database:
         for part in file_forms.write(form, contacts.each(database, deployment), exact=False):
             yield part.encode()

@@ -1,4 +1,4 @@
-"""The outside persons whose mail is captured, for the admin: found, added, changed, removed."""
+"""The outside persons whose mail is captured, for the admin: finds, adds, changes and removes them."""
 
 import re
 from collections.abc import Callable
@@ -16,21 +16,21 @@ from webapp.access import Access, open_to
 
 blueprint = flask.Blueprint("admin_contacts", __name__)
 ROWS = 50
-OFFERED_COMPANIES = 300  # beside the field, as a browser shows them; any other name can be typed
+OFFERED_COMPANIES = 300  # beside the field, as a browser shows them; you can type any other name
 _MAX_ADDRESS_CHARS = 10_000
 
 
 @blueprint.get("/admin/contacts")
 @open_to(Access.ADMIN)
 def page() -> str:
-    """Contacts, the newest first, or those that were searched for."""
+    """Contacts, the newest first, or the hits of a search."""
     return _list()
 
 
 @blueprint.post("/admin/contacts")
 @open_to(Access.ADMIN)
 def add() -> Response | tuple[str, int]:
-    """Makes a contact, and its company where there is none of that name."""
+    """Makes a contact, and its company if there is none of that name."""
     made: list[Contact] = []
 
     def do() -> None:
@@ -63,7 +63,7 @@ def one(contact_id: int) -> str:
 @blueprint.post("/admin/contacts/<int:contact_id>")
 @open_to(Access.ADMIN)
 def change(contact_id: int) -> Response | tuple[str, int]:
-    """Another name or company."""
+    """Sets another name or company."""
     before, name, company = _found(contact_id), forms.text("name"), forms.text("company")
 
     def do() -> None:
@@ -78,7 +78,7 @@ def change(contact_id: int) -> Response | tuple[str, int]:
 @blueprint.post("/admin/contacts/<int:contact_id>/addresses")
 @open_to(Access.ADMIN)
 def add_address(contact_id: int) -> Response | tuple[str, int]:
-    """A further address."""
+    """Adds a further address."""
     contact, address, shared = _found(contact_id), forms.text("address"), forms.ticked("shared")
 
     def do() -> None:
@@ -104,7 +104,7 @@ def remove_address(contact_id: int) -> Response | tuple[str, int]:
 @blueprint.post("/admin/contacts/<int:contact_id>/visibility")
 @open_to(Access.ADMIN)
 def set_visibility(contact_id: int) -> Response | tuple[str, int]:
-    """Who may read mail with the contact, from the next message on."""
+    """Sets who may read mail with the contact, from the next message on."""
     contact, wanted = _found(contact_id), forms.choice("visibility", Visibility)
 
     def do() -> None:
@@ -117,14 +117,14 @@ def set_visibility(contact_id: int) -> Response | tuple[str, int]:
 @blueprint.get("/admin/contacts/<int:contact_id>/remove")
 @open_to(Access.ADMIN)
 def ask_removal(contact_id: int) -> str:
-    """What ends with the contact."""
+    """Shows everything that ends with the contact."""
     return flask.render_template("admin/contact_removal.html", contact=_found(contact_id))
 
 
 @blueprint.post("/admin/contacts/<int:contact_id>/remove")
 @open_to(Access.ADMIN)
 def remove(contact_id: int) -> Response:
-    """Removes a contact; what is on the record stays."""
+    """Removes a contact. The record stays as it is."""
     contact = _found(contact_id)
     with here.database().transaction():
         contact_edits.remove(here.database(), here.deployment(), contact.id, here.now())

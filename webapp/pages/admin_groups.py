@@ -1,4 +1,4 @@
-"""The firm's groups and lists, for the admin: whose mail somebody else wrote. Added and removed, as `mailweir group` does."""
+"""The firm's groups and lists, for the admin: they pass on others' mail. Adds and removes them, as `mailweir group` does."""
 
 import flask
 from werkzeug.wrappers import Response
@@ -13,14 +13,14 @@ blueprint = flask.Blueprint("admin_groups", __name__)
 @blueprint.get("/admin/groups")
 @open_to(Access.ADMIN)
 def page() -> str:
-    """All groups. `address`: of one that somebody found missing."""
+    """All groups. `address`: of a group that somebody found missing."""
     return _list()
 
 
 @blueprint.post("/admin/groups")
 @open_to(Access.ADMIN)
 def add() -> Response | tuple[str, int]:
-    """Takes an address for a group's."""
+    """Registers an address as a group."""
     address = forms.text("address")
 
     def do() -> None:
@@ -37,7 +37,7 @@ def add() -> Response | tuple[str, int]:
 @blueprint.post("/admin/groups/remove")
 @open_to(Access.ADMIN)
 def remove() -> Response | tuple[str, int]:
-    """Takes an address for no group's any more."""
+    """Removes an address from the groups."""
     address = forms.text("address")
 
     def do() -> None:

@@ -1,4 +1,4 @@
-"""Never-log rules, for the admin: added, taken off, and what they hide of what is on the record erased."""
+"""Never-log rules, for the admin: adds and removes them, and erases the entries on the record that they hide."""
 
 import flask
 from flask_babel import gettext
@@ -18,14 +18,14 @@ blueprint = flask.Blueprint("admin_rules", __name__)
 @blueprint.get("/admin/rules")
 @open_to(Access.ADMIN)
 def page() -> str:
-    """The deployment's rules and its users'."""
+    """The rules of the deployment and of its users."""
     return _list()
 
 
 @blueprint.post("/admin/rules")
 @open_to(Access.ADMIN)
 def add() -> Response | tuple[str, int]:
-    """Makes a rule, and has the record looked through for what it hides."""
+    """Makes a rule, and has a job search the record for entries that it hides."""
     pattern, user = forms.text("pattern"), forms.text("user") or None
     wanted: list[int] = []
 
@@ -33,7 +33,7 @@ def add() -> Response | tuple[str, int]:
         with here.database().transaction():
             before = never_log_rules.list_all(here.database(), here.deployment())
             rule = never_log_rules.add(here.database(), here.deployment(), pattern, user, here.now())
-            # one that is there already is looked for on the record again
+            # for an existing rule, the record is searched again
             what = "never_log.looked" if rule in before else "never_log.added"
             changes.note(what, rule.pattern, rule.user or "")
             wanted.append(_wanted(never_log.LOOK, rule))
@@ -47,7 +47,7 @@ def add() -> Response | tuple[str, int]:
 @blueprint.post("/admin/rules/<int:rule_id>/look")
 @open_to(Access.ADMIN)
 def look(rule_id: int) -> Response:
-    """Has the record looked through again. It tells how much there is, of mail that the admin may not read too: it is noted."""
+    """Has the record searched again. The result counts mail that the admin may not read, too, so the search is noted."""
     rule = _found(rule_id)
     with here.database().transaction():
         wanted = _wanted(never_log.LOOK, rule)
@@ -58,7 +58,7 @@ def look(rule_id: int) -> Response:
 @blueprint.post("/admin/rules/<int:rule_id>/erase")
 @open_to(Access.ADMIN)
 def erase(rule_id: int) -> Response:
-    """Erases what the rule hides, where the rule was typed. What was erased is noted once it is."""
+    """Erases the entries that the rule hides, if the admin typed the rule. The job notes the erasure when it is done."""
     rule = _found(rule_id)
     if forms.text("typed") != rule.pattern:
         raise BadInput(
@@ -70,7 +70,7 @@ def erase(rule_id: int) -> Response:
 @blueprint.post("/admin/rules/<int:rule_id>/remove")
 @open_to(Access.ADMIN)
 def remove(rule_id: int) -> Response:
-    """Takes a rule off. Synced mailboxes are searched for what it hid."""
+    """Removes a rule. Synced mailboxes are searched for mail that it hid."""
     rule = _found(rule_id)
     with here.database().transaction():
         never_log_rules.remove(here.database(), here.deployment(), rule.pattern, rule.user, here.now())

@@ -1,4 +1,4 @@
-"""The firm's staff, for the admin: added, changed, given further addresses, removed."""
+"""The firm's staff, for the admin: adds, changes and removes users, and gives them further addresses."""
 
 from collections.abc import Callable
 
@@ -47,14 +47,14 @@ def add() -> Response | tuple[str, int]:
 @blueprint.get("/admin/users/<int:user_id>")
 @open_to(Access.ADMIN)
 def one(user_id: int) -> str:
-    """One user: addresses, who may read new mail, what is connected."""
+    """One user: the addresses, the visibility of new mail, and the connections."""
     return _one(_found(user_id))
 
 
 @blueprint.post("/admin/users/<int:user_id>")
 @open_to(Access.ADMIN)
 def change(user_id: int) -> Response | tuple[str, int]:
-    """Another name or main mailbox."""
+    """Sets another name or main mailbox."""
     before, name, mailbox = _found(user_id), forms.text("name"), forms.text("mailbox")
 
     def do() -> None:
@@ -95,7 +95,7 @@ def remove_address(user_id: int) -> Response | tuple[str, int]:
 @blueprint.post("/admin/users/<int:user_id>/visibility")
 @open_to(Access.ADMIN)
 def set_visibility(user_id: int) -> Response | tuple[str, int]:
-    """Who may read the user's mail, from the next message on."""
+    """Sets who may read the user's mail, from the next message on."""
     user, wanted = _found(user_id), forms.choice("visibility", Visibility)
 
     def do() -> None:
@@ -121,14 +121,14 @@ def audit(user_id: int) -> Response | tuple[str, int]:
 @blueprint.get("/admin/users/<int:user_id>/remove")
 @open_to(Access.ADMIN)
 def ask_removal(user_id: int) -> str:
-    """What ends with the user."""
+    """Shows everything that ends with the user."""
     return _removal(_found(user_id))
 
 
 @blueprint.post("/admin/users/<int:user_id>/remove")
 @open_to(Access.ADMIN)
 def remove(user_id: int) -> Response | tuple[str, int]:
-    """Removes a user whose username was typed."""
+    """Removes a user, if the admin typed the username."""
     user = _found(user_id)
     if forms.text("typed").lower() != user.username:
         return _removal(user, is_mistyped=True), 400

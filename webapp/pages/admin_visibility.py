@@ -1,4 +1,4 @@
-"""What holds for all mail of a deployment: private words, what is recorded and makes to-dos, and spellings of addresses."""
+"""Settings for all mail of a deployment: private words, which mail is recorded and makes to-dos, and spellings of addresses."""
 
 import flask
 from werkzeug.wrappers import Response
@@ -16,14 +16,14 @@ _MAX_WORDS_CHARS = 10_000
 @blueprint.get("/admin/visibility")
 @open_to(Access.ADMIN)
 def page() -> str:
-    """How all of it is set."""
+    """The present settings."""
     return flask.render_template("admin/visibility.html", chosen=_chosen(here.deployment()), fault="")
 
 
 @blueprint.post("/admin/visibility")
 @open_to(Access.ADMIN)
 def save() -> Response | tuple[str, int]:
-    """Sets all of it, or nothing. Counts at the next message."""
+    """Saves all settings, or none. They apply from the next message on."""
     given = {name: forms.ticked(name) for name in _SWITCHES}
     words = flask.request.form.get("private_words", "")
     fault = forms.fault_of(lambda: _save(given, forms.text("private_words", _MAX_WORDS_CHARS)))

@@ -17,7 +17,7 @@ _PEOPLE = 20
 @blueprint.get("/companies")
 @open_to(Access.READER)
 def list_all() -> str:
-    """By name, fifty at a time."""
+    """The companies by name, fifty at a time."""
     asked = name_list.asked()
     database, deployment = here.database(), here.deployment()
     page = company_lists.page(database, deployment, begins=asked.begins, after=asked.after, before=asked.before)
@@ -50,7 +50,7 @@ def page(company_id: int) -> str:
 @blueprint.get("/companies/<int:company_id>/months.svg")
 @open_to(Access.READER)
 def months_picture(company_id: int) -> Response:
-    """How much mail there was, as a picture."""
+    """The amount of mail, as a picture."""
     return months.picture(StreamFilter(company=_found(company_id).id))
 
 

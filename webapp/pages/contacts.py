@@ -26,7 +26,7 @@ _JUST_NOW = timedelta(minutes=10)
 @blueprint.get("/contacts")
 @open_to(Access.READER)
 def list_all() -> str:
-    """By name, fifty at a time."""
+    """The contacts by name, fifty at a time."""
     asked = name_list.asked()
     database, deployment = here.database(), here.deployment()
     page = contact_lists.page(database, deployment, begins=asked.begins, after=asked.after, before=asked.before)
@@ -57,7 +57,7 @@ def page(contact_id: int) -> str:
 @blueprint.get("/contacts/<int:contact_id>/months.svg")
 @open_to(Access.READER)
 def months_picture(contact_id: int) -> Response:
-    """How much mail there was, as a picture."""
+    """The amount of mail, as a picture."""
     return months.picture(StreamFilter(contacts=(_found(contact_id).id,)))
 
 
@@ -88,7 +88,7 @@ def new() -> str:
 @blueprint.post("/contacts/new")
 @open_to(Access.READER)
 def make() -> Response | tuple[str, int]:
-    """Makes the contact, or shows the form again with what is wrong."""
+    """Makes the contact, or shows the form again with the error."""
     typed = _Typed(forms.text("name"), forms.text("addresses", 10_000), forms.text("company"))
     try:
         made = _made(typed)
@@ -99,7 +99,7 @@ def make() -> Response | tuple[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Typed:
-    """What stands in the form. addresses: one a line."""
+    """The values of the form. addresses: one a line."""
 
     name: str
     addresses: str
@@ -131,7 +131,7 @@ def _form(typed: _Typed, error: str = "") -> str:
 
 
 def _holders(typed: str) -> list[ListedContact]:
-    """Who has one of these addresses already: the likely cause, and where the person wants to go."""
+    """The contacts that have one of these addresses already. They are the likely cause, and the person wants to go to them."""
     normal = (address.typed(line.strip()) for line in typed.splitlines()[:_MAX_ADDRESSES])
     found = [contact_lists.holders(here.database(), here.deployment(), one) for one in normal if one]
     return list({contact.id: contact for holders in found for contact in holders}.values())

@@ -1,7 +1,7 @@
-"""The domains that mail is sent for, for the admin: SPF, DKIM and DMARC as DNS has them now, what has to be published, the keys.
+"""The domains that mail is sent for, for the admin: SPF, DKIM and DMARC as DNS has them now, the records to publish, the keys.
 
-DNS is asked for a domain of the deployment alone: one that has a key, or that a user's address is in. The page seals a new
-private key and can't open it; where nobody noted what to seal with, it shows the command instead.
+DNS is asked only about domains of the deployment: a domain with a key, or the domain of a user's address. The page seals a new
+private key and can't open it. If nobody has noted a public key for sealing, the page shows the command instead.
 """
 
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def one(domain: str) -> str:
 @blueprint.post("/admin/domains/<domain>/rotate")
 @open_to(Access.ADMIN)
 def rotate(domain: str) -> Response | tuple[str, int]:
-    """Makes the next key; the old one signs until that is activated."""
+    """Makes the next key. The old one signs until the next one is activated."""
     name = _with_key(domain)
 
     def do() -> None:
@@ -77,7 +77,7 @@ def rotate(domain: str) -> Response | tuple[str, int]:
 @blueprint.post("/admin/domains/<domain>/activate")
 @open_to(Access.ADMIN)
 def activate(domain: str) -> Response | tuple[str, int]:
-    """Lets the next key sign, where DNS has it."""
+    """Lets the next key sign, if DNS has it."""
     name = _with_key(domain)
     settings = here.site().settings
 
@@ -89,7 +89,7 @@ def activate(domain: str) -> Response | tuple[str, int]:
             said = gettext("%(name)s in DNS: %(fault)s", name=error.name, fault=spoken.spoken(error.fault))
             raise BadInput(said) from error
         except DnsUnavailable as error:
-            said = gettext("DNS gave no answer, so whether the key is published isn't known: try again later")
+            said = gettext("DNS gave no answer, so it isn't known if the key is published: try again later")
             raise BadInput(said) from error
         with here.database().transaction():
             dkim_keys.activate(here.database(), here.deployment(), name, waiting.selector, here.now())
@@ -101,7 +101,7 @@ def activate(domain: str) -> Response | tuple[str, int]:
 @blueprint.post("/admin/domains/<domain>/remove-key")
 @open_to(Access.ADMIN)
 def remove_key(domain: str) -> Response | tuple[str, int]:
-    """Removes a retired key, or a next one that isn't wanted any more."""
+    """Removes a retired key, or a next key that isn't wanted any more."""
     name, selector = _with_key(domain), forms.text("selector", 63)
 
     def do() -> None:
@@ -118,14 +118,14 @@ def remove_key(domain: str) -> Response | tuple[str, int]:
 @blueprint.get("/admin/domains/<domain>/remove")
 @open_to(Access.ADMIN)
 def ask_removal(domain: str) -> str:
-    """What ends with the domain."""
+    """Shows everything that ends with the domain."""
     return _removal(_with_key(domain))
 
 
 @blueprint.post("/admin/domains/<domain>/remove")
 @open_to(Access.ADMIN)
 def remove(domain: str) -> Response | tuple[str, int]:
-    """Removes a domain, which was typed, with all its keys."""
+    """Removes a domain with all its keys, if the admin typed the domain."""
     name = _with_key(domain)
     if forms.text("typed").lower() != name:
         return _removal(name, is_mistyped=True), 400
@@ -144,14 +144,14 @@ def _keys() -> dict[str, list[DkimKey]]:
 
 
 def _domains_of_users() -> set[str]:
-    """Those that users write from, but for those of providers of free mail, whose DNS is nobody's here."""
+    """The domains that users write from, except those of providers of free mail: nobody here controls their DNS."""
     found = users.list_all(here.database(), here.deployment())
     domains = {address.split(one)[1] for user in found for one in user.addresses}
     return {one for one in domains if not free_mail.is_free(one)}
 
 
 def _known(domain: str) -> str:
-    """A domain of the deployment. NotFound: nothing is asked about others."""
+    """The domain, if it is the deployment's. NotFound for others: nothing is asked about them."""
     if domain in _keys() or domain in _domains_of_users():
         return domain
     raise NotFound(gettext("there is no such domain"))
@@ -172,7 +172,7 @@ def _next(domain: str) -> DkimKey:
 
 
 def _sealer() -> Sealer:
-    """What a private key is sealed with. BadInput where nobody noted it."""
+    """The sealer of private keys. BadInput if nobody has noted its public key."""
     public = sealing_keys.find(here.database())
     if public is None:
         raise BadInput(gettext("this page can't keep a private key yet: use the command that is shown"))

@@ -1,6 +1,6 @@
-"""A user's consent at Google through the page: asked for, brought back, changed, and left.
+"""A user's consent at Google through the page: asks for it, takes it, changes its options, and ends it.
 
-`state` is bound to the session and the user, and counts once; PKCE binds the code to who asked for it. The page seals the token
+`state` is bound to the session and the user, and counts once. PKCE binds the code to the request for it. The page seals the token
 with a public key and can't open it again. Nothing that Google sends is in a redirect or a log.
 """
 
@@ -38,7 +38,7 @@ _MOST_SECONDS = 10.0  # for one answer of Google's, while a browser waits
 @blueprint.post("/integrations/google/connect")
 @open_to(Access.STAFF)
 def connect() -> Response | tuple[str, int]:
-    """Sends the browser to Google. The boxes say what is recorded; where none is ticked, it stays as it was."""
+    """Sends the browser to Google. The boxes say which mail is recorded. If none is ticked, the earlier choice stays."""
     database, tenant, name = here.database(), here.deployment(), here.username()
     given = Directions(forms.ticked("inbound"), forms.ticked("outbound"))
     chosen = given if given.inbound or given.outbound else gmail_access.directions_before(database, tenant, name)
@@ -59,7 +59,7 @@ def connect() -> Response | tuple[str, int]:
 @blueprint.get(integrations.RETURN_PATH)
 @open_to(Access.STAFF)
 def come_back() -> Response | tuple[str, int]:
-    """Where Google sends the browser: takes the code, and connects the mailbox that it is for."""
+    """Google sends the browser here. Takes the code, and connects the mailbox that it is for."""
     given = flask.request.args
     state = given.get("state", "")
     found = states.take(here.database(), Kind.GMAIL, _bound_to(), state, here.now())
@@ -81,7 +81,7 @@ def come_back() -> Response | tuple[str, int]:
 @blueprint.post("/integrations/google/options")
 @open_to(Access.STAFF)
 def set_options() -> Response | tuple[str, int]:
-    """Which mail is recorded from now on."""
+    """Sets which mail is recorded from now on."""
     inbound, outbound = forms.ticked("inbound"), forms.ticked("outbound")
     database = here.database()
     if not (inbound or outbound):
@@ -107,7 +107,7 @@ def set_options() -> Response | tuple[str, int]:
 @blueprint.post("/integrations/google/retry")
 @open_to(Access.STAFF)
 def retry() -> Response | tuple[str, int]:
-    """Takes up again the messages that were given up."""
+    """Has the sync retry the messages that were given up."""
     database = here.database()
     try:
         mailbox = gmail_mailboxes.find(database, here.deployment(), here.username())
@@ -121,7 +121,7 @@ def retry() -> Response | tuple[str, int]:
 @blueprint.post("/integrations/google/disconnect")
 @open_to(Access.STAFF)
 def disconnect() -> Response | tuple[str, int]:
-    """Ends the reading. The page can't open the token: the sync gives the consent back to Google."""
+    """Ends the sync of the mailbox. The page can't open the token, so the sync gives the consent back to Google."""
     database, tenant, name = here.database(), here.deployment(), here.username()
     try:
         with database.transaction():
@@ -133,10 +133,10 @@ def disconnect() -> Response | tuple[str, int]:
 
 
 def form_targets(settings: Settings) -> tuple[str, ...]:
-    """Where Connect sends a browser, as an origin: another one than Google's where the client's file says so, as in tests."""
+    """The origin to which Connect sends a browser. It isn't Google's if the client's file says so, as in tests."""
     try:
         parts = urlsplit(oauth_files.load_web_client(Path(settings.gmail.web_client_file)).auth_uri)
-    except MailweirError:  # told where somebody connects
+    except MailweirError:  # reported when somebody connects
         return ()
     return (f"{parts.scheme}://{parts.netloc}",)
 
@@ -154,14 +154,14 @@ def _redirect_uri() -> str:
 
 
 def _settings() -> Settings:
-    """Those of the site, with the time that a browser waits."""
+    """The site's settings, with a time limit for a waiting browser."""
     settings = here.site().settings
     seconds = min(settings.gmail.timeout_seconds, _MOST_SECONDS)
     return settings.model_copy(update={"gmail": settings.gmail.model_copy(update={"timeout_seconds": seconds})})
 
 
 def _client() -> OAuthClient:
-    """SettingsError where the settings name none that can be used."""
+    """The OAuth client. SettingsError if the settings name no usable one."""
     config = here.site().settings.gmail
     if not config.web_client_file:
         raise SettingsError("gmail.web_client_file names no OAuth client")
@@ -170,7 +170,7 @@ def _client() -> OAuthClient:
 
 
 def _sealer() -> Sealer:
-    """SettingsError where nobody who has the key file has said yet with what to seal."""
+    """The sealer of tokens. SettingsError if no holder of the key file has noted the public key yet."""
     public = sealing_keys.find(here.database())
     if public is None:
         raise SettingsError("the sync hasn't given the page its public key yet: start mailweir-gmail-sync")
@@ -183,7 +183,7 @@ def _open_database() -> Iterator[Database]:
 
 
 def _connected(asked: Question, code: str, directions: Directions) -> str:
-    """The address of the mailbox that the code is for, now connected. Errors: those of `gmail_access.connect`."""
+    """Connects the mailbox that the code is for. Returns its address. Errors: those of `gmail_access.connect`."""
     settings, client, sealer = _settings(), _client(), _sealer()
     given = consent.exchange(client, asked, code, settings.gmail.timeout_seconds)
     address, before = gmail_connections.may_connect(here.database(), here.deployment(), here.username(), None)
@@ -202,7 +202,7 @@ def _connected(asked: Question, code: str, directions: Directions) -> str:
 
 
 def _in_words(error: MailweirError) -> str:
-    """What went wrong, as the user can act on it. What the settings lack is the admin's, who reads more in the log."""
+    """The error, in words that the user can act on. Faults of the settings are for the admin, who reads more in the log."""
     if isinstance(error, SettingsError):
         flask.current_app.logger.error("Google can't be connected: %s", error)
         said = gettext("Google can't be connected here yet. Tell your admin; the log of mailweir-web says why.")

@@ -1,7 +1,7 @@
-"""How all stands: what `mailweir doctor` says, from the same code, with the page that mends it. Looked at anew each time.
+"""Health: the findings of `mailweir doctor`, from the same code, with links to the pages that mend them. Looks anew each time.
 
-An operator sees all deployments and hosts. A deployment's admin sees its own, and of what all share how it stands: the details
-name others.
+An operator sees all deployments and hosts. A deployment's admin sees that deployment, and only the state of the shared parts,
+because their details name others.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _ROUTES = ("forward", "log", "relay", "gmail_in", "gmail_out")
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """A deployment, a host or what all share. was_reached: else there was no time to look."""
+    """A deployment, a host or the shared parts. was_reached: if not, there was no time to look."""
 
     title: str
     found: list[Shown]
@@ -41,18 +41,18 @@ class _Section:
 
     @property
     def open(self) -> list[Shown]:
-        """What somebody has to do, or to know."""
+        """Findings that somebody has to act on, or to know."""
         return [one for one in self.found if one.level is not Level.OK]
 
     @property
     def fine(self) -> list[Shown]:
-        """What is in order."""
+        """Findings that are in order."""
         return [one for one in self.found if one.level is Level.OK]
 
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """last: None where none was captured."""
+    """last: None if no mail was captured."""
 
     name: str
     last: datetime | None
@@ -61,7 +61,7 @@ class _Route:
 @blueprint.get("/admin/health")
 @open_to(Access.ADMIN)
 def page() -> str:
-    """Looks, and says what was found."""
+    """Looks, and shows the findings."""
     is_operator, at = here.account().is_operator, here.deployment_or_none()
     looked_at = here.choices() if is_operator else [here.deployment()]
     examined = looking.examine(here.site().settings, here.database(), looked_at, here.now(), explained.said)
@@ -88,7 +88,7 @@ def page() -> str:
 
 
 def _of_deployments(examined: Examined, looked_at: Sequence[Deployment], at: Deployment | None) -> list[_Section]:
-    """The one that the account looks at has links: pages show that one alone."""
+    """Only the deployment that the account looks at has links, because pages show only this one."""
     own = here.membership()
     sections = []
     for one in looked_at:
@@ -125,7 +125,7 @@ def _mailboxes(deployment: Deployment) -> list[gmail_mailboxes.GmailMailbox]:
 
 
 def _waiting() -> list[digest_queue.Waiting] | None:
-    """What waits for the digest; None where it can't be counted in the time."""
+    """The work that waits for the digest; None if it can't be counted in the time."""
     try:
         with limited(here.database(), looking.QUESTION_SECONDS):
             return digest_queue.waiting(here.database())

@@ -10,20 +10,20 @@ from webapp.access import Access, open_to
 from webapp.forms import whole_number
 
 blueprint = flask.Blueprint("home", __name__)
-# What an account is shown first: the first of these that it may open and that is there
+# The first page of an account: for staff, for other readers, for operators
 _FIRST = ("todos.open_list", "activities.stream", "health.page")
 
 
 @blueprint.get("/")
 @open_to(Access.SIGNED_IN)
 def start() -> Response | str:
-    """To-dos for staff, the record for other readers, the state of things for an operator; where there is none, how to begin.
-    Who may do nothing yet is told so."""
+    """To-dos for staff, the record for other readers, health for an operator; without a deployment, the first steps. An account
+    that may do nothing yet gets a page that says so."""
     own = here.membership()
     if own is None and not here.account().is_operator:
         return flask.render_template("home.html")
     if own is None and here.deployment_or_none() is None:
-        return flask.redirect(flask.url_for("admin.page"), 303)  # an operator of nothing yet
+        return flask.redirect(flask.url_for("admin.page"), 303)  # there is no deployment yet
     wanted = _FIRST[0] if own and own.user_id is not None else _FIRST[1] if own else _FIRST[2]
     if wanted in flask.current_app.view_functions:
         return flask.redirect(flask.url_for(wanted), 303)
@@ -33,7 +33,7 @@ def start() -> Response | str:
 @blueprint.post("/deployment")
 @open_to(Access.SIGNED_IN)
 def choose() -> Response:
-    """Looks at another deployment from now on. 404 for one that isn't the account's."""
+    """Looks at another deployment from now on. 404 if the deployment isn't the account's."""
     chosen = whole_number(flask.request.form.get("deployment"))
     own = {one.deployment_id for one in here.account().memberships}
     known = {one.id for one in deployments.list_all(here.database())}

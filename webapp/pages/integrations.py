@@ -1,7 +1,7 @@
-"""The Integrations page: by which ways a user's mail comes and goes, how each stands, and the one button that helps.
+"""The Integrations page: the ways by which a user's mail comes and goes, the state of each, and the one button that helps.
 
-Everything is asked anew for each look. What is shown once, a password, is the direct answer to a POST and nowhere else. `google`
-has the consent at Google.
+Each request asks for everything anew. A password is shown once: in the direct answer to a POST, and nowhere else. `google` has
+the consent at Google.
 """
 
 from collections.abc import Sequence
@@ -35,14 +35,14 @@ _MAX_NAME_CHARS, _MAX_ADDRESS_CHARS = 200, 320
 @blueprint.get("/integrations")
 @open_to(Access.STAFF)
 def page() -> str:
-    """All of it on one screen."""
+    """All ways of mail on one screen."""
     return show(done=flask.request.args.get("done", ""))
 
 
 @blueprint.post("/integrations/contact")
 @open_to(Access.STAFF)
 def add_contact() -> Response | tuple[str, int]:
-    """Makes the contact that the user can write from, to see that forwarding works."""
+    """Makes a contact with an address that the user can write from, to see that forwarding works."""
     name, address = forms.text("name", _MAX_NAME_CHARS), forms.text("address", _MAX_ADDRESS_CHARS)
     database, tenant = here.database(), here.deployment()
     try:
@@ -59,7 +59,7 @@ def add_contact() -> Response | tuple[str, int]:
 @blueprint.post("/integrations/confirmation/dismiss")
 @open_to(Access.STAFF)
 def dismiss_confirmation() -> Response:
-    """Puts away the confirmation that was shown, and none that came meanwhile."""
+    """Puts away the confirmation that was shown, but not a newer one."""
     shown = forms.whole_number(flask.request.form.get("id"))
     if shown is None:
         flask.abort(400)
@@ -70,7 +70,7 @@ def dismiss_confirmation() -> Response:
 @blueprint.post("/integrations/smtp/connect")
 @open_to(Access.STAFF)
 def connect_smtp() -> str | tuple[str, int]:
-    """Makes the login, and shows its password: this once."""
+    """Makes the login, and shows its password this one time."""
     if not sending_addresses(_found()):
         flask.abort(404)
     return _password(send_mail_as.connect, "relay.connected")
@@ -79,7 +79,7 @@ def connect_smtp() -> str | tuple[str, int]:
 @blueprint.post("/integrations/smtp/rotate")
 @open_to(Access.STAFF)
 def rotate_smtp() -> str | tuple[str, int]:
-    """Gives the login a new password, and shows it: this once."""
+    """Gives the login a new password, and shows it this one time."""
     return _password(send_mail_as.rotate, "relay.rotated")
 
 
@@ -112,12 +112,12 @@ def _password(make: Any, what: str) -> str | tuple[str, int]:
 
 
 def note(what: str, subject: str, detail: str = "") -> None:
-    """Notes what the account changed, for the log of changes."""
+    """Notes a change by the account in the log of changes."""
     change_log.note(here.database(), here.deployment().id, here.account().name, what, subject, detail, here.now())
 
 
 def back(done: str) -> Response:
-    """To the page, which says what was done."""
+    """Redirects to the page, which says what was done."""
     return flask.redirect(flask.url_for("integrations.page", done=done), 303)
 
 
@@ -127,7 +127,7 @@ def _found() -> UserIntegrations:
 
 
 def show(*, done: str = "", problem: str = "", contact_fault: str = "", typed: dict[str, str] | None = None) -> str:
-    """The page as things stand now. done: a word for what was just done. problem: what didn't work, in a sentence."""
+    """The page in its present state. done: a word for the action that was just done. problem: a failure, in a sentence."""
     database, settings, now = here.database(), here.site().settings, here.now()
     found = _found()
     is_swept = gmail_workers.alive(database, now) > 0
@@ -161,7 +161,7 @@ def show(*, done: str = "", problem: str = "", contact_fault: str = "", typed: d
 
 
 def sending_addresses(found: UserIntegrations) -> list[str]:
-    """The user's addresses that mail may be sent with by this host: Gmail's own are Gmail's to send."""
+    """The user's addresses that this host may send mail with. Gmail itself sends for its own addresses."""
     return [one for one in found.user.addresses if addresses.split(one)[1] not in _GMAIL_DOMAINS]
 
 
@@ -190,7 +190,7 @@ def _confirmation(found: UserIntegrations) -> dict[str, Any] | None:
 
 
 def is_googles(link: str) -> bool:
-    """Does it lead to the host where Google has forwarding confirmed, and nowhere else?"""
+    """Does the link lead to a host where Google confirms forwarding, and nowhere else?"""
     try:
         parts = urlsplit(link)
         plain = parts.port is None and parts.username is None and parts.password is None

@@ -1,6 +1,6 @@
-"""One message: who wrote it and is that proven, when, what was written, its files, its thread, and who may read it.
+"""One message: its author with the sender verdict, its time, text, files, thread and visibility.
 
-Text and HTML come from readings: no mail is parsed here. HTML is shown on wish, in a frame with a document of its own
+Text and HTML come from readings: no mail is parsed here. HTML is shown on request, in a frame with a document of its own
 (`message_parts`).
 """
 
@@ -33,15 +33,15 @@ from webapp.seen_message import Seen
 
 blueprint = flask.Blueprint("message", __name__)
 _MOST_COPIES = 5  # other activities with the same file that are named
-_MOST_LOOKED_AT = 20  # files of which others' copies are looked for
+_MOST_LOOKED_AT = 20  # files whose copies in other activities are looked for
 _MOST_OF_THREAD = 20
 _MOST_SIGHTINGS = 100
-_MARKED_LINK = "</bdi> <a "  # as the sanitizer writes it; a mail that has it of its own only gets the sentence about it
+_MARKED_LINK = "</bdi> <a "  # as the sanitizer writes it; a mail that has it already only gets the sentence about it
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """An attachment in the list. number: from 1 on. elsewhere: activities that have the same file; has_more: and others."""
+    """An attachment in the list. number: from 1 on. elsewhere: activities with the same file; has_more: are there others?"""
 
     number: int
     file: Attachment
@@ -51,7 +51,7 @@ class _File:
 
 @blueprint.app_context_processor
 def words() -> dict[str, object]:
-    """What the templates of a message ask for."""
+    """Values and functions for the templates of a message."""
     return {
         "message_words": message_words,
         "file_size": message_words.size,
@@ -65,7 +65,7 @@ def words() -> dict[str, object]:
 @blueprint.get("/activities/<int:activity_id>")
 @open_to(Access.READER)
 def page(activity_id: int) -> str:
-    """The message. `view=html`: in its frame. `from`: a later part of a long text. `version`: another than the leading one."""
+    """The message. `view=html`: its HTML, in a frame. `from`: a later part of a long text. `version`: another version."""
     seen = seen_message.find(activity_id)
     if not seen.is_whole:
         return flask.render_template("message/metadata.html", **_about(seen))
@@ -96,7 +96,7 @@ def page(activity_id: int) -> str:
 @blueprint.post("/activities/<int:activity_id>/visibility")
 @open_to(Access.READER)
 def set_visibility(activity_id: int) -> Response:
-    """Sets who may read it: those who take part may, and admins that may read it themselves."""
+    """Sets who may read it. Participants may do that, and admins who may read it themselves."""
     seen = seen_message.find_whole(activity_id)
     if not _may_set(seen):
         flask.abort(404)
@@ -125,7 +125,7 @@ def finish(activity_id: int) -> Response:
 @blueprint.post("/activities/<int:activity_id>/open")
 @open_to(Access.STAFF)
 def reopen(activity_id: int) -> Response:
-    """Puts it on the list again."""
+    """Puts the reader's own to-do on the list again."""
     todo_lists.reopen_many(here.database(), here.deployment(), here.user_id(), [_todo_id(activity_id)])
     return flask.redirect(flask.url_for("message.page", activity_id=activity_id), 303)
 
@@ -139,7 +139,7 @@ def _todo_id(activity_id: int) -> int:
 
 
 def _about(seen: Seen) -> dict[str, object]:
-    """What is told also to who sees no more than who and when."""
+    """The values that are shown even to readers who see only people and time."""
     activity = seen.activity
     return {
         "activity": activity,
@@ -150,7 +150,7 @@ def _about(seen: Seen) -> dict[str, object]:
 
 
 def _around(seen: Seen) -> dict[str, object]:
-    """What stands beside the text."""
+    """The values beside the text."""
     activity, database, deployment = seen.activity, here.database(), here.deployment()
     own = here.membership()
     return {
@@ -177,7 +177,7 @@ def _may_set(seen: Seen) -> bool:
 
 
 def _thread(seen: Seen) -> streams.Page | None:
-    """The last messages of its conversation that the reader may see; None where it is alone."""
+    """The last messages of its conversation that the reader may see; None if it is alone."""
     if seen.activity.thread is None:
         return None
     wanted = StreamFilter(thread=seen.activity.thread)
@@ -186,7 +186,7 @@ def _thread(seen: Seen) -> streams.Page | None:
 
 
 def _files(seen: Seen, reading: KeptReading) -> list[_File]:
-    """The attachments. Copies of what stands in the text aren't looked for: a signature's picture is in every mail."""
+    """The attachments. Copies of files within the text aren't looked for: a signature's picture is in every mail."""
     found = []
     for number, file in enumerate(reading.attachments, 1):
         others: list[int] = []

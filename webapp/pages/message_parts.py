@@ -1,6 +1,6 @@
-"""What belongs to a message and isn't a page of ours: its HTML as a document of its own, its files, and the message itself.
+"""Parts of a message that aren't pages of ours: its HTML as a document of its own, its files, and the message itself.
 
-Each has a policy of its own, for what is in it came by mail. Bytes are taken out in a child (`mailweir.extraction`).
+Each has a policy of its own, because its content came by mail. A child process extracts the bytes (`mailweir.extraction`).
 """
 
 from typing import IO
@@ -30,7 +30,7 @@ _ANYTHING = "application/octet-stream"
 @blueprint.get("/activities/<int:activity_id>/html")
 @open_to(Access.READER)
 def html(activity_id: int) -> Response:
-    """The HTML that was made safe, for the frame or a tab of its own. 404 where the mail has none."""
+    """The HTML that was made safe, for the frame or a tab of its own. 404 if the mail has none."""
     seen = seen_message.find_whole(activity_id)
     reading = seen_message.reading(seen)
     if reading is None or not reading.html:
@@ -49,7 +49,7 @@ def html(activity_id: int) -> Response:
 @blueprint.get("/activities/<int:activity_id>/attachments/<int:number>")
 @open_to(Access.READER)
 def attachment(activity_id: int, number: int) -> Response:
-    """A file of the message. A picture, which its first bytes tell, is shown; all else, and what has `?save`, is for the disk."""
+    """A file of the message. A picture, known by its first bytes, is shown. All else, and all with `?save`, is downloaded."""
     seen = seen_message.find_whole(activity_id)
     reading = seen_message.reading(seen)
     if reading is None or not 1 <= number <= len(reading.attachments):
@@ -68,7 +68,7 @@ def attachment(activity_id: int, number: int) -> Response:
 @blueprint.get("/activities/<int:activity_id>/raw")
 @open_to(Access.READER)
 def raw(activity_id: int) -> Response:
-    """The message byte for byte, for those who take part. `version`: another one than the leading one."""
+    """The message byte for byte, for participants. `version`: another version than the leading one."""
     seen = seen_message.find_whole(activity_id)
     if not seen.takes_part:
         flask.abort(404)
@@ -123,7 +123,7 @@ def _failed(error: MailweirError) -> Response:
 
 
 def _picture(content: IO[bytes]) -> str | None:
-    """The media type of a picture that every browser shows and that can do nothing; None for all else."""
+    """The media type of a picture that every browser shows and that can't do anything; None for other content."""
     head = content.read(_HEAD_BYTES)
     content.seek(0)
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":

@@ -1,4 +1,4 @@
-"""The reader log, for the admin: who read the text, the HTML, the raw message or an attachment of which activity. Ids only."""
+"""The reader log, for the admin: accounts that read the text, HTML, raw message or an attachment of an activity. Ids only."""
 
 import flask
 

@@ -1,7 +1,7 @@
-"""To-dos of the user who is signed in: the list of what clients wrote, and what is done.
+"""To-dos of the user who is signed in: the list of open ones, from clients' mail, and the list of done ones.
 
-Done is one click, and so is taking it back: the answer's URL names what was done, and a notice has the button. Whatever ids are
-given, nobody's to-dos but the user's own are shown or changed.
+One click marks a to-do as done, and one click undoes that: the answer's URL names the changed to-dos, and a notice has the
+button. Whatever ids are given, only the user's own to-dos are shown or changed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ _MOST_DIGITS = 19
 @blueprint.get("/todos")
 @open_to(Access.STAFF)
 def open_list() -> str:
-    """What is open, fifty at a time."""
+    """The open to-dos, fifty at a time."""
     order, place = _order(), _open_place(flask.request.args)
     page = todo_lists.open_ones(
         here.database(), here.deployment(), here.user_id(), oldest_first=order == _OLDEST, **place
@@ -51,7 +51,7 @@ def open_list() -> str:
 @blueprint.get("/todos/done")
 @open_to(Access.STAFF)
 def done_list() -> str:
-    """What is done, the last one first."""
+    """The done to-dos, the last one first."""
     place = _done_place(flask.request.args)
     page = todo_lists.done_ones(here.database(), here.deployment(), here.user_id(), **place)
     links = [(gettext("Back to the first ones"), flask.url_for(".done_list"))] if place else []
@@ -71,7 +71,7 @@ def done_list() -> str:
 @blueprint.post("/todos/done")
 @open_to(Access.STAFF)
 def finish() -> Response:
-    """Takes one off the list, or all that were shown."""
+    """Takes one to-do off the list, or all that were shown."""
     wanted = forms.ids("todo") or (forms.ids("shown") if forms.ticked("all") else [])
     done = todo_lists.finish_many(here.database(), here.deployment(), here.user_id(), wanted, here.now())
     return _back(done=done)
@@ -80,7 +80,7 @@ def finish() -> Response:
 @blueprint.post("/todos/undo")
 @open_to(Access.STAFF)
 def reopen() -> Response:
-    """Puts one or more on the list again."""
+    """Puts one or more to-dos on the list again."""
     undone = todo_lists.reopen_many(here.database(), here.deployment(), here.user_id(), forms.ids("todo"))
     if forms.ticked("from_done"):
         place = _in_url(_done_place(flask.request.form))
@@ -98,13 +98,13 @@ def _order() -> str:
 
 
 def _back(**changed: list[int]) -> Response:
-    """To the list as it was, with what was changed in its URL."""
+    """Redirects to the list as it was, with the changed to-dos in its URL."""
     named: dict[str, Any] = {name: _joined(ids) for name, ids in changed.items()}
     return flask.redirect(_list_url(_order(), **_open_place(flask.request.form), **named), 303)
 
 
 def _open_place(given: Mapping[str, str]) -> dict[str, int]:
-    """From where a page of what is open goes on, or back; the way on where both are given."""
+    """The place from which a page of open to-dos goes on (`after`), or back (`before`). If both are given, it goes on."""
     found = {name: forms.whole_number(given.get(name)) for name in ("after", "before")}
     return next(({name: value} for name, value in found.items() if value is not None), {})
 
@@ -126,14 +126,14 @@ def _joined(ids: list[int]) -> str | None:
 
 
 def _named(name: str) -> list[int]:
-    """The ids that a URL names; those that are none are left out, for the notice alone goes by them."""
+    """The ids that a URL names. Values that aren't ids are left out, because only the notice depends on them."""
     given = flask.request.args.get(name, "")[: todo_lists.MAX_LIMIT * (_MOST_DIGITS + 1)].split(",")
     found = (forms.whole_number(text) for text in given[: todo_lists.MAX_LIMIT])
     return [one for one in found if one is not None]
 
 
 def _done_place(given: Mapping[str, str]) -> dict[str, Any]:
-    """From where a page of what is done goes on (`before`), or back (`after`). 404 for what is no place."""
+    """The place from which a page of done to-dos goes on (`before`), or back (`after`). 404 if it isn't a place."""
     way = "after" if "after" in given else "before"
     at, number = given.get("at"), forms.whole_number(given.get(way))
     if at is None and number is None:

@@ -1,6 +1,6 @@
-"""A mail is missing: what became of it, in a sentence, with the button that mends it. Tells each asker what that one may know.
+"""Explains a missing mail: a sentence says what became of it, with a button for the remedy. Askers learn only what they may know.
 
-Postfix's log isn't read here: what it refused is on the record.
+Postfix's log isn't read here: Postfix's refusals are on the record.
 """
 
 import re
@@ -32,7 +32,7 @@ _PLACE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Told:
-    """One thing that is known. at: UTC. is_kept: is it on the record? url: of the activity."""
+    """One known fact. at: UTC. is_kept: is it on the record? url: of the activity."""
 
     at: datetime
     sentence: str
@@ -63,7 +63,7 @@ def page() -> str:
 
 
 def _place(typed: str) -> Place | None:
-    """Where an answer ended, as the link that goes on from there has it; None for all else."""
+    """The place where an answer ended, from the link that goes on from there; None for other text."""
     found = _PLACE.fullmatch(typed)
     return Place(int(found[1]), int(found[2])) if found else None
 
@@ -79,7 +79,7 @@ def _ask(typed: str, before: Place | None) -> Answer:
 
 
 def _asker() -> Asker:
-    """As whom the account asks. The record is read as on each other page, by the account's own user."""
+    """The asker for this account. The record is read as on each other page, by the account's own user."""
     own = here.membership()
     if own is not None and own.username is not None:
         found = missing_mail.asker(here.database(), here.deployment(), own.username, is_admin=here.is_admin())
@@ -128,13 +128,13 @@ def _decided(one: Decided, mend: Mend | None) -> _Told:
 
 
 def _rows(answer: Answer) -> list[Row]:
-    """What was found by words; not again what a decision stands for above."""
+    """The activities that were found by words, without those of the decisions above."""
     told = {one.tracked.decision.activity for one in answer.found if isinstance(one.tracked, Decided)}
     return rows.of([one for one in answer.activities if one.id not in told])
 
 
 def _what_to_do(typed: str) -> list[Mend]:
-    """Nothing is known. The address may be no contact's; if it is one's, its mail doesn't come here."""
+    """Advice if nothing is known. Either no contact has the address, or the contact's mail doesn't come here."""
     known = address.typed(typed)
     arrives = mending.of(Remedy(Action.CHECK_FORWARDING))
     if known is None:
@@ -143,5 +143,5 @@ def _what_to_do(typed: str) -> list[Mend]:
     if not holders:
         make = mending.of(Remedy(Action.MAKE_CONTACT, known))
         return [Mend(gettext("No contact has this address, so its mail isn't kept.")), *([make] if make else [])]
-    words = gettext("It is an address of the contact %(name)s: what comes of it is kept.", name=holders[0].name)
+    words = gettext("It is an address of the contact %(name)s, so its mail is kept.", name=holders[0].name)
     return [Mend(words), *([arrives] if arrives else [])]

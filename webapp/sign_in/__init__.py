@@ -1,1 +1,1 @@
-"""How somebody signs in: by a link, by OpenID Connect, by a password."""
+"""Signing in: by a link, by OpenID Connect, by a password."""

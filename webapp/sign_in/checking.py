@@ -1,4 +1,4 @@
-"""Is a password an account's? Slowed by the throttle, bounded by the gate, and as slow for a name that nobody has.
+"""Is a password an account's? The throttle slows the check, the gate bounds it, and it is as slow for a name that nobody has.
 
 Called by the sign-in, and by the account's page before it changes a password.
 """
@@ -18,13 +18,14 @@ from webapp import here
 KNOWN_COOKIE = "__Host-mailweir-known"
 _KNOWN_SECONDS = 365 * 86_400
 _NONCE_CHARS = 22
-# Of a password that nobody has, as costly as everybody's: a name without an account takes as long as one with
+# The digest of a password that nobody has, as costly as all others: a name without an account takes as long as a name with one
 NOBODYS = "{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$394ASny1DvpHl//K40FZaA$u/63auyuYgmRjuoEXCA71mebTW8NWsTN1LTFbZYHgqk"
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """account_id: whose password it is, or None. wait: it wasn't looked at, for it came too early. digest: of the password."""
+    """account_id: of the account with this password, or None. wait: it came too early and wasn't checked. digest: of the
+    password."""
 
     account_id: int | None = None
     wait: timedelta | None = None
@@ -32,7 +33,7 @@ class Checked:
 
 
 def check(name: str, given: str) -> Checked:
-    """Looks at a password. gate.Full where too many are looked at."""
+    """Checks a password. gate.Full if too many are being checked."""
     with here.site().gate.entered():
         own = credentials.password_of(here.database(), name)
         counted = attempts.key(name, _known_browser(own.digest if own else ""))
@@ -49,8 +50,8 @@ def check(name: str, given: str) -> Checked:
 
 
 def remember(response: Response, digest: str) -> None:
-    """Marks the browser as one that this account signed in from: whoever guesses elsewhere doesn't slow it down. The mark holds
-    until the password is another one."""
+    """Marks the browser as known to this account: wrong guesses from elsewhere don't slow it down. The mark holds until the
+    password changes."""
     nonce = secrets.token_urlsafe(16)
     value = f"{nonce}.{_mark(digest, nonce)}"
     response.set_cookie(
@@ -59,7 +60,7 @@ def remember(response: Response, digest: str) -> None:
 
 
 def _known_browser(digest: str) -> str:
-    """The mark's nonce where this account gave it to the browser, else ""."""
+    """The mark's nonce if this account gave it to the browser, else ""."""
     nonce, _, mark = flask.request.cookies.get(KNOWN_COOKIE, "").partition(".")
     is_ours = len(nonce) == _NONCE_CHARS and hmac.compare_digest(
         mark.encode(errors="replace"), _mark(digest, nonce).encode()

@@ -1,6 +1,6 @@
-"""Signing in by OpenID Connect: to the provider by a link, back by an answer in the query, to an account that is there already.
+"""Signing in by OpenID Connect: a link leads to the provider, an answer in the query leads back, to an existing account.
 
-The state lies in the database and is bound to a cookie that this browser alone has: nobody can have another's browser end a
+The state is in the database, and bound to a cookie that this browser alone has: nobody can make another person's browser end a
 sign-in that was begun elsewhere. A sign-in makes no account.
 """
 
@@ -29,7 +29,7 @@ _RETRY_SECONDS = "5"
 @blueprint.get("/sign-in/openid/<name>")
 @open_to(Access.PUBLIC)
 def begin(name: str) -> Response:
-    """Sends the browser to the provider. A link, no form: a form's answer may go to hosts alone that the policy names."""
+    """Sends the browser to the provider. It is a link, not a form: a form's answer may only go to hosts of the policy."""
     provider = _named(name)
     begun = providers.begun()
     to = ways.onward(flask.request.args.get("to"))
@@ -56,7 +56,7 @@ def begin(name: str) -> Response:
 @blueprint.get("/sign-in/openid/<name>/answer")
 @open_to(Access.PUBLIC)
 def answer(name: str) -> Response:
-    """What the provider says: begins a session, in the place of the one that the browser had before, or says why not."""
+    """Takes the provider's answer: begins a session in place of the browser's earlier one, or says why not."""
     provider, given = _named(name), flask.request.args
     content = states.take(
         here.database(), Kind.OPENID, flask.request.cookies.get(COOKIE, ""), given.get("state", ""), here.now()
@@ -87,7 +87,9 @@ def _redirect_uri(name: str) -> str:
 
 def _signed_in(provider: Provider, identity: Identity, to: str) -> Response:
     if provider.hosted_domain and identity.hosted_domain != provider.hosted_domain:
-        words = gettext("This account is none of %(domain)s. Choose the one that is.", domain=provider.hosted_domain)
+        words = gettext(
+            "This account isn't at %(domain)s. Choose your account at %(domain)s.", domain=provider.hosted_domain
+        )
         return _said(words, 403, asks_which=True)
     found = credentials.of_person(here.database(), identity.issuer, identity.subject, identity.email)
     if not found:
@@ -98,10 +100,10 @@ def _signed_in(provider: Provider, identity: Identity, to: str) -> Response:
 
 
 def _which(provider: Provider, identity: Identity, account_ids: list[int], to: str) -> Response:
-    """Has the person choose: two deployments may each have made an account for the address, and only the person knows which is
-    meant."""
+    """Lets the person choose: two deployments may each have made an account for the address, and only the person knows which one
+    is meant."""
     content = {
-        "provider": "",  # no answer of a provider's ends it
+        "provider": "",  # a provider's answer can't end it
         "choosing": provider.name,
         "issuer": identity.issuer,
         "subject": identity.subject,
@@ -120,7 +122,7 @@ def _which(provider: Provider, identity: Identity, account_ids: list[int], to: s
 @blueprint.post("/sign-in/openid/<name>/choose")
 @open_to(Access.PUBLIC)
 def choose(name: str) -> Response:
-    """Begins a session as the account that was chosen, which is the person's from then on."""
+    """Begins a session as the chosen account, which is the person's from then on."""
     _named(name)
     cookie, given = flask.request.cookies.get(COOKIE, ""), flask.request.form
     content = states.take(here.database(), Kind.OPENID, cookie, given.get("state", ""), here.now())
@@ -132,9 +134,9 @@ def choose(name: str) -> Response:
 
 
 def _session_of(account_id: int, identity: Identity, to: str) -> Response:
-    """The session of an account that is the person's, or becomes it."""
+    """The session of an account that is the person's, or becomes theirs."""
     if not credentials.bind(here.database(), account_id, identity.email, identity.issuer, identity.subject):
-        return _said(gettext("This account is none of yours any more. Begin again."), 403)
+        return _said(gettext("This account isn't yours any more. Begin again."), 403)
     before = flask.g.get("session")
     browser = flask.request.headers.get("User-Agent", "")
     token = credentials.begin_session(here.database(), account_id, Means.OPENID, browser, before, here.now())
@@ -152,7 +154,7 @@ def _unknown(provider: Provider, identity: Identity) -> str:
         )
     else:
         said = gettext(
-            "No account here belongs to %(email)s as %(provider)s knows you. Ask your admin for one.",
+            "No account here belongs to %(email)s, your address at %(provider)s. Ask your admin for one.",
             email=identity.email,
             provider=provider.label,
         )
@@ -172,7 +174,7 @@ def _refused(provider: Provider, refusal: ProviderRefusal) -> Response:
             503,
         ),
         Why.DENIED: (gettext("%(provider)s didn't let you in, or you said no there.", provider=label), 403),
-        Why.TOKEN: (gettext("What %(provider)s said can't be trusted. Begin again.", provider=label), 403),
+        Why.TOKEN: (gettext("The answer of %(provider)s can't be trusted. Begin again.", provider=label), 403),
         Why.CODE: (gettext("This sign-in was used already. Begin it again."), 400),
     }
     words, status = said[refusal.why]

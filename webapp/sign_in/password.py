@@ -1,4 +1,4 @@
-"""Signing in by a password, where nobody vouches for persons by OpenID."""
+"""Signing in by a password, if there is no provider of OpenID."""
 
 import flask
 from werkzeug.wrappers import Response
@@ -18,7 +18,7 @@ _MAX_NAME_CHARS = 200
 @blueprint.post("/sign-in/password")
 @open_to(Access.PUBLIC)
 def sign_in() -> Response:
-    """Begins a session, in the place of the one that the browser had before."""
+    """Begins a session in place of the browser's earlier one."""
     if not ways.by_password():
         flask.abort(404)
     name = forms.text("name", _MAX_NAME_CHARS).lower()

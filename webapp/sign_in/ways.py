@@ -1,4 +1,4 @@
-"""The sign-in page: what ways there are, what went wrong, and where to go afterwards.
+"""The sign-in page: the ways to sign in, the errors, and the page to go to afterwards.
 
 Called by the other modules here, and by the account's page.
 """
@@ -12,13 +12,13 @@ from webapp import here
 
 
 def by_password() -> bool:
-    """Does anybody sign in by a password? Not where a provider vouches for persons."""
+    """Do people sign in by a password? Not if there is a provider."""
     return not here.site().providers
 
 
 def page(words: str = "", *, asks_which: bool = False) -> str:
-    """The page. words: what went wrong. asks_which: the provider asks next for another account. What was typed is kept, but for a
-    password."""
+    """The page. words: the error. asks_which: next time, the provider asks which account to use. Typed values are kept,
+    except a password."""
     to = flask.request.values.get("to", "")
     return flask.render_template(
         "sign_in.html",
@@ -32,12 +32,12 @@ def page(words: str = "", *, asks_which: bool = False) -> str:
 
 
 def wrong() -> str:
-    """The same for a name that nobody has."""
+    """The error for a wrong password. It is the same for a name that nobody has."""
     return str(gettext("That isn't the password of this name."))
 
 
 def too_early(seconds: int) -> str:
-    """The throttle says no."""
+    """The error if the throttle refuses."""
     said = ngettext(
         "There were several wrong passwords. Try again in %(num)d second.",
         "There were several wrong passwords. Try again in %(num)d seconds.",
@@ -47,12 +47,12 @@ def too_early(seconds: int) -> str:
 
 
 def busy() -> str:
-    """Many sign in at the moment."""
+    """The error if many people sign in at the moment."""
     return str(gettext("Many people sign in right now. Try again in some seconds."))
 
 
 def onward(wanted: str | None) -> str:
-    """Where to go after the sign-in: a path of this page, never another host."""
+    """The URL to go to after the sign-in: a path of this page, never another host."""
     parts = urlsplit(wanted or "")
     is_path = bool(wanted) and not parts.scheme and not parts.netloc and (wanted or "").startswith("/")
     if not is_path or "\\" in (wanted or "") or (wanted or "").startswith("//") or not (wanted or "").isprintable():
