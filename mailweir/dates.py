@@ -1,6 +1,6 @@
 """Reads a Date header as a moment: RFC 5322 3.3 and 4.3, and the forms that mailers write instead.
 
-Never guesses: a date with an absent, unknown or contradictory zone gives None (docs/decisions/0020-dates.md). Never raises, on
+Never guesses: a date with an absent, unknown or contradictory zone gives None (decision 0020). Never raises, on
 any bytes. Called by `headers`, `identity`, `automatic` and `arc_results`, and by `error_mapping` for the dates of HTTP. Pure.
 """
 

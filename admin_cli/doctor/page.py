@@ -100,7 +100,7 @@ def _address(settings: Settings) -> Iterator[Finding]:
                 ),
                 said(
                     "set web.public_url to https://HOST, and put a web server with a certificate before the page "
-                    "(docs/page.md)"
+                    "(docs/admin/page.md)"
                 ),
                 key="page.without_tls",
                 **about,
@@ -124,7 +124,7 @@ def _address(settings: Settings) -> Iterator[Finding]:
         yield note(
             AREA,
             said("the page is {url}: browsers on other machines can't open it", url=web.url),
-            said("set web.public_url, unless all users come by ssh (docs/page.md)"),
+            said("set web.public_url, unless all users come by ssh (docs/admin/page.md)"),
             key="page.local",
             url=web.url,
         )

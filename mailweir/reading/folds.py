@@ -3,7 +3,7 @@ headers.
 
 Folds are spans beside the text, which is stored whole. They are found from the end: quotes, signatures and disclaimers there are
 peeled off until text that somebody wrote. So text after a quote keeps the quote visible: it was answered inline. The folds never
-hide everything (docs/decisions/0030-folds.md). Pure; called by `reading`'s composer. Source: RFC 3676 4.3 and 4.5, and the
+hide everything (decision 0030). Pure; called by `reading`'s composer. Source: RFC 3676 4.3 and 4.5, and the
 practice of mail programs.
 """
 

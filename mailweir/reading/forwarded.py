@@ -3,7 +3,7 @@
 The text is the forwarder's word, never proven. A header counts in three cases: a marker says that it was forwarded; the mail's
 subject begins like a forward's; or the forwarder wrote nothing above it and the subject isn't a reply's. Otherwise it is part of
 a reply's quote. In forwards of forwards it is the outermost message. Pure; called by `reading`'s composer
-(docs/decisions/0030-folds.md).
+(decision 0030).
 """
 
 import re

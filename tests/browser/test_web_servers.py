@@ -25,7 +25,7 @@ from tests.needs import lacks
 from tests.ports import free_port
 
 NAME = "mail.example.net"
-EXAMPLES = Path(__file__).parents[2] / "docs" / "web-servers"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "admin" / "web-servers"
 SECONDS = 30.0
 
 

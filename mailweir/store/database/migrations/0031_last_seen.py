@@ -1,8 +1,8 @@
 """Indexes for the time of a user's last mail, by route, and of its forwarding. Made while mail is recorded.
 
 Captured mail has an entry for each user and route. Ignored mail is usually far more, and stays only for days: its entries sort by
-the hour first, so that mail of the same time shares the index's leaves, and writing an entry costs next to nothing (docs/speed.md
-has the figures). Mail for several capture addresses at once is rare and has an index of its own.
+the hour first, so that mail of the same time shares the index's leaves, and writing an entry costs next to nothing
+(docs/engineering/speed.md has the figures). Mail for several capture addresses at once is rare and has an index of its own.
 """
 
 from typing import Any

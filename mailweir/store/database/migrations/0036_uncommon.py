@@ -1,7 +1,7 @@
 """Indexes of what few mails have: a verdict that isn't `pass`, a route that isn't forwarding. Made while mail is recorded.
 
 A list by such a verdict or route walks its index, which has the ids in order. Mail that has the common one has no entry there: to
-record it writes nothing more (docs/speed.md has the figures).
+record it writes nothing more (docs/engineering/speed.md has the figures).
 """
 
 from typing import Any

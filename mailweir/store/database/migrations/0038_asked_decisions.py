@@ -1,9 +1,9 @@
 """Indexes for questions about decisions: by Message-ID, author, recipient. Made while mail is recorded.
 
 Their keys begin with a bucket of 500 ids. So rows that are recorded together share leaves of the index, and recording costs next
-to nothing more (docs/speed.md has the figures). A question searches each bucket (`decision_search`). Rare rows, and rows that are
-deleted after days, have indexes of their own: the digests of recipients, other names in From, and mail that Postfix refused. In
-these the id follows the bucket, so each entry is added at the end. Texts have their `fingerprint` as key.
+to nothing more (docs/engineering/speed.md has the figures). A question searches each bucket (`decision_search`). Rare rows, and
+rows that are deleted after days, have indexes of their own: the digests of recipients, other names in From, and mail that Postfix
+refused. In these the id follows the bucket, so each entry is added at the end. Texts have their `fingerprint` as key.
 """
 
 from typing import Any
