@@ -1,4 +1,4 @@
-"""Consents that the sync gives back: requested once, tried with pauses, finally reported, and never one that is in use."""
+"""Consents that the sync gives back: requested once, tried with pauses, finally reported, and never while in use."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -31,7 +31,7 @@ GONE = as_json({"error": "invalid_token", "error_description": "Token expired or
 
 
 class Site:
-    """A database with richard, whose mailbox is connected, a key file, and a sync whose Google is scripted."""
+    """A database with richard and his connected mailbox, a key file, and a sync whose Google is scripted."""
 
     def __init__(self, database: Database, google: Server, folder: Path, clock: Clock) -> None:
         self.database, self.google, self.clock = database, google, clock
@@ -160,7 +160,7 @@ def test_it_goes_on_where_google_is_there_again(site: Site) -> None:
 
 
 def test_a_consent_that_is_in_use_again_isnt_given_back(site: Site) -> None:
-    """It would end the new connection: Google has one consent for an account and a client."""
+    """That would end the new connection: Google keeps one consent for an account and a client."""
     site.disconnect()
     site.connect()
     assert not site.returned.step()
