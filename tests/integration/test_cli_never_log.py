@@ -141,7 +141,7 @@ def test_many_are_erased_in_short_transactions(
 
 
 def test_all_that_names_an_activity_goes_with_it(database: Database) -> None:
-    """On SQLite nothing else looks: see `retraction.unchecked`."""
+    """On SQLite nothing else checks this: see `retraction.unchecked`."""
     naming = {
         name
         for name, table in schemas.read(database).items()

@@ -1,4 +1,4 @@
-"""Visibility: decided at recording, set by hand, and applied to readers; by the command line on a real database."""
+"""Visibility on the command line, on a real database: decided at recording, set by hand, and applied to readers."""
 
 from collections.abc import Callable
 from typing import Any
