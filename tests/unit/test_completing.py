@@ -1,4 +1,4 @@
-"""Missing headers of a submission, in the filter: when they are added, and that the record contains the mail as sent."""
+"""Missing headers of a submission, in the filter: when they are added. The record contains the mail as sent."""
 
 import io
 import tempfile

@@ -1,4 +1,4 @@
-"""The filter's part in signing: for whom, with which key, and its cache."""
+"""The filter's part in signing: for which logins, with which key, and its cache."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -52,7 +52,7 @@ def _sealed(secrets: Secrets, selector: str = "s1", pair: int = 0) -> SealedKey:
 
 @pytest.fixture
 def directory(file: Path) -> MemoryKeys:
-    """demo's key for firm.example."""
+    """A directory with demo's key for firm.example."""
     return MemoryKeys({(DEMO.id, "firm.example"): _sealed(secrets_file.load(file))})
 
 

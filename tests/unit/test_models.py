@@ -1,4 +1,4 @@
-"""The models of `store/` are the tables that the migrations make; each thread has them over its own connection."""
+"""The models of `store/` are the tables that the migrations make. Each thread uses them over its own connection."""
 
 import contextlib
 import threading
@@ -77,7 +77,7 @@ def test_threads_read_at_once_each_over_its_own_connection(database_url: Databas
 
     def read(name: str) -> None:
         with closing(Database(places[name])) as database, database.bound():
-            both_are_in.wait()  # a lock around the models would keep the others out
+            both_are_in.wait()  # a lock around the models would block the others
             found.append((name, [row.name for row in models.Deployment.select()]))
             both_are_in.wait()
 

@@ -55,7 +55,7 @@ def test_other_text_is_no_time(text: str) -> None:
 
 
 def _rows_of_the_store() -> Iterator[tuple[str, Any]]:
-    """Each dataclass and named tuple that a module of `store/` makes, but for peewee's models."""
+    """Each dataclass and named tuple of a module of `store/`, except peewee's models."""
     for found in pkgutil.walk_packages(store.__path__, f"{store.__name__}."):
         if ".migrations" in found.name or found.name.endswith(".models"):
             continue
@@ -71,7 +71,7 @@ _NAME_OF_A_TIME = re.compile(r"(?:.+_)?(?:at|since|until|time|hour|now)")
 
 
 def _times(thing: Any) -> list[tuple[str, Any]]:
-    """The times, by name, of a row or a function, and their types."""
+    """The times of a row or a function, by name, with their types."""
     return [(name, hint) for name, hint in get_type_hints(thing).items() if _NAME_OF_A_TIME.fullmatch(name)]
 
 

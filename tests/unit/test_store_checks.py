@@ -1,4 +1,4 @@
-"""Typed names, addresses and domains that are acceptable."""
+"""Acceptable names, addresses and domains, as typed."""
 
 from collections.abc import Callable
 
@@ -68,7 +68,7 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 
 
 def _taken(check: Callable[[str], str], text: str) -> list[str]:
-    """The clean form; nothing where the text is refused."""
+    """The clean form; None if the text is refused."""
     try:
         return [check(text)]
     except BadInput:

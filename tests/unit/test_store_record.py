@@ -107,7 +107,7 @@ def test_history_stays_readable_after_removals(
     assert _ids(activities.select(database, demo, Filter(contact=JANE))) == [activity_id]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it can be traced; the statements are the same
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it can be traced; both have the same statements
 def test_a_listing_costs_the_same_statements_whatever_its_length(
     database: Database, demo: Deployment, record: Put
 ) -> None:

@@ -1,4 +1,4 @@
-"""A user's to-dos by page, many finished at once and reopened: only the user's own."""
+"""A user's to-dos in pages, many of them finished at once and reopened: only the user's own."""
 
 from datetime import datetime, timedelta
 
@@ -34,7 +34,7 @@ def demo(database: Database, record: Record, now: datetime) -> Deployment:
 
 
 def _open(database: Database, demo: Deployment, user_id: int, *, oldest_first: bool = False) -> list[int]:
-    """The ids of all pages."""
+    """The ids on all pages."""
     page = todo_lists.open_ones(database, demo, user_id, oldest_first=oldest_first, limit=3)
     found = [one.id for one in page.todos]
     while page.further is not None:

@@ -41,7 +41,7 @@ def _jane(page: Page) -> Contact:
     return found
 
 
-# --- who may ----------------------------------------------------------------------------------------------------------
+# --- access ----------------------------------------------------------------------------------------------------------
 
 PATHS = (
     "/admin",
@@ -175,7 +175,7 @@ def test_a_removal_says_what_ends_and_wants_the_username_typed(page: Page, boss:
 
 @pytest.mark.parametrize("sealed", [b"sealed", None])
 def test_the_consent_of_a_removed_user_goes_back_to_google(page: Page, boss: Browser, sealed: bytes | None) -> None:
-    """A service account's mailbox has none."""
+    """A mailbox of a service account has no consent."""
     pat, now = _user(page), page.clock()
     options: dict[str, Any] = {"inbound": True, "outbound": True, "now": now, "first_days": 7}
     gmail_connections.connect(page.database, page.demo, "pat", "pat@firm.example", token_sealed=sealed, **options)

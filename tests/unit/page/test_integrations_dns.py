@@ -1,4 +1,4 @@
-"""The Integrations page on the user's domain in DNS: with a real DNS server, at this moment, and within a short time."""
+"""The Integrations page on the user's domain in DNS: with a real DNS server, the current state, and within a short time."""
 
 import html
 import time
@@ -15,7 +15,7 @@ DOMAIN = "firm.example"
 
 
 def said(page: Page) -> str:
-    """The text on the domain on richard's page."""
+    """The text about the domain on richard's page."""
     text = html.unescape(page.browser("richard").text("/integrations"))
     return text.partition("The domain in DNS")[2].partition("</section>")[0]
 
