@@ -94,8 +94,8 @@ def of_reader(reader: visibility.Reader) -> Reader:
 def select(
     database: Database, deployment: Deployment, terms: Sequence[Term], wanted: Wanted, reader: Reader | None = None
 ) -> list[Hit]:
-    """A deployment's activities that hold all terms. reader: None is the operator's command line. NotFound where user or contact
-    never was there."""
+    """A deployment's activities that contain all terms. reader: None is the operator's command line. NotFound if the user or
+    contact never existed."""
     found = matching(database, deployment, terms, wanted, reader)
     with _by_the_index(database):
         loaded = activities.load(database, [one.activity_id for one in found])
@@ -113,7 +113,7 @@ def select(
 def matching(
     database: Database, deployment: Deployment, terms: Sequence[Term], wanted: Wanted, reader: Reader | None = None
 ) -> list[Found]:
-    """The same without what the activities say, for a caller who loads them as the reader sees them."""
+    """The same without the activities' data, for a caller who loads them as the reader sees them."""
     if not terms:
         return []
     with _by_the_index(database):

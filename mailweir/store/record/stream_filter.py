@@ -54,7 +54,7 @@ def bounds(
 
 
 def _first_recorded(database: Database, deployment: Deployment, moment: datetime, further: timedelta) -> int:
-    """The id of what was recorded first from then on; END where nothing was."""
+    """The id of the first activity recorded from then on; END if there is none."""
     try:
         text = rfc3339(moment + further)
     except OverflowError:

@@ -1,5 +1,4 @@
-"""The words of the log of changes: each key that a command notes has words, and a command's user is told apart from an
-account."""
+"""The words of the log of changes: each key that a command notes has words, and a command's user is distinct from an account."""
 
 import re
 from pathlib import Path
