@@ -152,7 +152,7 @@ def password(
 
 
 def _present(database: Database, name: str, deployment: str | None) -> Account:
-    """The account, whose change is noted in each deployment that it has a role in."""
+    """The account. Its change is noted in each deployment in which it has a role."""
     found = enrolment.present(database, name, context.narrow(database, deployment))
     change_notes.of_deployments(one.deployment_id for one in found.memberships)
     return found
