@@ -116,5 +116,5 @@ def messages(put: dict[int, int], mix: Mix, first: int = 1) -> Iterator[Message]
 
 
 def of_contacts(put: dict[int, int], mix: Mix, first: int = 1) -> Iterator[Message]:
-    """Those messages that must be on the record."""
+    """The messages among them that must be on the record."""
     return (one for one in messages(put, mix, first) if one.is_contact)

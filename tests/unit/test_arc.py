@@ -238,7 +238,7 @@ def test_a_seal_must_be_one(vouched: Look, key: SigningKey, tags: dict[str, str]
 
 @pytest.mark.parametrize("chain", ["fail", "none"])
 def test_a_chain_that_is_ended_says_nothing(vouched: Look, key: SigningKey, chain: str) -> None:
-    """Whoever ended it could have altered the mail, too."""
+    """The sealer that ended it could have altered the mail, too."""
     for domain in ("google.com", "firm.example"):
         ended = vouched(seal(key, seal(key, RAW, DMARC), DMARC, domain, chain=chain))
         assert ended == SenderVerdict(Verdict.NONE, VerdictReason.SEAL_BROKEN, domain)

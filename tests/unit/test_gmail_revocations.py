@@ -160,7 +160,7 @@ def test_it_goes_on_where_google_is_there_again(site: Site) -> None:
 
 
 def test_a_consent_that_is_in_use_again_isnt_given_back(site: Site) -> None:
-    """That would end the new connection: Google keeps one consent for an account and a client."""
+    """It would end the new connection: Google keeps one consent for an account and a client."""
     site.disconnect()
     site.connect()
     assert not site.returned.step()

@@ -16,7 +16,7 @@ Lines = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Part:
-    """Those properties of a part that labels use."""
+    """The properties of a part that labels use."""
 
     path: tuple[int, ...]
     media_type: str

@@ -197,7 +197,7 @@ class _Looking:
     # --- decisions ----------------------------------------------------------------------------------------------------
 
     def _by_source(self) -> list[int]:
-        """By the ids of Postfix and of Gmail, which have indexes of their own."""
+        """Searches by the ids of Postfix and of Gmail, which have indexes of their own."""
         text = self._wanted.text
         sql = "SELECT c.id FROM decisions AS c WHERE c.source_id = ?"
         found = self._database.execute(sql, (text,)).fetchall()

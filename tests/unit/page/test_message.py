@@ -84,7 +84,7 @@ def test_a_part_that_isnt_there_is_the_first(sqlite_page: Page, start: str) -> N
 
 @pytest.mark.parametrize("date", [b"Fri, 31 Dec 9999 23:59:59 +0000", b"Mon, 1 Jan 0001 00:00:00 +0000", b"x"])
 def test_a_date_that_no_zone_has_breaks_no_page(sqlite_page: Page, date: bytes) -> None:
-    """Such a day doesn't exist in zones other than UTC."""
+    """Only zones other than UTC lack such a day."""
     raw = OFFER.replace(b"Mon, 23 Nov 2026 09:00:00 +0100", date)
     one = sqlite_page.deliver(raw)
     account = sqlite_page.account("richard")

@@ -163,7 +163,8 @@ def test_nobody_is_sent_elsewhere(sqlite_page: Page, way: str) -> None:
 )
 @pytest.mark.parametrize("piece", ["a@", "<", '"', "(", "a.", "@a", "%", "\\", "=?", "\u0130"])
 def test_no_field_of_an_address_takes_long_or_fails(sqlite_page: Page, path: str, piece: str) -> None:
-    """As many pieces as fit that make patterns backtrack. An answer without an end would exceed the test's time limit."""
+    """The fields get as many pieces as fit of those that make patterns backtrack. An answer without an end would exceed the
+    test's time limit."""
     browser = sqlite_page.browser("richard")
     assert browser.get(path.format(quote(piece * 2_000))).status_code in (200, 400)
 
