@@ -94,7 +94,7 @@ class Page:
         author."""
         recorded = send(self.database, raw, f"4Page{next(self.numbers)}", recipients=to, at=self.clock())
         found = [one.activity_id for one in recorded if one.activity_id is not None]
-        assert found, "nothing was recorded of it"
+        assert found, "the mail wasn't recorded"
         self.read()
         return found[0]
 

@@ -75,7 +75,7 @@ class Imports:
     def await_progress(self) -> None:
         """Waits until the last job is further than `go_on` found it, or is over."""
         last = self._last
-        wait_until(lambda: self._is_over() or self._found().done > last.done, "a job goes on", _SECONDS)
+        wait_until(lambda: self._is_over() or self._found().done > last.done, "the job makes progress", _SECONDS)
 
     def _found(self) -> Job:
         with self._database() as database:

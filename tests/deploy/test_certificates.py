@@ -98,5 +98,7 @@ def test_certbot_obtains_one_and_postfix_serves_it_and_each_renewal(site: Site, 
     assert (again.changed, again.tasks) == ({NAME: 0}, [])
     before = shown(host, "serial")
     host.run("certbot renew --quiet --force-renewal --no-random-sleep-on-renew --no-verify-ssl")
-    host.wait_until(lambda: shown(host, "serial") != before, "the renewed one is served, without a run of the playbook")
+    host.wait_until(
+        lambda: shown(host, "serial") != before, "Postfix offers the renewed certificate without a run of the playbook"
+    )
     assert [one for one in host.doctor()["wrong"] if not one.startswith("DNS")] == []

@@ -77,4 +77,4 @@ def test_it_is_found_again_after_a_boot(host: Host, wheel: Any, tmp_path: Any) -
     assert host.says("systemctl is-active dbus.socket") == "active\n"
     ran = Site(tmp_path, {"front_ends": [host.name]}, mailweir_wheel=str(wheel)).run("--tags", "none")
     assert (ran.code, ran.changed) == (0, {host.name: 0}), ran.output
-    assert f"ok: [{host.name}]" in ran.output, "it was asked for its facts"
+    assert f"ok: [{host.name}]" in ran.output, "the playbook asked for its facts"

@@ -128,14 +128,14 @@ def test_mail_comes_by_either_and_a_stopped_front_end_loses_nothing(fronts: list
     try:
         send(client_mta, [f"one down {number}" for number in range(5)])
         with outside.explained(client_mta, fronts[1]):
-            fronts[1].wait_until(lambda: len(recorded(fronts[1])) == 6, "the other takes it all", 120)
+            fronts[1].wait_until(lambda: len(recorded(fronts[1])) == 6, "the other front end accepts all mail", 120)
     finally:
         fronts[0].container.unpause()
     fronts[0].run("systemctl stop mailweir-milter mailweir-lookups")
     fronts[1].run("systemctl stop postfix")
     send(client_mta, ["both down"])
     client_mta.wait_until(
-        lambda: "451" in client_mta.says("cat /var/log/postfix.log"), "the one without a filter says 451"
+        lambda: "451" in client_mta.says("cat /var/log/postfix.log"), "the front end without a filter says 451"
     )
     assert outside.waiting(client_mta) == 1
     fronts[0].run("systemctl start mailweir-lookups mailweir-milter")
@@ -144,7 +144,7 @@ def test_mail_comes_by_either_and_a_stopped_front_end_loses_nothing(fronts: list
         fronts[0].wait_until(lambda: outside.waiting(client_mta) == 0, "the client's queue is empty", 120)
     assert recorded(fronts[0]) == sorted(["both up", "both down", *(f"one down {number}" for number in range(5))])
     # the mail may have gone through the other front end while the first still starts
-    fronts[0].wait_until(lambda: not wrong_with(fronts[0]), "both are well again, by their reports of each minute", 180)
+    fronts[0].wait_until(lambda: not wrong_with(fronts[0]), "both report health again", 180)
 
 
 def test_a_relayed_mail_arrives_signed_by_either(fronts: list[Host], next_hop: Host) -> None:

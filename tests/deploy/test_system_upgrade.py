@@ -151,4 +151,4 @@ def test_the_system_is_upgraded_and_the_playbook_runs_again(
     again = sites.now.converge()
     assert (again.changed, again.tasks) == ({host.name: 0}, [])
     host.reboot()
-    host.wait_until(lambda: _finds_nothing_wrong(host), "all of it is well after the next boot, too")
+    host.wait_until(lambda: _finds_nothing_wrong(host), "everything works after the next boot, too")

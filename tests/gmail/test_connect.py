@@ -258,7 +258,7 @@ def test_what_came_while_it_was_disconnected_is_listed(world: World, gmail: Gmai
     assert sorted(world.subjects()) == ["before", "meanwhile", "never swept"]
     assert all(len(one.routes) == 1 for one in world.record())
     (count,) = world.database.execute("SELECT COUNT(*) FROM sightings").fetchone()
-    assert count == 3, "what was recorded before isn't looked at again"
+    assert count == 3, "mail that was recorded before isn't read again"
 
 
 # --- right after the consent -----------------------------------------------------------------------------------------

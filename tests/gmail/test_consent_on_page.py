@@ -229,7 +229,7 @@ def test_nobody_else_brings_it_back(site: Site, who: str) -> None:
     location = site.gmail.approve(site.asked(mine), "richard@firm.example")
     answer = site.come_back(theirs, location)
     assert (answer.status_code, "somebody else's" in words(answer)) == (400, True)
-    assert site.come_back(mine, location).status_code == 303, "and it isn't spent by that"
+    assert site.come_back(mine, location).status_code == 303, "the state can still be used"
 
 
 def test_who_is_signed_out_connects_nothing(site: Site) -> None:

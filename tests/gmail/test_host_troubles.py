@@ -257,7 +257,7 @@ def test_a_stop_in_the_middle_of_a_sweep_ends_soon_and_leaves_no_lease(
         box.insert(mail(f"m{number}"))
     slow = gmail.faults.add(faults.delay(seconds), kind=GETS)
     with process_of(world, tmp_path) as process:
-        wait_until(lambda: slow.hits >= 2 or (seconds > 1 and slow.hits == 1), "it is at it")
+        wait_until(lambda: slow.hits >= 2 or (seconds > 1 and slow.hits == 1), "the sweep is running")
         began = time.monotonic()
         assert process.stop() == 0
         assert time.monotonic() - began < 30  # the slow answer alone takes longer

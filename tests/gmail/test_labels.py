@@ -184,7 +184,7 @@ def test_what_the_digest_has_begun_with_is_taken_off_once_it_is_done(small: Worl
     small.later(minutes=1)
     small.settle()
     (activity,) = small.record()
-    assert raw_messages.versions(small.database, activity)[0].verdict == "none", "nobody else takes it up"
+    assert raw_messages.versions(small.database, activity)[0].verdict == "none", "the digest doesn't examine it"
     small.later(minutes=5)
     small.settle()
     assert small.record() == []

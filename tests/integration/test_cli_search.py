@@ -96,4 +96,4 @@ def test_a_terminal_shows_found_words_bold(demo: Mailweir, monkeypatch: pytest.M
     monkeypatch.setattr("typer.echo", lambda text, **_: sys.stdout.write(f"{text}\n"))
     shown = demo("search", "old").out
     assert "\x1b[1mold\x1b[0m" in shown
-    assert "\x1b[31m" not in shown, "what a mail holds"
+    assert "\x1b[31m" not in shown, "the text of a mail"

@@ -490,7 +490,7 @@ def test_a_mailbox_that_refuses_the_redirected_copy_is_noted(
 
     weir.stack.drain()
     ended = "to=bounce+0abc@elsewhere.example"
-    wait_until(lambda: ended in weir.stack.log("mailweir-milter"), "the notice to the other one is thrown away")
+    wait_until(lambda: ended in weir.stack.log("mailweir-milter"), "the notice to the other sender is discarded")
     ((bounced_at,),) = weir.stack.rows(
         "SELECT bounced_at FROM forwarding_confirmations WHERE message_id = ?", message_id
     )
@@ -519,7 +519,7 @@ def test_no_more_than_so_many_an_hour_for_a_user(
     weir.confirm([MARY], signed(PLAIN.compose(next_message_id(), MARY), weir.key))
     assert [one.recipients for one in weir.went_out()] == [(MAILBOXES[MARY],)], "another user has a limit of his own"
     weir.confirm([RICHARD], signed(PLAIN.compose(second), weir.key))
-    assert len(weir.went_out()) == 1, "a retry counts for nothing new"
+    assert len(weir.went_out()) == 1, "a retry doesn't count again"
 
 
 UP_WITH_THE_DYING_FILTER = """\

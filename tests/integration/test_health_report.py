@@ -79,7 +79,7 @@ def test_a_host_that_is_well_reports_each_check(stack: "Stack", wait_until: Any)
     assert [(name, host) for name, _, host in rows] == [(name, "mx.host.example") for name in CHECKS]
     assert {state for _, state, _ in rows} == {"ok"}, stack.rows("SELECT * FROM health_reports")
     files = [stack.settings.database_path.with_name(f"mailweir.db{suffix}") for suffix in ("", "-wal", "-shm")]
-    assert len({file.stat().st_uid for file in files}) == 1, "root's files would shut the filter out"
+    assert len({file.stat().st_uid for file in files}) == 1, "the filter couldn't open root's files"
 
 
 @pytest.mark.slow
@@ -94,12 +94,12 @@ def test_what_postfix_refused_is_on_the_record_once(stack: "Stack", wait_until: 
     _refused(stack, JANE, "nobody@demo.example.net", "x@foreign.example", "who@other.example.org")
     before = _why(stack, JANE)
     _report(stack, wait_until, "to=<who@other.example.org>")
-    assert _why(stack, JANE) == before, "once, and by what the log tells"
+    assert _why(stack, JANE) == before, "once, as the log has it"
     with _without_log(stack):
         found = _why(stack, JANE)
         assert {(one["deployment"], one["outcome"]) for one in found} == {("demo", "refused"), ("other", "refused")}
         assert all("no user has the capture address" in one["reason"] for one in found)
-        assert all(one["recipients"] == [] for one in found), "only what is somebody's is kept as it was typed"
+        assert all(one["recipients"] == [] for one in found), "only known recipients are stored in plain text"
         (by_recipient,) = _why(stack, "Nobody@demo.example.net")
         assert (by_recipient["author"], by_recipient["queue_id"]) == (JANE, None)
         assert "refused: no user has the capture address" in stack.cli("why", JANE, "--deployment", "other").stdout
@@ -228,7 +228,7 @@ def test_doctor_tells_of_other_hosts_with_their_age_and_of_this_one_only_where_i
         os.utime(started, (long_ago, long_ago))
         return [one[2] for one in told()] == ["this host hasn't reported its health for 1 hour"]
 
-    wait_until(is_late, "that this host is late")
+    wait_until(is_late, "a finding that this host is late")
     _report(stack, wait_until)
     assert told() == []
     report = json.dumps(

@@ -132,7 +132,9 @@ def test_a_database_that_is_gone_for_a_while(make_stack: "MakeStack", wait_until
         for pid in stack.pids("mailweir-lookups"):
             os.kill(pid, signal.SIGKILL)  # it keeps its open file; a new process finds none
         assert reply(session, "log@demo.example.net")[0] == 451
-        wait_until(lambda: any("there is no database at" in line for line in stack.said), "the supervisor tells why")
+        wait_until(
+            lambda: any("there is no database at" in line for line in stack.said), "the supervisor reports the reason"
+        )
         away.rename(folder)
         wait_until(lambda: reply(session, "log@demo.example.net")[0] == 250, "the same session gets an answer", 60)
 

@@ -136,7 +136,7 @@ def test_an_ordinary_recipient_costs_no_question_for_an_alias(make_stack: "MakeS
     stack.cli("deployment", "add", "demo", "--domain", "demo.example.net", check=True)
 
     to_postmaster = ("someone@elsewhere.example", ["postmaster"], MAIL)
-    wait_until(lambda: stack.transact(*to_postmaster)[0] == 451, "a role's recipient asks in vain")
+    wait_until(lambda: stack.transact(*to_postmaster)[0] == 451, "the look-up for a role's recipient fails")
     assert stack.deliver("someone@elsewhere.example", ["log@demo.example.net"], MAIL) == {}
 
 
@@ -162,7 +162,7 @@ def test_no_answer_is_ever_sent(make_stack: "MakeStack", make_sink: "MakeSink", 
     stack.deliver("someone@elsewhere.example", ["postmaster@demo.example.net"], MAIL)
     wait_until(lambda: "status=bounced" in stack.log(), "the hop's refusal is in the log")
     wait_until(lambda: not queue(stack), "the queue is empty")
-    wait_until(lambda: "milter-discard: " in stack.log(), "the notice is thrown away")
+    wait_until(lambda: "milter-discard: " in stack.log(), "the notice is discarded")
     assert [command for command in sink.commands if command.startswith("RCPT")] == ["RCPT TO:<admin@host.example>"]
 
 

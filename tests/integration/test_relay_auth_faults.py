@@ -168,7 +168,7 @@ def test_who_comes_while_the_child_stands_still_waits_for_the_next(
     _, child = guardian_and_child
     for pid in known.pids("smtpd"):
         os.kill(pid, signal.SIGTERM)
-    wait_until(lambda: not known.pids("smtpd"), "no smtpd is left that knows the mechanisms")
+    wait_until(lambda: not known.pids("smtpd"), "every smtpd that knows the mechanisms has ended")
     with standing_still([child]):
         assert _auth(known, login) == 235
 
@@ -227,7 +227,7 @@ def test_a_socket_that_is_removed_is_made_anew(known: "Stack", login: Login, wai
     path = known.settings.auth_socket
     with Client(known) as client:
         path.unlink()
-        wait_until(path.is_socket, "there is another one")
+        wait_until(path.is_socket, "another child runs")
         assert client.auth(*login)[0] in (235, 454)
     wait_until(lambda: _code(known, login) == 235, "logins are proven again")
 

@@ -139,7 +139,7 @@ def test_mail_that_expires_is_told_of_and_its_delay_is_not(site: Site, wait_unti
     site.stack.postfix("postfix", "reload")
     site.sink.replies[JANE] = LATER
     site.submit("expires", JANE)
-    wait_until(lambda: "Subject: Delayed Mail" in site.stack.log(), "a notice of the delay is thrown away", 30)
+    wait_until(lambda: "Subject: Delayed Mail" in site.stack.log(), "a notice of the delay is discarded", 30)
     assert site.notices() == []
     (notice,) = wait_until(site.notices, "the notice", 60)
     assert "come again" in str(part(notice, "text/plain").get_payload())
@@ -235,7 +235,7 @@ def test_law_6_nobody_else_is_told(site: Site, wait_until: Wait, sender: str, sa
     assert code == 250, text
     site.stack.drain()
     assert site.told(ADMIN) == 1
-    wait_until(lambda: said in site.stack.log("mailweir-milter"), "a notice is made, and thrown away")
+    wait_until(lambda: said in site.stack.log("mailweir-milter"), "a notice is made, and discarded")
     assert "notice passed on" not in site.stack.log("mailweir-milter")
     assert (site.told(RICHARD), site.told(STRANGER), site.notices()) == (0, 0, [])
 

@@ -82,7 +82,7 @@ def test_law_8_who_is_not_proven_becomes_none_and_the_mail_is_erased(firm: Firm,
     firm.stack.deliver(author, [TO_RICHARD], forged)
     assert firm.decided(f"<{name}@mail.example>") == ("ignored", "author of a company's domain who isn't proven")
     assert author not in _contacts(firm)
-    firm.wait_until(lambda: _nothing_is_held(firm), "that it is erased", seconds=60)
+    firm.wait_until(lambda: _nothing_is_held(firm), "the mail is erased", seconds=60)
 
 
 def test_a_program_and_a_subdomain_make_none(firm: Firm) -> None:

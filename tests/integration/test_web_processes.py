@@ -165,7 +165,7 @@ def test_the_first_process_alone_works_and_its_heir_goes_on(sqlite_live: LiveSit
     (other,) = set(page.children()) - {worker}
     os.kill(worker, signal.SIGKILL)
     _let_the_lease_lapse(sqlite_live, job_id)
-    wait_until(lambda: f":{worker}:" not in _owner(sqlite_live, job_id), "another one has it", 60)
+    wait_until(lambda: f":{worker}:" not in _owner(sqlite_live, job_id), "another worker has it", 60)
     heir = int(_owner(sqlite_live, job_id).split(":")[1])
     assert set(page.children()) == {heir, other}
     wait_until(lambda: not _job(sqlite_live, job_id).is_open, "the import is over", 120)
@@ -182,7 +182,7 @@ def test_processes_share_a_port_and_one_that_dies_is_no_outage(live: LiveSite, w
     assert len(before) == 2
     os.kill(before[0], signal.SIGKILL)
     assert {richard.get(page, "/account").status for _ in range(30)} == {200}
-    wait_until(lambda: page.said("serving") == 3, "another one serves", 60)
+    wait_until(lambda: page.said("serving") == 3, "another process serves", 60)
     assert len(page.children()) == 2
     assert before[0] not in page.children()
     assert {richard.get(page, "/account").status for _ in range(10)} == {200}

@@ -61,7 +61,7 @@ def test_each_page_says_so_in_time_in_the_readers_language(served: LiveSite, awa
     assert {path: took for path, (_, took) in answers.items() if took > WITHIN_SECONDS} == {}
     assert [path for path, (one, _) in answers.items() if GERMAN not in one.text] == []
     assert {one.headers["Retry-After"] for one, _ in answers.values()} == {"10"}
-    wait_until(lambda: richard.get(page, "/account").status == 200, "it goes on")
+    wait_until(lambda: richard.get(page, "/account").status == 200, "the page works again")
     assert {richard.get(page, path).status for path in PATHS} <= {200, 303, 400, 404}
 
 
@@ -76,7 +76,7 @@ def test_what_is_sent_meanwhile_is_not_half_done(served: LiveSite, away: Away, w
         ]
         assert [one.result().status for one in sent] == [503, 503]
         assert page.ask("GET", "/sign-in").status == 200  # this page needs no database
-    wait_until(lambda: richard.get(page, "/account").status == 200, "it goes on")
+    wait_until(lambda: richard.get(page, "/account").status == 200, "the page works again")
     account = accounts.named(served.database, "richard")
     assert account is not None
     assert account.zone is None

@@ -115,4 +115,4 @@ def test_what_was_read_before_the_upgrade_is_put_in(record: Database, undone: Ca
     assert versions.upgrade(record.url) == ["0037_labels"]
     assert (len(kept), _kept(record)) == (3, kept)
     _read(record, 21, INVITATION)
-    assert (DEMO.id, INVITATION, 2) in _kept(record), "and what is read from then on"
+    assert (DEMO.id, INVITATION, 2) in _kept(record), "also for mail that is read afterwards"

@@ -144,7 +144,7 @@ def test_what_is_newer_than_an_answer_reaches_was_looked_at(
     assert older
     assert max(older) < part.until < min(one.time for one in part.decisions) + timedelta(hours=1)
     since = Wanted(text=STRANGER, since=part.until)
-    assert decision_search.search(database, since).further is None, "nothing that is wanted is left"
+    assert decision_search.search(database, since).further is None, "no wanted decision is left"
 
 
 @pytest.mark.parametrize("text", [JANE, STRANGER])

@@ -144,7 +144,7 @@ def test_what_was_read_is_found(demo: Database, record: Put, work_off: Callable[
     assert _found(demo, typed) == []
     work_off()
     assert _found(demo, typed) == [activity_id]
-    assert _found(demo, f"{typed} alert") == [], "scripts are no text"
+    assert _found(demo, f"{typed} alert") == [], "scripts aren't text"
 
 
 def test_what_could_not_be_read_is_found_by_its_subject_and_people(

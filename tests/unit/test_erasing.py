@@ -225,7 +225,7 @@ def test_both_databases_come_to_an_end_of_it(database: Database) -> None:
     put_firm(database)
     with database.transaction():
         put_mails(database, range(1, 6))
-    assert erasing.finish(database), "where nothing is pending"
+    assert erasing.finish(database), "nothing is pending"
     delete_mails(database, range(1, 4))
     assert erasing.is_pending(database)
     steps: list[int] = []

@@ -126,9 +126,9 @@ def test_what_a_worker_keeps_is_bounded(file: Path, directory: MemoryKeys, monke
         directory.keys[DEMO.id, "firm.example"] = key
         _begin(signers, directory)
     file.unlink()
-    assert _begin(signers, directory) is not None, "the last one is kept"
+    assert _begin(signers, directory) is not None, "the last key is cached"
     directory.keys[DEMO.id, "firm.example"] = sealed[2]
-    assert _begin(signers, directory) is not None, "and the one before"
+    assert _begin(signers, directory) is not None, "and the key before it"
     for key in sealed[:2]:
         directory.keys[DEMO.id, "firm.example"] = key
         with pytest.raises(SettingsError):

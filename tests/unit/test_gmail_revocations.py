@@ -122,7 +122,7 @@ def test_a_removed_user_who_has_nothing_connected_asks_for_nothing(site: Site) -
     asked_at = site.found().asked_at
     site.clock.pass_by(60)
     users.remove(site.database, site.demo, "richard", site.clock())
-    assert (site.found().asked_at, site.found().state) == (asked_at, State.WAITS), "what was asked before goes on"
+    assert (site.found().asked_at, site.found().state) == (asked_at, State.WAITS), "the earlier request continues"
 
 
 def test_one_that_ended_by_itself_is_no_error(site: Site) -> None:
@@ -197,7 +197,7 @@ def test_two_processes_dont_both_take_it_and_one_that_dies_loses_nothing(site: S
     assert site.returned.step()
     assert site.found().state is State.DONE
     assert gmail_revocations.failed(site.database, replace(taken, attempts=99), "late", site.clock()) is State.FAILED
-    assert site.found().state is State.DONE, "what came to its end stays"
+    assert site.found().state is State.DONE, "finished requests stay"
 
 
 def test_a_service_accounts_mailbox_has_nothing_to_give_back(site: Site) -> None:

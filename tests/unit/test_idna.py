@@ -110,7 +110,7 @@ def test_nothing_raises_and_a_form_stays_as_it_is(text: str) -> None:
         found = read(text)
         assert found is None or read(found) == found
     domain = address.normalise_domain(text)
-    assert domain is None or address.typed_domain(text) == domain, "what was a domain is no other one when it is typed"
+    assert domain is None or address.typed_domain(text) == domain, "a typed domain is the same domain as before"
 
 
 @pytest.mark.parametrize(

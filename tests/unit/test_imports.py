@@ -80,7 +80,7 @@ def faults_of_a_pure_module(module: Module) -> list[str]:
 def test_a_library_is_imported_in_its_place_alone(libraries: tuple[str, ...]) -> None:
     homes = ONLY_IN[libraries]
     assert intruders(modules(), libraries, homes) == []
-    assert intruders(modules(), libraries, ()), "nobody imports them: is the rule still about something?"
+    assert intruders(modules(), libraries, ()), "nothing imports them: is the rule still needed?"
 
 
 def test_what_measures_us_imports_no_library_of_googles() -> None:

@@ -45,7 +45,7 @@ def test_the_models_are_the_tables_on_both_databases(database: Database) -> None
             if isinstance(field, peewee.ForeignKeyField)
         }
         assert keys == table.foreign_keys, model
-        assert not meta.indexes, "the migrations alone say what is indexed"
+        assert not meta.indexes, "only the migrations define indexes"
 
 
 def test_models_read_what_plain_sql_wrote(tmp_path: Path) -> None:

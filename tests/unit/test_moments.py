@@ -78,7 +78,7 @@ def _times(thing: Any) -> list[tuple[str, Any]]:
 def test_no_time_leaves_the_store_as_text() -> None:
     times = [(f"{name}.{field}", hint) for name, kind in _rows_of_the_store() for field, hint in _times(kind)]
     assert [one for one in times if one[1] not in (datetime, datetime | None)] == []
-    assert len(times) > 40, "they are looked at"
+    assert len(times) > 40, "the test finds them"
 
 
 def _functions_of_the_store() -> Iterator[tuple[str, Any]]:
@@ -97,7 +97,7 @@ def _functions_of_the_store() -> Iterator[tuple[str, Any]]:
 def test_no_time_comes_into_the_store_as_text() -> None:
     times = [(f"{name}({one})", hint) for name, function in _functions_of_the_store() for one, hint in _times(function)]
     assert [one for one in times if one[1] not in (datetime, datetime | None)] == []
-    assert len(times) > 40, "they are looked at"
+    assert len(times) > 40, "the test finds them"
 
 
 def test_the_text_of_a_time_is_read_in_one_place() -> None:

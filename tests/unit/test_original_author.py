@@ -154,7 +154,9 @@ def test_a_contacts_own_mail_is_its_authors_whatever_it_names(firm: "MemoryDirec
     lines = [("From", JOE), ("To", RICHARD), ("X-Original-From", JANE), ("Reply-To", JANE), MARKED]
     for decision in (_decide(firm, lines), _sync(firm, lines)):
         assert (decision.author, decision.via) == (JOE, None)
-        assert [ref.address for ref in decision.contacts] == [JOE], "who is only named as original takes no part"
+        assert [ref.address for ref in decision.contacts] == [JOE], (
+            "an address that is only named as original takes no part"
+        )
 
 
 def test_a_users_own_post_to_a_list_stays_the_users(firm: "MemoryDirectory") -> None:

@@ -83,7 +83,7 @@ def test_each_refusal_is_of_the_deployment_that_it_was_for(chore: Chore, databas
     told = {one.deployment: one for one in decision_search.find(database, "eve@evil.example", told=())}
     assert told["other"].queue_id == "4Xy1"
     assert [one.deployment for one in decision_search.find(database, "4Xy1", told=())] == ["other"]
-    assert decision_search.find(database, "eve@evil.example") == [], "only who asks for it gets what is of the log"
+    assert decision_search.find(database, "eve@evil.example") == [], "entries of the log appear only on request"
     assert decision_search.find(database, "4Xy", told=()) == []
 
 

@@ -131,4 +131,4 @@ def test_no_finding_has_a_bare_text() -> None:
         if place < len(call.args) and _is_bare(call.args[place])
     ]
     assert bare == []
-    assert sum(name in FINDINGS for _, _, name in _calls()) > 60, "they are looked for by these names"
+    assert sum(name in FINDINGS for _, _, name in _calls()) > 60, "the test finds them by these names"

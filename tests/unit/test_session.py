@@ -110,7 +110,7 @@ def test_a_fault_at_a_piece_of_the_body_is_a_451_at_the_end_and_nothing_is_recor
     monkeypatch.setattr(Assembly, "add", add)
     _begin(session)
     assert [session.body(b"a line\r\n") for _ in range(3)] == [milter.NOREPLY] * 3
-    assert len(took) == failing, "what comes after a fault is of no use"
+    assert len(took) == failing, "data after a fault is useless"
     assert session.eom() == milter.TEMPFAIL
     assert postfix.reply is not None
     assert postfix.reply[:2] == ("451", "4.3.0")

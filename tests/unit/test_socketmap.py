@@ -278,7 +278,7 @@ def test_more_connections_than_there_may_be_are_hung_up_on(
     (said,) = server.said.calls
     assert (said.method_name, said.kwargs["event"]) == ("error", "closed a connection: too many are open")
     other.close()
-    assert any(_is_answered(connect()) for _ in range(100)), "once one is gone, another has its place"
+    assert any(_is_answered(connect()) for _ in range(100)), "a closed connection frees its place"
     assert _is_answered(good)
 
 

@@ -183,7 +183,9 @@ def test_a_shared_address_is_both_contacts(database: Database, demo: Deployment)
     refs = SqlDirectory(database).people_with(demo.id, ["jane@client.example"]).contacts["jane@client.example"]
     assert len(refs) == 2, "mail is logged for both"
     before = _content(database)
-    assert _counts(_import(database, demo, *lines)) == (0, 0, 2, 0), "what is shared already needs no leave"
+    assert _counts(_import(database, demo, *lines)) == (0, 0, 2, 0), (
+        "an address that is shared already needs no permission"
+    )
     assert _counts(_import(database, demo, *lines, shared=True)) == (0, 0, 2, 0)
     assert _content(database) == before
     imported = _import(database, demo, "Zoe,richard@firm.example,", shared=True)

@@ -64,9 +64,7 @@ def test_the_listing_is_newest_first_and_filtered(
     assert _ids(select(database, demo, Filter())) == [third, second, first]
     assert _ids(select(database, demo, Filter(limit=2))) == [third, second]
     assert _ids(select(database, demo, Filter(user="ANNA"))) == [third, second]
-    assert _ids(select(database, demo, Filter(contact="J@X.example"))) == [second, first], (
-        "by whichever of the addresses"
-    )
+    assert _ids(select(database, demo, Filter(contact="J@X.example"))) == [second, first], "by each of the addresses"
     assert _ids(select(database, demo, Filter(user="anna", contact=JANE))) == [second]
     assert _ids(select(database, demo, Filter(since=now + timedelta(minutes=2)))) == [third, second]
     assert _ids(select(database, demo, Filter(since=now + timedelta(minutes=2, microseconds=1)))) == [third]

@@ -171,7 +171,7 @@ def _evaluated(module: ModuleType, node: ast.expr, table: str) -> str:
     try:
         text = eval(compile(ast.Expression(node), where, "eval"), vars(module), {**_VARIABLES, "table": table})
     except NameError as error:
-        pytest.fail(f"{where}: {error}: say in _VARIABLES what may stand there")
+        pytest.fail(f"{where}: {error}: add the placeholder's values to _VARIABLES")
     return str(text)
 
 
@@ -221,7 +221,7 @@ def _prepared(connection: Any, sql: str, *, is_sqlite: bool) -> str:
 
 
 def test_every_statement_can_be_prepared(database: Database) -> None:
-    assert len(STATEMENTS) > 150, "they are found"
+    assert len(STATEMENTS) > 150, "the test finds them"
     database.open()
     connection = database.peewee.connection()
     for where, sql in STATEMENTS:
@@ -247,6 +247,6 @@ def test_every_word_of_sql_is_a_table_or_a_column(columns_of: dict[str, set[str]
 
 
 def test_rows_that_are_written_many_at_a_time_have_columns_of_their_table(columns_of: dict[str, set[str]]) -> None:
-    assert len(INSERTS) >= 10, "they are found"
+    assert len(INSERTS) >= 10, "the test finds them"
     for where, table, columns in INSERTS:
         assert set(columns) <= columns_of[table], where

@@ -308,7 +308,7 @@ def test_pages_have_what_the_reader_may_know_of_and_all_of_it_once(
     asked = [(name, reader) for name in FILTERS for reader in READERS.values()]
     found = {(name, reader): walked(database, demo, reader, FILTERS[name][0]) for name, reader in asked}
     assert found == {(name, reader): _expected(name, reader) for name, reader in asked}
-    assert sum(map(len, found.values())) > 500, "much is to be found"
+    assert sum(map(len, found.values())) > 500, "there is much to find"
 
 
 @pytest.mark.parametrize("reader", [RICHARD, MARY])

@@ -22,7 +22,7 @@ CONTENT = b"name,address,company\r\n"
 def theirs(tmp_path: Path) -> Path:
     """A folder that somebody else can write in."""
     if os.geteuid() != 0:
-        lacks("needs root, to be somebody else than who lays a link")
+        lacks("needs root, to act as another user than the link's owner")
     folder = tmp_path / "theirs"
     folder.mkdir()
     os.chown(folder, NOBODY, NOBODY)

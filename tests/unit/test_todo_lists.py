@@ -64,7 +64,7 @@ def test_many_are_done_at_once_and_undone(database: Database, demo: Deployment, 
     assert todo_lists.finish_many(database, demo, 1, [3, 5, 3], now) == [3, 5]
     assert todo_lists.finish_many(database, demo, 1, [5, 6], now + timedelta(hours=1)) == [6]
     assert _open(database, demo, 1) == [7, 4, 2, 1]
-    assert _done(database, demo, 1) == [6, 5, 3], "what was done last comes first; at one moment, by id"
+    assert _done(database, demo, 1) == [6, 5, 3], "the last finished comes first; at the same time, by id"
     assert todo_lists.reopen_many(database, demo, 1, [5, 7]) == [5]
     assert (_open(database, demo, 1), _done(database, demo, 1)) == ([7, 5, 4, 2, 1], [6, 3])
 

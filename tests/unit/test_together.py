@@ -74,7 +74,7 @@ def test_a_server_that_is_gone_is_told_from_reads_at_once(postgresql_url: Postgr
             other.execute("SELECT pg_terminate_backend(?)", (pid,)).fetchone()
             for _ in range(3):
                 database.execute("SELECT pg_sleep(0.1)")
-        assert database.execute("SELECT 1").fetchone() == (1,), "the next one gets another connection"
+        assert database.execute("SELECT 1").fetchone() == (1,), "the next transaction gets another connection"
 
 
 def test_a_read_that_can_not_be_fails_the_block_and_no_later_one(database: Database) -> None:

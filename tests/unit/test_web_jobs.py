@@ -315,7 +315,7 @@ def test_an_import_goes_on_where_a_kill_broke_it_off(office: Office) -> None:
     assert 0 < saved[-1] - 100 <= broken_off.done < ROWS
     assert len(contacts.list_all(office.database, office.demo)) == broken_off.done
     office.work()
-    assert office.find(job_id).done == broken_off.done, "it is leased till then"
+    assert office.find(job_id).done == broken_off.done, "it is leased until then"
     office.clock.pass_by(61)
     office.work()
     done = office.find(job_id)

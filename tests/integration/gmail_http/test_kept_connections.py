@@ -140,7 +140,7 @@ def test_a_connection_that_idled_for_long_is_not_used_again(site: Callable[[Trou
     began = time.monotonic()
     assert http(made.url).data == b"ok"
     assert made.asked == [1, 1]
-    assert time.monotonic() - began < 0.4, "nothing waited for the dead one"
+    assert time.monotonic() - began < 0.4, "no request waited for the dead connection"
 
 
 def test_each_connection_idles_by_itself(site: Callable[[Trouble], Site]) -> None:
@@ -154,7 +154,7 @@ def test_each_connection_idles_by_itself(site: Callable[[Trouble], Site]) -> Non
     began = time.monotonic()
     assert http(made.url).data == b"ok"
     assert made.asked == [1, 1]
-    assert time.monotonic() - began < 0.3, "nothing waited for the dead one"
+    assert time.monotonic() - began < 0.3, "no request waited for the dead connection"
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------

@@ -190,7 +190,7 @@ def test_settings_are_saved_and_each_change_is_noted(page: Page, boss: Browser) 
         ("gmail_dots", "off → on"),
     ]
     assert boss.post("/admin/visibility", fields).status_code == 303
-    assert len(_noted(page)) == 3, "what stays as it is isn't noted"
+    assert len(_noted(page)) == 3, "unchanged settings aren't noted"
 
 
 def test_settings_are_saved_together_or_not_at_all(page: Page, boss: Browser) -> None:

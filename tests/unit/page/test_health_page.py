@@ -60,7 +60,7 @@ def test_the_page_says_what_doctor_says(page: Page) -> None:
     open_ones = [one for one in found if one.level is not Level.OK]
     assert len(open_ones) > 3
     assert [one.sentence for one in open_ones if _escaped(one.sentence) not in body] == []
-    assert [one.to_do for one in open_ones if _escaped(one.to_do) not in body] == [], "with what to do"
+    assert [one.to_do for one in open_ones if _escaped(one.to_do) not in body] == [], "each finding has its remedy"
     assert "What to do:" in body
 
 

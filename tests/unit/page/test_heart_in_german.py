@@ -393,4 +393,4 @@ def test_sentences_within_sentences_are_translated(sqlite_page: Page) -> None:
     several = joined([said("1 look-up"), said("{number} void", number=2), Kept("no answer")], ", ")
     with sqlite_page.app.test_request_context(headers=IN_GERMAN):
         assert spoken.spoken(several) == "1 Abfrage, 2 ohne Ergebnis, keine Antwort"
-        assert spoken.spoken("no answer") == "no answer", "a text that isn't marked stays as it is"
+        assert spoken.spoken("no answer") == "no answer", "a text without a template stays English"

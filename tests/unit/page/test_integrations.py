@@ -324,7 +324,7 @@ def test_a_connected_mailbox_shows_how_it_stands(page: Page) -> None:
     assert "richard@firm.example" in text
     assert re.search(r'name="inbound" checked>\s*Inbound Email Integration', text)
     assert re.search(r'name="outbound">\s*Outbound Email Integration', text)
-    assert light(text, "google") == ("bad", "Google isn't read"), "nobody sweeps here"
+    assert light(text, "google") == ("bad", "Google isn't read"), "no process sweeps here"
     assert "<dd>3 (" in text
 
 
@@ -363,7 +363,7 @@ def test_disconnect_ends_the_reading_and_has_the_consent_returned(page: Page) ->
     assert answer.status_code == 303
     text = html.unescape(browser.text(answer.headers["Location"]))
     assert "Google's permission for richard@firm.example is being returned." in text
-    assert "tell your admin" in text, "no sync is at work here"
+    assert "tell your admin" in text, "no sync runs here"
     with pytest.raises(NotFound):
         gmail_mailboxes.find(page.database, page.demo, "richard")
     assert gmail_mailboxes.token_sealed(page.database, made.id) is None

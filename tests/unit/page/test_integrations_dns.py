@@ -48,7 +48,7 @@ def test_what_dns_doesnt_say_is_not_known(serve: Serve, zone: MoodyZoneServer, m
     assert "SPF of firm.example isn’t known: DNS gives no answer" in text
     assert "lets this host send" not in text
     assert "Put this TXT record" not in text
-    assert taken < 5, "asked for a short time only"
+    assert taken < 5, "it waits only for a short time"
 
 
 def test_who_sends_isnt_guessed(serve: Serve, zone: MoodyZoneServer) -> None:

@@ -94,9 +94,7 @@ def test_one_that_was_there_first_is_no_bar_to_the_own_one(firm: Page, openid_pr
     accounts.remove(firm.database, account.id, firm.clock())
     make(firm, "evil", firm.other)
     browser, answer = walk(firm, openid_provider)
-    assert (answer.status_code, who(firm, browser)) == (303, "evil"), (
-        "nobody can know yet that there will be another one"
-    )
+    assert (answer.status_code, who(firm, browser)) == (303, "evil"), "no second account exists yet"
     make(firm, "richard", firm.demo)
     browser, answer = walk(firm, openid_provider)
     assert (choose(browser, answer, "richard").status_code, who(firm, browser)) == (303, "richard")

@@ -165,7 +165,7 @@ def _answer(site: Site, role: str, route: Route, path: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("endpoint", sorted({one.endpoint for one in ROUTES_THERE}))
 def test_each_route_has_a_line_that_says_who_may_open_it(endpoint: str) -> None:
-    assert endpoint in ROUTES, "add it to tests/page_routes.py, and see to it that it shows nothing of others"
+    assert endpoint in ROUTES, "add it to tests/page_routes.py, and make sure that it shows nothing of others"
     assert of_view(APP.view_functions[endpoint]) is ROUTES[endpoint].access
 
 
@@ -177,7 +177,7 @@ def test_the_routes_are_those_of_the_application(site: Site) -> None:
 
 def test_each_number_in_a_route_is_tried_with_anothers(site: Site) -> None:
     names = {name for one in ROUTES_THERE for name in one.parameters}
-    assert names <= {*site.theirs, "number"}, "say in `_fill_other` whose number that is"
+    assert names <= {*site.theirs, "number"}, "add the meaning of that number to `_fill_other`"
 
 
 def test_the_site_has_what_the_tests_look_for(site: Site) -> None:
