@@ -20,7 +20,7 @@ from mailweir.store.record.walking import by_the_index
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A user's newest forwarding confirmation that is open: neither did mail come that its mailbox forwards, nor was it put away.
+    """A user's newest open forwarding confirmation: its mailbox has forwarded no mail since, and the user hasn't dismissed it.
     Times: UTC, or None."""
 
     id: int
