@@ -38,7 +38,7 @@ from mailweir.store.record import (
 from mailweir.store.record.activities import Activity
 from mailweir.store.record.readings import KeptReading
 
-BY_COMMAND = "operator"  # who changes things here
+BY_COMMAND = "operator"  # the author of changes by commands
 
 ActivityId = Annotated[int, typer.Argument(metavar="ID", help="The number that 'mailweir activity list' shows.")]
 

@@ -182,7 +182,7 @@ def _run(settings: Settings, account: Account, scripts: dict[str, str], lock: Lo
     settings_files.write_in_force(settings, in_force)
     _upgrade(settings, account, say)
     if settings.gmail.web_client_file:
-        key_files.note_public_half(settings)  # so that the page can seal what users consent to
+        key_files.note_public_half(settings)  # so that the page can seal the tokens of users' consents
     instance = Instance(settings, account)
     instance.prepare(context.now())
     # The socket is ours, not mailweir-auth's: requests wait while that process restarts. A new smtpd that finds no socket ends.

@@ -167,7 +167,7 @@ def _operator_or_user(database: Database, chosen: Deployment | None, name: str, 
         known = accounts.named(database, name)
         if known is None or is_admin or all(one.deployment_id != chosen.id for one in known.memberships):
             raise
-        return known  # an admin who is no user
+        return known  # an admin who isn't a user
 
 
 def _page(of_file: Settings) -> str:

@@ -135,7 +135,7 @@ class _Rewriter:
             text = _OVERRIDES.sub("", text)
         if self._links:
             self._links[-1].add(text)
-        if self._begins_pre:  # a parser drops the first line end of a `pre`, each time anew
+        if self._begins_pre:  # a parser drops the first line end of a `pre` each time
             text = text.lstrip("\n")
             self._begins_pre = not text
         if (escaped := escape(text)) is text and "\xa0" not in text:  # so is nearly all text

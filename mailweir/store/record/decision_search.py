@@ -212,7 +212,7 @@ class _Looking:
     def _hits(self, low: int, top: int, high: int) -> list[int]:
         sources = list(self._sources(low, top))
         united = " UNION ".join(f"SELECT c.id AS looked_id {walked}" for walked, _ in sources)
-        # +: or SQLite would walk the ids themselves, and not the index
+        # +: otherwise SQLite would scan the ids themselves, and not use the index
         sql = f"{_BUCKETS} SELECT looked_id FROM ({united}) AS of_these WHERE +looked_id < ? ORDER BY looked_id DESC LIMIT ?"
         values = [value for _, those in sources for value in those]
         found = self._database.execute(sql, (top, low, *values, high, MOST_HITS)).fetchall()

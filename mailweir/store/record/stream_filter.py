@@ -12,7 +12,7 @@ from mailweir.store.database.moments import rfc3339
 from mailweir.store.people.deployments import Deployment
 
 END = 2**62  # above every id
-_CLOCKS = timedelta(hours=1)  # ids follow the hosts' clocks no closer than that
+_CLOCKS = timedelta(hours=1)  # ids follow the hosts' clocks only within this tolerance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

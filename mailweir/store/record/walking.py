@@ -22,7 +22,8 @@ from mailweir.store.record.visibility import Reader, own_keys
 
 FIRST_STEP, LARGEST_STEP = 60, 5_000  # ids
 LARGEST_WINDOW = 10_000  # rows of several contacts that are put in order
-# Ids among which several contacts' are looked for: of so many contacts or more at first, of fewer in more of them; at least
+# The ids of several contacts are searched within a span of ids: _SPAN at first for _CONTACTS contacts or more, and more for fewer
+# contacts. No span is smaller than _SMALLEST_SPAN.
 _SPAN, _CONTACTS, _SMALLEST_SPAN = 50_000, 800, 100
 # If a step looks like a large part of a table, PostgreSQL would read the whole table. It also plans once for all sizes of steps.
 _SETTINGS = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
@@ -188,7 +189,7 @@ class Walk:
         bcc, of_bcc = self._bcc()
         order, last = between.order, between.last
         of_before: Sequence[Any] = ()
-        if self.database.is_sqlite:  # it would take them twice
+        if self.database.is_sqlite:  # SQLite would evaluate them twice
             looked_at = "looked_at"
             before, of_before = f"{before}{looked_at} AS MATERIALIZED ({chosen}), ", of_chosen
             chosen, of_chosen = f"SELECT looked_id FROM {looked_at}", ()
