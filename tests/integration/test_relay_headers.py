@@ -130,7 +130,7 @@ def lacking(subject: str, *names: bytes, of: Callable[..., bytes] = mail) -> byt
 
 
 def added(came: bytes, sent: bytes) -> bytes:
-    """The headers at the end of the message's own headers that weren't sent."""
+    """The headers that were added after the message's own headers."""
     head, body = sent.split(b"\r\n\r\n", 1)
     assert came.startswith(head + b"\r\n")
     assert came.endswith(b"\r\n\r\n" + body)

@@ -69,7 +69,7 @@ def test_a_login_that_isnt_there_costs_as_much_work(prover: Prover, monkeypatch:
 
 @pytest.mark.usefixtures("prover")
 def test_the_decoys_own_password_lets_nobody_in(database: Database) -> None:
-    """It lets nobody in by chance: the password belongs to nobody."""
+    """Even a correct guess lets nobody in: the password belongs to nobody."""
     known = passwords.digest("known")
     guessed = Prover(database.url, known, log.silent())
     assert guessed.prove("nobody@demo.example.net", b"known") == Verdict(None, is_right=False)

@@ -32,7 +32,7 @@ def _one_or_death(about: Facts, content: bytes) -> bytes:
 
 @pytest.mark.parametrize("children_count", [1, 2])
 def test_a_child_that_died_is_replaced_and_takes_nothing_with_it(children_count: int) -> None:
-    """It was given other mails, too. Another child does these, and they aren't blamed."""
+    """The dead child had further mails. Another child does these, and they aren't blamed."""
     pool: Pool[int] = Pool(children_count, _one_or_death, LIMITS)
     try:
         for number in range(6):
