@@ -1,10 +1,10 @@
-# What one does with a checkout. `make help` lists it.
+# Everything that you do with a checkout. `make help` lists it.
 PYTHON ?= /usr/bin/python3
 VENV ?= $(shell sh scripts/venv-path.sh)
 BIN = $(VENV)/bin
 FUZZ_SECONDS ?= 3600
-# Most tests wait for a server more than they work; a file's tests share its stacks, so they stay together. In the order of the files: the
-# short ones are last, in tests/unit, and no long file is left to one worker at the end.
+# Most tests wait for a server more than they work. A file's tests share its stacks, so they stay together. The files run in
+# order: the short ones are last, in tests/unit, so no long file is left to one worker at the end.
 PYTEST_WORKERS ?= 3
 # Unit tests wait for nobody: one worker for each core.
 QUICK_WORKERS ?= auto
@@ -13,11 +13,11 @@ CHAOS_KILLS ?= 2000
 # Kills and messages of each scenario, in `make chaos-gmail`.
 CHAOS_GMAIL_KILLS ?= 100
 CHAOS_GMAIL_MESSAGES ?= 3000
-# What `make test-debian12` and `make test-debian13` run in there.
+# The commands of `make test-debian12` and `make test-debian13`.
 DEBIAN_RUN ?= make test PYTEST_WORKERS="$(PYTEST_WORKERS)" PYTEST_OPTIONS="$(PYTEST_OPTIONS)"
 # Starting Postfix needs root, in the demo as in the tests.
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
-# exec: a signal to make reaches the script, and not a shell before it, which would die alone.
+# exec: a signal to make reaches the script itself, and not a shell in front of it, which would die alone.
 IN_DEBIAN = exec $(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" MAILWEIR_DEBIANS="$(MAILWEIR_DEBIANS)" sh scripts/in-debian.sh
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
@@ -32,7 +32,7 @@ setup: ## installs what is missing: Debian packages, the user mailweir, a virtua
 demo: setup ## starts everything on loopback, delivers real mail and shows what was captured; DEMO_OPTIONS=--keep lets it run, with its page
 	@$(AS_ROOT) "$(BIN)/mailweir" demo $(DEMO_OPTIONS)
 
-test: ## all tests, those with a real Postfix included, and a smoke of those in a browser
+test: ## all tests, including those with a real Postfix, and a few of those in a browser
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,smoke sh scripts/setup.sh
 	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" "$(BIN)/python" -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
 
@@ -45,7 +45,7 @@ test-browser: ## the page in a real browser: a first day, hostile mail, accessib
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,browser sh scripts/setup.sh
 	@env CI="$(CI)" MAILWEIR_TEST_BROWSER=1 "$(BIN)/python" -m pytest tests/browser $(PYTEST_OPTIONS)
 
-screenshots: ## docs/pictures/*.png anew, of a site with sample mail
+screenshots: ## makes docs/pictures/*.png again, from a site with sample mail
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,browser sh scripts/setup.sh
 	@"$(BIN)/python" -m tests.browser.screenshots
 
@@ -66,13 +66,13 @@ fuzz: ## a million hostile lines to mailweir-auth, then hostile headers and addr
 	"$(BIN)/python" -m tests.fuzz.messages --seconds $(FUZZ_SECONDS)
 	"$(BIN)/python" -m tests.fuzz.guided --seconds $(FUZZ_SECONDS)
 
-chaos: setup ## kill -9 of everything, thousands of times, on SQLite and PostgreSQL; a table of what was seen
+chaos: setup ## kill -9 of everything, thousands of times, on SQLite and PostgreSQL; then prints a table of the results
 	@$(AS_ROOT) "$(BIN)/python" -m tests.chaos.run --kills $(CHAOS_KILLS) $(CHAOS_OPTIONS)
 
 chaos-gmail: setup ## kill -9 and SIGSTOP of the workers of Gmail's sync amid CHAOS_GMAIL_MESSAGES, on SQLite and PostgreSQL
 	@$(AS_ROOT) "$(BIN)/python" -m tests.gmail.chaos --kills $(CHAOS_GMAIL_KILLS) --messages $(CHAOS_GMAIL_MESSAGES) $(CHAOS_OPTIONS)
 
-check: ## ruff, mypy, import-linter, shellcheck, the check of prose, and the linters of ansible/ and of what it renders
+check: ## ruff, mypy, import-linter, shellcheck, the check of prose, and the linters of ansible/ and of its output
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,check sh scripts/setup.sh
 	@# side by side: each is as long as the other, and works on one core
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target VENV="$(VENV)" check-code check-deployment
@@ -88,19 +88,19 @@ check-deployment:
 	shellcheck $(SHELL_SCRIPTS)
 	@sh scripts/check-deployment.sh "$(BIN)"
 
-free-mail: setup ## the list of domains at which anybody may have an address, anew; needs npm
+free-mail: setup ## makes the list of domains where anybody may have an address again; needs npm
 	@"$(BIN)/python" scripts/renew_free_mail.py
 
-translations: setup ## the page's catalogues, up to date with its texts; what they lack is to be translated in webapp/translations
+translations: setup ## updates the page's catalogues from its texts; then translate the missing ones in webapp/translations
 	@"$(BIN)/python" scripts/update_translations.py
 
-reference: setup ## docs/reference anew: every command and every setting, from the program
+reference: setup ## makes docs/reference again from the program: every command and every setting
 	@"$(BIN)/python" scripts/write_reference.py
 
 sizes: ## how long the programs' files and functions are: median, 90th percentile, the longest; SIZES_OPTIONS go to scripts/sizes.py
 	@"$(PYTHON)" scripts/sizes.py $(SIZES_OPTIONS)
 
-dist: setup ## sdist and wheel, in dist/; of one commit always the same bytes
+dist: setup ## makes sdist and wheel in dist/; a commit always gives the same bytes
 	rm -rf build dist
 	@# the same: a host that has it isn't upgraded once more, and anybody can tell that it was made of this source
 	"$(BIN)/python" scripts/build_dist.py dist
@@ -110,7 +110,7 @@ dist: setup ## sdist and wheel, in dist/; of one commit always the same bytes
 bench: setup ## messages a second, beside Postfix alone and a no-op filter in C
 	@$(AS_ROOT) "$(BIN)/python" -m bench.run $(BENCH_OPTIONS)
 
-bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, by the relay, and as contacts and activities grow (30 minutes)
+bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, through the relay, and with more contacts and activities (30 minutes)
 	@$(AS_ROOT) "$(BIN)/python" -m bench.run --pipe $(BENCH_OPTIONS)
 	@$(AS_ROOT) "$(BIN)/python" -m bench.run --fsync-delay-ms 5 $(BENCH_OPTIONS)
 	@$(AS_ROOT) "$(BIN)/python" -m bench.run --database postgresql $(BENCH_OPTIONS)
@@ -125,5 +125,5 @@ accuracy: ## how often folds and forwarded originals are right, beside other lib
 	@ONLY=venv PYTHON="$(PYTHON)" VENV="$(VENV)-accuracy" EXTRAS=accuracy sh scripts/setup.sh
 	@env MAILWEIR_SHARED="$(MAILWEIR_SHARED)" "$(VENV)-accuracy/bin/python" -m bench.accuracy.run $(ACCURACY_OPTIONS)
 
-clean: ## removes the virtual environment and what was built
+clean: ## removes the virtual environment and the results of builds
 	$(AS_ROOT) rm -rf "$(VENV)" "$(VENV)-accuracy" build dist bench/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/gmail/node_modules

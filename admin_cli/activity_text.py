@@ -14,7 +14,7 @@ from mailweir.store.record.raw_messages import Sighting, Version
 
 COLUMNS = ("id", "recorded", "direction", "author", "verdict", "contacts", "users", "subject")
 
-_COLUMNS_ELSE = 80  # where it isn't printed on a terminal
+_COLUMNS_ELSE = 80  # for output that isn't a terminal
 _FEWEST_COLUMNS = 60
 _INDENT = "    "
 
@@ -67,7 +67,7 @@ def say_details(activity: Activity) -> None:
 
 
 def say_sightings(seen: Sequence[Sighting], kept: Sequence[Version]) -> None:
-    """Each time that it was seen, and the versions kept of it."""
+    """Each sighting of the activity, and the kept versions."""
     for sighting in seen:
         who = f" for {sighting.user}" if sighting.user else ""
         version = f", version {sighting.version}" if len(kept) > 1 else ""

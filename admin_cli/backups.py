@@ -1,7 +1,7 @@
-"""A backup file made and put in place of the database, so that nothing is ever half done.
+"""Makes a backup file, or puts a backup in place of the database. Nothing is ever half done.
 
-Root reads and writes the file that the admin names. Files in the database's folder are opened, made and renamed as that
-folder's owner (see `ownership`). Called by `mailweir db backup` and `db restore`.
+Root reads and writes the file that the admin names. Files in the database's folder are opened, made and renamed as that folder's
+owner (see `ownership`). Called by `mailweir db backup` and `db restore`.
 """
 
 import contextlib
@@ -92,7 +92,7 @@ def _snapshot(database: Path) -> Iterator[backup.Snapshot]:
 
 @contextlib.contextmanager
 def _folder_beside(file: Path) -> Iterator[Path]:
-    """A folder that nobody else can lay anything in."""
+    """A folder in which nobody else can put anything."""
     try:
         folder = Path(tempfile.mkdtemp(prefix=f".{file.name}.", dir=file.parent))
     except OSError as error:
@@ -106,7 +106,7 @@ def _folder_beside(file: Path) -> Iterator[Path]:
 
 
 def restore(settings: Settings, file: Path, now: datetime, progress: Progress) -> Restored:
-    """Puts the backup in the database's place, upgraded where it is older. BackupError, and then nothing is changed."""
+    """Puts the backup in the database's place, upgraded if it is older. BackupError, and then nothing is changed."""
     database_url = settings.database_url
     with _stopped(settings):
         return (
@@ -134,7 +134,7 @@ def _restore_file(database: Path, file: Path, now: datetime, progress: Progress)
 
 
 def _restore_rows(database_url: Postgresql, file: Path, now: datetime) -> Restored:
-    with _opened(file):  # one line where it can't be read
+    with _opened(file):  # one line if it can't be read
         postgresql_backup.refuse_foreign(file)
     others = postgresql_backup.count_users(database_url)
     if others:
@@ -153,7 +153,7 @@ def _files(database_url: DatabaseUrl) -> list[Path]:
 
 @contextlib.contextmanager
 def _stopped(settings: Settings) -> Iterator[None]:
-    """Nobody uses the database, and no `mailweir up` starts meanwhile."""
+    """For the block, nobody uses the database, and no `mailweir up` starts."""
     lock = Lock(settings.milter_socket.with_name("up.lock"))
     if settings.milter_socket.parent.is_dir():
         try:
@@ -192,14 +192,14 @@ def _copy(source: int, target: Path, progress: Progress) -> None:
 
 
 def _swap(part: Path, database: Path, now: datetime) -> Path | None:
-    """Keeps what is there under another name, and puts the new file in its place in one step."""
+    """Keeps the existing database under another name, and puts the new file in its place in one step."""
     kept = database.with_name(f"{database.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
     if database.exists():
         backup.settle(database)
         for suffix in ("", "-wal"):
             with contextlib.suppress(FileNotFoundError):
                 os.link(database.with_name(database.name + suffix), kept.with_name(kept.name + suffix))
-    # a log that isn't the new file's would be played into it: it goes first
+    # the old file's log goes first, because SQLite would apply it to the new file
     for suffix in ("-wal", "-shm"):
         database.with_name(database.name + suffix).unlink(missing_ok=True)
     part.replace(database)

@@ -1,7 +1,7 @@
-"""Changes by commands in the log of changes, beside those by forms of the page: the person, the command, and its subject.
+"""Changes by commands in the log of changes, beside changes by forms of the page: the person, the command, and its subject.
 
-Each command has one of these marks: `changes`, `unnoted` or `reads`; a test walks all commands. The first transaction of the
-command that writes anything also writes the note: there is neither without the other, and a command that changed nothing leaves
+Each command has one of these marks: `changes`, `unnoted` or `reads`; a test checks all commands. The first transaction of the
+command that writes anything also writes the note. So neither exists without the other, and a command that changed nothing leaves
 no note. Called by the commands, and by `context`, which opens the database.
 """
 
@@ -46,7 +46,7 @@ _running: ContextVar[_Note | None] = ContextVar("running", default=None)
 
 
 def changes(what: str, about: str, *, names_deployment: bool = False) -> Callable[[_Command], _Command]:
-    """Marks a command that changes something. about: the parameter that says whom or which; the other options are the details."""
+    """Marks a command that changes something. about: the parameter that names the subject; the other options are the details."""
 
     def mark(command: _Command) -> _Command:
         @functools.wraps(command)
@@ -65,7 +65,7 @@ def changes(what: str, about: str, *, names_deployment: bool = False) -> Callabl
 
 
 def unnoted(command: _Command) -> _Command:
-    """Marks a command that changes what nobody asks about: to-dos, what the digest does again, the database as a whole, files."""
+    """Marks a command whose changes aren't noted: to-dos, repeated work of the digest, the database as a whole, files."""
     setattr(command, MARK, UNNOTED)
     return command
 
@@ -77,21 +77,22 @@ def reads(command: _Command) -> _Command:
 
 
 def instead(what: str) -> None:
-    """The command that runs changes another thing than its mark says."""
+    """The running command changes another thing than its mark says."""
     note = _running.get()
     if note is not None:
         note.what = what
 
 
 def of_deployments(deployment_ids: Iterable[int]) -> None:
-    """It belongs to these deployments; where that isn't said, or there are none, to no deployment, which operators see."""
+    """The change belongs to these deployments. Without this call, or with none, it belongs to no deployment, and operators see
+    it."""
     note = _running.get()
     if note is not None:
         note.deployment_ids = list(dict.fromkeys(deployment_ids)) or [None]
 
 
 def watch(database: Database) -> None:
-    """Has the first transaction that writes note what the command that runs changes, if it is to be noted."""
+    """Lets the first transaction that writes also write the note of the running command's change, if it has one."""
     note = _running.get()
     if note is not None:
         database.before_commit = functools.partial(_write, database, note)
@@ -112,7 +113,7 @@ def _login_name(uid: int) -> str:
 
 
 def _clean(text: str) -> str:
-    """Whatever the environment holds, on one line."""
+    """Text of the environment, with any content, on one line."""
     return printable(" ".join(text.split()))[:_MAX_LOGIN_CHARS]
 
 
@@ -127,7 +128,7 @@ def _write(database: Database, note: _Note) -> None:
 
 
 def _typed(command: Callable[..., Any], about: str, given: Mapping[str, Any]) -> str:
-    """The other arguments and options, but for those that are as they are where nothing is typed."""
+    """The other arguments and options, without those that have their default value."""
     kinds = get_type_hints(command, include_extras=True)
     shown = []
     for name, one in inspect.signature(command).parameters.items():
@@ -139,7 +140,7 @@ def _typed(command: Callable[..., Any], about: str, given: Mapping[str, Any]) ->
 
 
 def _option(name: str, kind: Any) -> str:
-    """As it is typed; "" for an argument."""
+    """The option as a person types it; "" for an argument."""
     for one in getattr(kind, "__metadata__", ()):
         if isinstance(one, OptionInfo):
             named = (one.default, *(one.param_decls or ()))  # typer takes the first name for a default

@@ -1,6 +1,6 @@
-"""Chores of the supervisor: a command that runs now and then, beside the programs that are kept running.
+"""Chores of the supervisor: commands that run now and then, beside the programs that are kept running.
 
-Never waits for its command and never ends the supervisor: a chore that fails is one line, and comes again. Called by
+A chore never makes the supervisor wait, and never ends it. If it fails, it writes one line, and runs again later. Called by
 `supervisor`, whose single thread tends it whenever it wakes.
 """
 
@@ -14,13 +14,13 @@ from pathlib import Path
 from admin_cli import processes
 from admin_cli.processes import Program, Remembered
 
-LONGEST_SECONDS = 3600.0  # a chore that takes longer hangs
+LONGEST_SECONDS = 3600.0  # a chore that takes longer is hanging
 _LOG_TAIL_BYTES = 2000
-_SHORT_SECONDS = 60.0  # a pause up to that is told in seconds
+_SHORT_SECONDS = 60.0  # pauses up to this are shown in seconds
 
 
 class Chore:
-    """One command, and when it is due. The first time after `first_after_seconds`, then every so many seconds."""
+    """A command, and when it is due: first after `first_after_seconds`, then every so many seconds."""
 
     def __init__(
         self, program: Program, *, every_seconds: float, first_after_seconds: float, say: Callable[[str], None]
@@ -34,17 +34,17 @@ class Chore:
         self.remembered: Remembered | None = None
 
     def due_in(self, now: float) -> float:
-        """Seconds until something is to be done, if its command doesn't end before (SIGCHLD tells)."""
+        """Seconds until something is to be done, if the command doesn't end before (SIGCHLD tells)."""
         return (self._due_at if self._process is None else self._since + LONGEST_SECONDS) - now
 
     def tend(self, now: float, *, work_dir: Path, data_dir: Path, environment: Mapping[str, str]) -> None:
-        """Starts it when it is due, notes how it ended, kills it where it hangs. Returns at once. now: monotonic."""
+        """Starts it when it is due, notes how it ended, and kills it if it hangs. Returns at once. now: monotonic."""
         if self._process is None:
             if now >= self._due_at:
                 self._start(now, work_dir, environment)
             return
         if self._process.poll() is None and self.due_in(now) <= 0:
-            self._process.kill()  # its end is noted when it comes, for nothing is waited for here
+            self._process.kill()  # nothing waits for it here: its end is noted at a later call
             self._since = now
         if self._process.returncode is not None:
             self._note(self._process.returncode)
@@ -76,7 +76,7 @@ class Chore:
         self._process = self.remembered = None
 
     def stop(self, seconds: float, data_dir: Path) -> None:
-        """Ends it where it runs; a chore that is cut short does no harm."""
+        """Ends it if it runs. An interrupted chore does no harm."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -90,7 +90,7 @@ class Chore:
 
 
 def last_line(log_file: Path) -> str:
-    """The last line of a log; "" where there is none."""
+    """The last line of a log; "" if there is none."""
     try:
         with log_file.open("rb") as log:
             log.seek(max(0, log_file.stat().st_size - _LOG_TAIL_BYTES))

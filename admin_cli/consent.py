@@ -1,7 +1,7 @@
 """How a consent at Google comes back to the command line: by a browser on this host (RFC 8252), or by hand.
 
-`mailweir.gmail.consent` makes the question and redeems the code. google-auth-oauthlib's own listener ends with the first request,
-whoever sends it; here only the answer to the question ends the wait.
+`mailweir.gmail.consent` makes the request and exchanges the code. google-auth-oauthlib's own listener ends with the first
+request, whoever sends it. Here only the answer to our request ends the wait.
 """
 
 import hmac
@@ -23,7 +23,7 @@ from mailweir.gmail.oauth_files import OAuthClient
 
 WAIT_SECONDS = 600.0
 _HOST = "127.0.0.1"
-_REQUEST_SECONDS = 10.0  # for one browser to say what it wants
+_REQUEST_SECONDS = 10.0  # for a browser to send its request
 _MAX_TYPED_CHARS = 8_000
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Mailweir</title></head>
@@ -49,7 +49,7 @@ def by_browser(
     """The consent that a browser on this host brings back.
 
     show: gets the address to open. timeout_seconds: for Google's answers; wait_seconds: for the user. ConsentFailed, Unreachable,
-    NeedsReconnect; SettingsError where the client is bound to an address that isn't free here.
+    NeedsReconnect; SettingsError if the client is bound to an address that isn't free here.
     """
     with _listening(client) as (redirect_uri, listen):
         asked = question(client, redirect_uri, login_hint)
@@ -74,9 +74,10 @@ def by_hand(
     *,
     timeout_seconds: float,
 ) -> Consent:
-    """The consent whose code, or the whole address that the browser ended at, somebody types in.
+    """The consent by typing: the user types its code, or the whole address at which the browser ended.
 
-    show: gets the address to open, on whatever machine. read_line: a line of at most so many characters. Errors: as `by_browser`.
+    show: gets the address to open, on any machine. read_line: reads a line of at most so many characters. Errors: as for
+    `by_browser`.
     """
     redirect_uri = (
         client.redirects[0] if client.redirects else f"http://{_HOST}:{_free_port()}/"
@@ -91,7 +92,8 @@ def _typed_code(typed: str, state: str) -> str:
     if not typed:
         raise ConsentFailed("no code was given")
     if "?" not in typed and "&" not in typed:
-        # of another consent it would be of no use: it takes our verifier. As it stands in an address it may be quoted
+        # the code of another consent is useless here, because our verifier belongs to this one. In an address, the code may be
+        # quoted
         return unquote(typed.removeprefix("code="))
     fields = _fields(typed.partition("?")[2] or typed)
     if "response_type" in fields:
@@ -124,7 +126,7 @@ _Listen = Callable[[str], "queue.Queue[str | ConsentFailed]"]
 
 @contextmanager
 def _listening(client: OAuthClient) -> Iterator[tuple[str, _Listen]]:
-    """A server on the loopback, and how to have it wait for an answer with this state. Others can't end the wait."""
+    """A server on loopback, and a function that lets it wait for an answer with this state. Others can't end the wait."""
     wanted = urlsplit(client.redirects[0]) if client.redirects else None
     path = (wanted.path or "/") if wanted else "/"
     answers: queue.Queue[str | ConsentFailed] = queue.Queue()
@@ -162,7 +164,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers the browser with a small page that quotes nothing of what it sent."""
+    """Answers the browser with a small page that repeats nothing of the request."""
 
     timeout = _REQUEST_SECONDS
     server_version, sys_version = "Mailweir", ""
@@ -187,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._page(200, f"{text} You can close this page; the rest is where you started it.")
         finally:
-            self.answers.put(answer)  # also where the browser didn't wait for its page
+            self.answers.put(answer)  # also if the browser didn't wait for its page
 
     def _page(self, status: int, text: str) -> None:
         content = _PAGE.format(text=html.escape(text)).encode()

@@ -21,7 +21,7 @@ def now() -> datetime:
 
 @contextmanager
 def opened(settings: Settings | None = None) -> Iterator[Database]:
-    """The database, of this code's version, for as long as the command asks it.
+    """The database in this code's version, while the command uses it.
 
     Errors: SettingsError, DatabaseVersionError, DatabaseUnavailable.
     """
@@ -55,5 +55,5 @@ def _chosen(database: Database, name: str | None) -> Deployment:
 
 
 def narrow(database: Database, name: str | None) -> Deployment | None:
-    """The deployment of this name, or None for all: for what is found by its own id. NotFound."""
+    """The deployment of this name, or None for all: for commands that find things by their own id. NotFound."""
     return None if name is None else deployments.find(database, name)

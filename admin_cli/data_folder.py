@@ -37,7 +37,7 @@ def faults(settings: Settings) -> Iterator[str]:
 
 
 def outbox_folders(settings: Settings) -> list[Path]:
-    """A maildir, where mail that would go out becomes files; else nothing."""
+    """A maildir, in which outgoing mail becomes files; without this setting, nothing."""
     outbox = settings.outbox_dir
     return [outbox, *(outbox / name for name in ("tmp", "new", "cur"))] if settings.outbound == "outbox" else []
 
@@ -63,7 +63,7 @@ def _files(settings: Settings) -> list[Path]:
 
 
 def _files_of_the_admin(settings: Settings) -> list[Path]:
-    """Those that may lie elsewhere, with a link in their place: they are in folders of root's, or their owner opens them."""
+    """Files that may be elsewhere, with a link in their place: their folders are root's, or their owner opens them."""
     database = settings.database_url
     return [
         *sorted(file for file in settings.log_dir.glob("*.log") if file.name != "postfix.log"),

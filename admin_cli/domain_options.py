@@ -46,7 +46,7 @@ class CheckCommand(TyperCommand):
     """A command whose usage errors exit with 64."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As the library's, but for the code."""
+        """As the library does, except for the exit code."""
         try:
             return super().parse_args(ctx, args)
         except _UsageError as error:
@@ -71,7 +71,7 @@ def refuse(text: str) -> NoReturn:
 
 
 def settings_if_any() -> Settings | None:
-    """The settings, or None where there is no file: a domain can be checked from anywhere."""
+    """The settings, or None if there is no file: you can check a domain from any host."""
     if not path_in_force().exists():
         return None
     try:
@@ -96,7 +96,7 @@ def sender_of(text: str | None) -> str:
 
 
 def relay_of(settings: Settings | None, ips: list[str] | None) -> Relay:
-    """The sending addresses: the given ones, else those of the settings."""
+    """The sending addresses: the given ones, or else those of the settings."""
     addresses = []
     for text in ips or ():
         try:
@@ -109,7 +109,7 @@ def relay_of(settings: Settings | None, ips: list[str] | None) -> Relay:
 
 
 def questions_to(settings: Settings | None, nameserver: str | None, port: int | None) -> tuple[Questions, str]:
-    """DNS as it is to be asked, and the resolver's name for a person. Errors: DnsUnavailable."""
+    """The configured DNS, and the resolver's name for a person. Errors: DnsUnavailable."""
     dns = settings.dns if settings else Dns()
     host = nameserver if nameserver is not None else dns.nameserver
     if host:

@@ -15,7 +15,7 @@ UNKNOWN = 4
 
 
 def spf_lines(report: SpfReport, *, whole: bool) -> Iterator[str]:
-    """The SPF part. whole: every term of the tree, not only what leads further or is wrong."""
+    """The SPF part. whole: every term of the tree, not only those with subtrees or faults."""
     results = "   ".join(
         f"{one.request.ip} -> {one.result}{_in_brackets(summary.decided_by(one))}" for one in report.evaluations
     )
@@ -76,7 +76,7 @@ def _dmarc_lines(found: Found | None) -> Iterator[str]:
 
 
 def asked_line(domain: str, who: str, sender: str, resolver: str, seconds: float) -> str:
-    """The first line. sender: the envelope sender that was asked about; "" for the default one."""
+    """The first line. sender: the envelope sender that was checked; "" for the default."""
     by = f" as {sender}" if sender else ""
     return f"{domain}: may {who} send for it{by}?   resolver {resolver}, {1000 * seconds:.0f} ms"
 

@@ -1,7 +1,7 @@
-"""The privileged chore: root looks at what others can't, and reports it for this host; `doctor` on any host and the page show it.
+"""The privileged chore: root checks what others can't, and reports it for this host. `doctor` on any host and the page show it.
 
-A check that fails is a finding of it, and the others are reported. The database is written in short transactions, as its owner,
-so the filter doesn't wait. Called by `mailweir health report`.
+If a check fails, that is a finding, and the other findings are reported. The database is written in short transactions, as its
+owner, so the filter doesn't wait. Called by `mailweir health report`.
 """
 
 import fcntl
@@ -23,11 +23,11 @@ from mailweir.store.record.health_reports import HealthReport
 
 
 class CannotLook(MailweirError):
-    """This user can't see what is to be reported, or there is no such data folder."""
+    """This user can't see the objects of the report, or there is no such data folder."""
 
 
 def check_root() -> None:
-    """CannotLook for others than root: they would report what they can't see, in the place of what root saw."""
+    """CannotLook for others than root: they would replace root's observations with gaps."""
     if os.geteuid() != 0:
         raise CannotLook("this check needs root: run it as root")
 
@@ -55,7 +55,7 @@ def make(settings: Settings, now: datetime) -> list[HealthReport]:
     running = in_force.settings(settings)
     host = hosts.own_name(running)
     with context.opened(running):
-        pass  # of another version, say: then nothing else is worth looking at
+        pass  # for example of another version: then no other check of it is useful
     found = {name: run(name, check) for name, check in _checks(running, host, now).items()}
     reports = [_report(host, name, findings, now) for name, findings in found.items() if findings]
     with context.opened(running) as database_of_all, database_of_all.transaction(alone=False):
@@ -65,7 +65,7 @@ def make(settings: Settings, now: datetime) -> list[HealthReport]:
 
 
 def _checks(settings: Settings, host: str, now: datetime) -> Mapping[str, Check]:
-    """In the order in which mail meets what they are about."""
+    """The checks, in the order in which mail meets their subjects."""
     room = partial(disk.check, settings, queue.folders(settings))
     if settings.run_by == "systemd" and not units.is_front_end():
         return {units.AREA: partial(units.check, settings), disk.AREA: room}

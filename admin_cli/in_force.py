@@ -7,7 +7,7 @@ from mailweir.settings import Settings, load
 
 
 def settings(of_file: Settings) -> Settings:
-    """Those of the `up` that runs on the data folder; the file's where none runs, or where that can't be seen without root."""
+    """The settings of the `up` that runs on the data folder; those of the file if none runs, or if only root could see that."""
     if of_file.run_by == "systemd" or not stack.is_running(of_file):
         return of_file
     try:

@@ -1,7 +1,7 @@
-"""The key file, for a command that seals something: read, and made where it was never needed before.
+"""The key file for a command that seals something: it is read, or made if it was never needed before.
 
-As the folder's owner where root may step down, so that the daemons can read it and no link is followed as root. Called by
-`commands.domain`, `commands.gmail_connect` and `commands.up`.
+This is done as the folder's owner if root may step down, so that the daemons can read the file and root follows no link. Called
+by `commands.domain`, `commands.gmail_connect` and `commands.up`.
 """
 
 import os
@@ -22,8 +22,8 @@ from mailweir.store.people import dkim_keys
 def opened(settings: Settings) -> Secrets:
     """The key to seal with.
 
-    SettingsError where it can't be read or made. Also where it is missing and the database holds what was sealed with it: another
-    key would be of no use.
+    SettingsError if it can't be read or made. Also if it is missing and the database holds data sealed with it: another key would
+    be useless.
     """
     file = settings.token_key_path
     try:
@@ -38,7 +38,7 @@ def opened(settings: Settings) -> Secrets:
 
 
 def note_public_half(settings: Settings) -> None:
-    """Makes the key file where there is none, and lets the page seal tokens for it. Errors: as of `opened`."""
+    """Makes the key file if there is none, and lets the page seal tokens for it. Errors: as for `opened`."""
     public = opened(settings).public_half
     with context.opened(settings) as database:
         sealing_keys.note(database, public, context.now())
@@ -65,7 +65,7 @@ def _make(settings: Settings, file: Path) -> None:
 
 
 def _give(file: Path, owner: str) -> None:
-    """Of a folder of root's, `/etc/mailweir` say, the daemons read the file all the same."""
+    """Also in a folder of root's, such as `/etc/mailweir`, the daemons read the file."""
     with suppress(KeyError):
         entry = pwd.getpwnam(owner)
         os.chown(file, entry.pw_uid, entry.pw_gid, follow_symlinks=False)

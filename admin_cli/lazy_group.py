@@ -1,7 +1,6 @@
-"""A group of commands whose modules are imported when one of them is asked for: most of a start's time is imports.
+"""A group of commands whose modules are imported only when a command is used: most of a start's time is imports.
 
-The list of the commands needs no module but this one, for the group knows a line about each. Called by `main` and
-`commands.gmail`.
+The list of the commands needs only this module, because the group knows a line about each. Called by `main` and `commands.gmail`.
 """
 
 import importlib
@@ -16,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 class LazyCommand:
     """A command, or a noun with commands of its own.
 
-    module: its `register` adds it to a `typer.Typer`. help: the first sentence of its help, which is all that a list shows of it.
+    module: its `register` adds it to a `typer.Typer`. help: the first sentence of its help, which is all that a list shows.
     """
 
     name: str
@@ -37,13 +36,13 @@ class LazyGroup(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        # stand for the real ones where a name and a line are enough: in a list, and where a name is mistyped
+        # These stand for the real ones if a name and a line are enough: in a list, and for a mistyped name.
         self.commands = {one.name: TyperCommand(one.name, help=one.help) for one in self.lazy}
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command itself, newly loaded; None where there is none of this name."""
+        """The command itself, newly loaded; None if there is none of this name."""
         return next((one.load() for one in self.lazy if one.name == cmd_name), None)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """As the library writes the list, without loading anything for it."""
+        """Writes the list as the library does, without loading anything for it."""
         TyperGroup(commands=dict(self.commands)).format_commands(ctx, formatter)

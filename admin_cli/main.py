@@ -99,7 +99,7 @@ def build() -> typer.Typer:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # a fifth of the time of a start, and needed here alone
+        from importlib.metadata import version  # a fifth of the time of a start, and needed only here
 
         output.say(f"mailweir {version('mailweir')}")
         raise typer.Exit
@@ -114,9 +114,10 @@ def _common(
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command line (default: the process's); its exit code. Any other error is a fault of ours: its traceback."""
+    """Runs a command line (default: the process's); returns its exit code. Any other error is a fault of ours, and gives a
+    traceback."""
     for stream in (sys.stdout, sys.stderr):
-        # a terminal that can't show a character gets its number, not a traceback
+        # if a terminal can't show a character, it shows the character's number, not a traceback
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
     try:
         typer.main.get_command(build())(args=arguments, prog_name="mailweir")

@@ -10,7 +10,7 @@ from mailweir.visibility import Visibility
 
 
 class Switch(enum.StrEnum):
-    """How a person says that something is to be done, or not."""
+    """A person's choice: on or off."""
 
     ON = "on"
     OFF = "off"

@@ -32,12 +32,12 @@ def complain(text: str) -> None:
 
 
 def show_json(value: Any) -> None:
-    """Dictionaries and lists as JSON in ASCII, which no terminal can take amiss."""
+    """Dictionaries and lists as JSON in ASCII, which can't affect a terminal."""
     typer.echo(json.dumps(value, indent=2))
 
 
 def whole(content: bytes) -> None:
-    """A message or a file on stdout: byte for byte, but for a terminal, which gets it as `printable` text. OSError."""
+    """A message or a file on stdout: byte for byte; a terminal gets it as `printable` text. OSError."""
     if sys.stdout.isatty():
         sys.stdout.write(printable_lines(content.decode("utf-8", "backslashreplace")))
         sys.stdout.flush()
@@ -46,12 +46,12 @@ def whole(content: bytes) -> None:
 
 
 def exact(content: bytes) -> None:
-    """Bytes on stdout, whatever that is: the caller has seen to a terminal. OSError."""
+    """Bytes on stdout, with any content: the caller has checked for a terminal. OSError."""
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
 
 
-# Keys that appear only if they have another value than this
+# Keys that appear only if they have a value other than this
 _RARE = {
     **{"bcc": False, "author_doubt": None, "via": None, "consent_ends_at": None, "held_until": None, "named": ()},
     **{"forwarder": None, "original_author": None},
@@ -77,5 +77,5 @@ def json_value(value: Any) -> Any:
 
 
 def moment(time: datetime | None) -> str:
-    """A time as people read it: `2026-11-24 03:12:55Z`; a dash where there is none."""
+    """A time for people: `2026-11-24 03:12:55Z`; a dash if there is none."""
     return f"{rfc3339(time)[:19].replace('T', ' ')}Z" if time else "-"

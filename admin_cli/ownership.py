@@ -1,8 +1,8 @@
-"""Root acting as the owner of the database's folder.
+"""Root acts as the owner of the database's folder.
 
-The daemons run as an unprivileged user who owns that folder. Files that root made there would shut them out, and one who took a
-daemon over could lay a symbolic link that root then follows: SQLite opens, makes and chowns its -wal without asking. So root
-steps down for as long as the database is open. Called by `context` and `db upgrade`.
+The daemons run as an unprivileged user who owns that folder. They couldn't open files that root made there. Also, if somebody
+took a daemon over, that person could put a symbolic link there which root then follows: SQLite opens, makes and chowns its -wal
+without asking. So root steps down for as long as the database is open. Called by `context` and `db upgrade`.
 """
 
 import os
@@ -16,9 +16,9 @@ from mailweir.database_url import DatabaseUrl
 
 @contextmanager
 def acting_as_owner(folder: Path) -> Iterator[bool]:
-    """Steps down to the folder's owner and back; says whether it did. Does nothing for others than root.
+    """Steps down to the folder's owner and back; yields whether it did. Does nothing for others than root.
 
-    Also does nothing where the owner can't reach the folder (one within /root, say): nobody else can lay anything there then.
+    Also does nothing if the owner can't reach the folder (within /root, for example): then nobody else can put anything there.
     """
     owner = _owner(folder)
     before = os.getegid(), os.getgroups()
@@ -34,7 +34,7 @@ def acting_as_owner(folder: Path) -> Iterator[bool]:
 
 
 def acting_for(database_url: DatabaseUrl) -> AbstractContextManager[bool]:
-    """As `acting_as_owner` of the folder of SQLite's file; a server gives nobody files to lay in our way."""
+    """`acting_as_owner` for the folder of SQLite's file. With a server, nobody can put files there."""
     return acting_as_owner(database_url.parent) if isinstance(database_url, Path) else nullcontext(False)
 
 
@@ -52,7 +52,7 @@ def _step_down(uid: int, gid: int, before: tuple[int, list[int]]) -> bool:
         os.setegid(gid)
         os.seteuid(uid)
     except PermissionError:
-        # a container may hold back these capabilities; SQLite then still gives its files to the database's owner
+        # a container may withhold these capabilities; SQLite then still gives its files to the database's owner
         with suppress(PermissionError):
             _step_up(*before)
         return False
@@ -66,7 +66,7 @@ def _step_up(gid: int, groups: list[int]) -> None:
 
 
 def make_folder(folder: Path, owner: str) -> None:
-    """Makes the folder where there is none; as root, this user's own (0700), if there is such a user."""
+    """Makes the folder if there is none. As root, it becomes this user's own (0700), if there is such a user."""
     if folder.is_dir():
         return
     folder.mkdir(parents=True)

@@ -25,7 +25,7 @@ from postfix.instance import MAIL_OWNER, Account
 SETTINGS_NAME = "mailweir.toml"
 _MAX_SOCKET_CHARS = 107  # unix(7): sun_path, less the NUL
 _LONGEST_SOCKET = "/run/lookups.sock"
-_PLAIN = re.compile(r"[A-Za-z0-9._/+@=~-]+")  # what needs no quoting in Postfix's files
+_PLAIN = re.compile(r"[A-Za-z0-9._/+@=~-]+")  # characters that need no quoting in Postfix's files
 _PROBE_SECONDS = 30
 _PORT_POLL_SECONDS = 0.05
 
@@ -37,7 +37,7 @@ def check_root(command: str = "'mailweir up'") -> None:
 
 
 def check_programs() -> dict[str, str]:
-    """Where the daemons' console scripts are. CannotStart, PostfixUnusable where a program isn't installed."""
+    """The paths of the daemons' console scripts. CannotStart, PostfixUnusable if a program isn't installed."""
     instance.check_installed()
     beside = Path(sys.executable).parent
     for name in (one.name for one in daemons.ALL):
@@ -47,7 +47,7 @@ def check_programs() -> dict[str, str]:
 
 
 def wanted(settings: Settings) -> tuple[Daemon, ...]:
-    """Those that run with these settings: the sync only where Gmail is set up, the page where it has a port."""
+    """The daemons that run with these settings: the sync only if Gmail is set up, the page if it has a port."""
     left_out = {
         daemons.SYNC: not settings.gmail.is_set_up,
         daemons.WEB: settings.web.port == 0,
@@ -56,7 +56,7 @@ def wanted(settings: Settings) -> tuple[Daemon, ...]:
 
 
 def check_folder(data_dir: Path) -> None:
-    """Is this a folder to work in: new, empty, or one of ours?"""
+    """May this folder be used: is it new, empty, or one of ours?"""
     if len(str(data_dir)) + len(_LONGEST_SOCKET) > _MAX_SOCKET_CHARS:
         raise CannotStart(f"the name of {data_dir} is too long for the sockets in it: choose a shorter one")
     if not _PLAIN.fullmatch(str(data_dir)):
@@ -65,7 +65,7 @@ def check_folder(data_dir: Path) -> None:
         used = data_dir.exists() and any(data_dir.iterdir())
     except NotADirectoryError as error:
         raise CannotStart(f"{data_dir} is a file: name a folder") from error
-    # It becomes root's, with a mode of its own: not what anybody wants of /tmp or of a home.
+    # It becomes root's, with a mode of its own. Nobody wants that for /tmp or a home.
     if used and not (data_dir / SETTINGS_NAME).is_file():
         raise CannotStart(f"{data_dir} holds other files and no {SETTINGS_NAME}: name a new or an empty folder")
 
@@ -90,8 +90,8 @@ def check_account(name: str) -> Account:
 
 
 def check_reach(data_dir: Path, account: Account) -> None:
-    """Can the unprivileged user, and Postfix's, get to the data folder, and the first one run this program?"""
-    # DIR itself is made fit; above it nothing is changed.
+    """Can the unprivileged user and Postfix's user reach the data folder, and can the first one run this program?"""
+    # DIR itself gets the right modes later; nothing above it is changed.
     above = [folder for folder in reversed(data_dir.parents) if folder.is_dir()]
     for user in (account, Account.named(MAIL_OWNER)):
         for folder in above:
@@ -128,7 +128,7 @@ def _succeeds(command: list[str], account: Account) -> bool:
 
 
 def check_database_folder(settings: Settings, account: Account) -> None:
-    """The daemons write their database: can they, where it isn't in the data folder?"""
+    """The daemons write their database: can they, if it isn't in the data folder?"""
     database_url = settings.database_url
     if not isinstance(database_url, Path):
         return
@@ -142,19 +142,19 @@ def check_database_folder(settings: Settings, account: Account) -> None:
 
 
 def check_certificate(settings: Settings) -> None:
-    """Are the named certificate and key there?"""
+    """Do the named certificate and key exist?"""
     for file in (settings.smtp.tls_certificate_file, settings.smtp.tls_key_file):
         if file is not None and not file.is_file():
             raise SettingsError(f"there is no file {file}, which the settings name for TLS")
 
 
 def check_names(settings: Settings, account: Account) -> None:
-    """Can all names in the settings stand in Postfix's files?"""
+    """Can Postfix's files contain all names in the settings?"""
     rendering.render(settings, run_as_uid=account.uid, run_as_gid=account.gid)
 
 
 def check_port(settings: Settings, *, wait_seconds: float = 0.0) -> None:
-    """Are Postfix's three ports and the page's free, and not the same? Waits for an earlier run's to become so."""
+    """Are Postfix's three ports and the page's free, and different? Waits until an earlier run has freed them."""
     smtp, web = settings.smtp, settings.web
     places = {
         "--smtp-port": (smtp.bind_address, smtp.smtp_port),

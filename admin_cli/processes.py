@@ -1,7 +1,8 @@
-"""Processes as the supervisor needs them: started in a session of their own, remembered in a file, ended with all they started.
+"""Processes as the supervisor needs them: started in a session of their own, remembered in a file, ended with all that they
+started.
 
-Ends a process only if it is surely ours: its session is a remembered one, it is no older than the remembered process, and it
-works in the data folder. Called by `supervisor` and `commands.up`.
+It ends a process only if it is certainly ours: its session is a remembered one, it is no older than the remembered process, and
+it works in the data folder. Called by `supervisor` and `commands.up`.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from pathlib import Path
 from mailweir.errors import MailweirError
 from postfix.instance import SEARCH_PATH, Account
 
-TERMINATE_SECONDS = 5.0  # what a process gets to end by itself; then it is killed
+TERMINATE_SECONDS = 5.0  # time in which a process may end by itself; then it is killed
 KILL_SECONDS = 5.0
 _POLL_SECONDS = 0.02
 _PR_SET_PDEATHSIG = 1
@@ -36,9 +37,10 @@ class CannotStart(MailweirError):
 
 @dataclass(frozen=True)
 class Program:
-    """One of the processes that make up the stack.
+    """One of the processes of the stack.
 
-    account: whom it runs as; None is root. stdin: a socket that it answers on, and that outlives it; None is nothing to read.
+    account: the user that it runs as; None is root. stdin: a socket that it answers on, and that outlives it; None: nothing to
+    read.
     """
 
     name: str
@@ -50,7 +52,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Remembered:
-    """A process of ours, told from a later one of the same number by the time it began (clock ticks since boot)."""
+    """A process of ours. Its start time (clock ticks since boot) distinguishes it from a later process of the same number."""
 
     name: str
     pid: int
@@ -66,15 +68,15 @@ class _Seen:
 
 
 def _end_with(parent: int, library: ctypes.CDLL) -> bool:
-    """The kernel sends this process SIGTERM when its parent dies; False where that one is dead already."""
+    """The kernel sends this process SIGTERM when its parent dies; False if the parent is dead already."""
     library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     return os.getppid() == parent
 
 
 def start(program: Program, *, work_dir: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Starts it as the leader of a session of its own, with its output at the end of its log.
+    """Starts it as the leader of a session of its own. Its output is appended to its log.
 
-    It gets SIGTERM when this process dies, however that comes about; but see `keep`. OSError where it can't be started.
+    It gets SIGTERM when this process dies, in whatever way; but see `keep`. OSError if it can't be started.
     """
     library = ctypes.CDLL(None, use_errno=True)
     parent = os.getpid()
@@ -104,7 +106,8 @@ def start(program: Program, *, work_dir: Path, environment: Mapping[str, str]) -
 
 @contextlib.contextmanager
 def still_ending_with_parent() -> Iterator[None]:
-    """Keeps what `start` arranged for us (by the demo, say) over a change of our effective user, which undoes it."""
+    """A change of our effective user undoes the arrangement that `start` made for us (in the demo, for example). This keeps
+    it."""
     library, number, parent = ctypes.CDLL(None, use_errno=True), ctypes.c_int(0), os.getppid()
     library.prctl(_PR_GET_PDEATHSIG, ctypes.byref(number))
     try:
@@ -116,9 +119,9 @@ def still_ending_with_parent() -> Iterator[None]:
 
 
 def keep(pid: int) -> int:
-    """Starts a process that does nothing but send SIGTERM to this one when we die; its pid. SIGTERM is blocked here already.
+    """Starts a process that only sends SIGTERM to this one when we die; returns its pid. SIGTERM is blocked here already.
 
-    Postfix's master needs it: it changes its effective user at its start, and the kernel then forgets whose death to tell it.
+    Postfix's master needs it: it changes its effective user at its start, and the kernel then forgets to signal it.
     """
     parent, library, target = os.getpid(), ctypes.CDLL(None, use_errno=True), os.pidfd_open(pid)
     keeper = os.fork()
@@ -163,7 +166,7 @@ class Lock:
 
     def take(self) -> list[Remembered]:
         """Takes the lock. Returns the processes that an earlier holder remembered. CannotStart if another process holds it."""
-        # The folder belongs to the unprivileged user: neither follow his link nor believe his file, for root acts on it.
+        # The folder belongs to the unprivileged user: root neither follows that user's links nor trusts the file.
         try:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -175,7 +178,7 @@ class Lock:
         return self._read()
 
     def _locked(self) -> bool:
-        """A few tries: `doctor` holds the lock itself for a moment, to see whether somebody holds it."""
+        """Tries a few times: `doctor` holds the lock itself for a moment, to see whether somebody holds it."""
         for _ in range(_LOCK_TRIES):
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -192,20 +195,20 @@ class Lock:
         return []
 
     def write(self, processes: Collection[Remembered]) -> None:
-        """Remembers these and no others."""
+        """Remembers only these processes."""
         text = json.dumps([asdict(process) for process in processes]).encode()
         os.pwrite(self._descriptor, text, 0)
         os.ftruncate(self._descriptor, len(text))
 
     def release(self) -> None:
-        """Lets go. The file stays: removing it would let two holders in."""
+        """Releases the lock. The file stays: if it were removed, two processes could hold it."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
 
 def users_of(files: Iterable[Path]) -> list[str]:
-    """The processes that hold one of these files open, as `NAME (PID)`; of other users' only root sees what they hold."""
+    """The processes that hold one of these files open, as `NAME (PID)`. Only root sees what other users' processes hold."""
     held = {str(file.resolve()) for file in files}
     found = []
     for entry in os.scandir("/proc"):
@@ -220,19 +223,19 @@ def users_of(files: Iterable[Path]) -> list[str]:
 
 def _open_files(pid: str) -> Iterator[str]:
     for link in os.scandir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile; the others count
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile; the other files count
             yield str(Path(link.path).readlink())
 
 
 def adopt_orphans() -> None:
-    """Processes of a dead child become our children, and not init's, which may leave them unburied in a container."""
+    """Processes of a dead child become our children, and not init's. In a container, init may not reap them."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def end_sessions(remembered: Collection[Remembered], data_dir: Path) -> list[str]:
-    """Ends what is left of these processes and of all that they started; the names of those of which something was.
+    """Ends what is left of these processes and of all that they started; returns the names of those with anything left.
 
-    CannotStart where something is left even then.
+    CannotStart if something is left even then.
     """
     names = sorted({process.name for process in remembered if _members([process], data_dir)})
     for number, seconds in ((signal.SIGTERM, TERMINATE_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
@@ -246,7 +249,7 @@ def end_sessions(remembered: Collection[Remembered], data_dir: Path) -> list[str
 
 
 def kill_session(remembered: Remembered, data_dir: Path) -> None:
-    """Kills what a dead process left running, at once: its successor needs the port and the sockets."""
+    """Kills at once everything that a dead process left running: its successor needs the port and the sockets."""
     for pid in _members([remembered], data_dir):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -254,7 +257,7 @@ def kill_session(remembered: Remembered, data_dir: Path) -> None:
     deadline = time.monotonic() + KILL_SECONDS
     with contextlib.suppress(ChildProcessError):  # none is left
         while time.monotonic() < deadline:
-            # Its orphans are in its process group. A process that is just ending has no folder any more, and can't be buried yet.
+            # Its orphans are in its process group. A process that is just ending has no folder any more, and can't be reaped yet.
             if os.waitpid(-remembered.pid, os.WNOHANG)[0] == 0:
                 time.sleep(_POLL_SECONDS)
 
@@ -293,7 +296,7 @@ def _all_seen() -> Iterator[_Seen]:
 
 
 def _look(pid: int) -> _Seen | None:
-    """See proc(5), /proc/PID/stat: the name is in brackets and may hold anything, so count from the last one."""
+    """See proc(5), /proc/PID/stat: the name is in brackets and may contain anything, so it counts from the last bracket."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:

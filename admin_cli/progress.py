@@ -1,6 +1,6 @@
 """A progress bar on stderr: only on a terminal, and only for long work.
 
-Its library is imported where a bar is shown, for it is a tenth of the CPU of a short command.
+Its library is imported only for a bar, because the import takes a tenth of the CPU of a short command.
 """
 
 import sys
@@ -27,7 +27,7 @@ def bar(what: str, steps: int) -> Iterator[Callable[[float], None]]:
 
 @contextmanager
 def copying(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Shows how far something long is, on a terminal only: call what you get with what is done and what there is."""
+    """Shows the progress of something long, only on a terminal. Call the result with the number done and the total."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
@@ -41,7 +41,7 @@ def copying(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Shows two counts that grow, where nobody knows how far they go; on a terminal only."""
+    """Shows two counts that grow, if the totals aren't known; only on a terminal."""
     if not sys.stderr.isatty():
         yield lambda first, second: None
         return

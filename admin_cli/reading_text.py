@@ -17,7 +17,7 @@ from mailweir.sender_verdict import VerdictReason
 from mailweir.store.record.forwarded_versions import Said
 from mailweir.store.record.readings import KeptReading
 
-MOST_COPIES = 5  # other activities with the same file that are named
+MOST_COPIES = 5  # the number of other activities with the same file that are named
 _FOLDED = {
     FoldKind.QUOTE: "quoted",
     FoldKind.SIGNATURE: "of a signature",
@@ -35,7 +35,8 @@ _METHODS = {
 
 
 def as_json(reading: KeptReading | None, said: Said | None) -> dict[str, Any]:
-    """The keys that it adds to an activity's. Without a reading text is null. said: the forwarder's word about it."""
+    """The keys that a reading adds to an activity's. Without a reading, text is null. said: the forwarder's statement about
+    it."""
     original = said or (reading.original if reading else None)
     told = (
         {"author": original.author, "date": output.json_value(original.date), "subject": original.subject}
@@ -54,7 +55,7 @@ def as_json(reading: KeptReading | None, said: Said | None) -> dict[str, Any]:
 
 
 def _event(event: Invitation) -> dict[str, Any]:
-    """Times in UTC: `zone` has the sender's."""
+    """The times are in UTC; `zone` has the sender's zone."""
     return {
         "method": event.method,
         "summary": event.summary,
@@ -69,8 +70,8 @@ def _event(event: Invitation) -> dict[str, Any]:
 def lines(
     reading: KeptReading, copies: Mapping[int, Sequence[int]], *, is_full: bool, is_told: bool = False
 ) -> Iterator[str]:
-    """Facts, an empty line, the text. copies: other activities with the same file, by the file's number. is_full: with what is
-    folded away else. is_told: its original is told of already."""
+    """Facts, an empty line, the text. copies: other activities with the same file, by the file's number. is_full: also shows
+    folded parts. is_told: its original has been shown already."""
     if reading.labels:
         yield f"  {'labels':<11} {', '.join(labels.in_order(reading.labels))}"
     if reading.original and not is_told:
@@ -99,7 +100,7 @@ def lines(
 
 
 def times(event: Invitation) -> str:
-    """When it is, by the clock of its place, and in UTC where that is another one."""
+    """The time by the local clock of the event, and in UTC if that differs."""
     start, end = event.starts_at, event.ends_at
     if start is None:
         return "no time is given"
@@ -131,13 +132,13 @@ def _folded(text: str, folds: tuple[Fold, ...]) -> Iterator[str]:
 
 
 def _shown(part: str) -> Iterator[str]:
-    """Its lines, of several empty ones in a row only the first."""
+    """The lines; several empty lines in a row become one."""
     if part.strip():
         yield from _whole(_EMPTY_LINES.sub("\n\n", part))
 
 
 def _whole(text: str) -> Iterator[str]:
-    """All lines. On a terminal, which would break words, long ones are broken between them."""
+    """All lines. A terminal would break words, so long lines are broken between words there."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     wrap = textwrap.TextWrapper(
         max(width, 1), replace_whitespace=False, break_long_words=False, break_on_hyphens=False

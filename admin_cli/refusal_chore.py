@@ -40,7 +40,7 @@ class _Taken:
 
 
 def take(settings: Settings, host: str, now: datetime) -> Iterator[Finding]:
-    """Reads the log from where it stopped. Errors: LogUnreadable, DatabaseUnavailable; the next time it goes on from there."""
+    """Reads the log from where it stopped. Errors: LogUnreadable, DatabaseUnavailable; the next call continues there."""
     log = settings.postfix_log_file
     with context.opened(settings) as database:
         last = log_positions.find(database, host, str(log))
@@ -85,7 +85,7 @@ def _said(tail: log_tail.Tail, taken: _Taken) -> Iterator[Finding]:
 
 
 def _choose(database: Database, traces: Traces, found: Sequence[Refusal], quota: RefusalQuota, now: datetime) -> _Taken:
-    """A refusal counts for the deployment whose capture domain its recipient is in."""
+    """A refusal counts for the deployment that has the recipient's domain as its capture domain."""
     refs = {
         one.domain: DeploymentRef(one.id, one.name, one.domain, one.folding) for one in deployments.list_all(database)
     }
@@ -107,7 +107,7 @@ def _row(
     return DecisionRow(
         deployment_id=ref.id,
         source_id=refusals.source_id(refusal.queue_id, refusal.key),
-        decided_at=min(refusal.time, now),  # a clock that was set back: nothing on the record is of the future
+        decided_at=min(refusal.time, now),  # a clock that was set back: nothing on the record may be in the future
         outcome=str(Outcome.REFUSED),
         reason=str(_reason(refusal)),
         recipients=json.dumps([recipient] if is_ours else []),

@@ -1,6 +1,6 @@
-"""The two settings files of a data folder: the admin's, and the one in force, which has the flags of `up` in it.
+"""The two settings files of a data folder: the admin's, and the settings in force, which include the flags of `up`.
 
-The admin's file is written once, where there is none, and never changed. Called by `commands.up`.
+The admin's file is written once, if there is none, and never changed. Called by `commands.up`.
 """
 
 import json
@@ -46,7 +46,7 @@ def first_settings(data_dir: Path, nodename: str) -> Settings:
     """The settings of a new data folder. nodename: the host's name as the kernel knows it."""
     hostname = normalise_domain(nodename) or "localhost"
     if "." not in hostname:
-        hostname += ".localdomain"  # Postfix wants a name with a dot
+        hostname += ".localdomain"  # Postfix needs a name with a dot
     return Settings(data_dir=data_dir, hostname=hostname, admin_mailbox=f"admin@{hostname}")
 
 
@@ -63,7 +63,7 @@ def write_first(settings: Settings, path: Path) -> None:
 
 
 def write_in_force(settings: Settings, path: Path) -> None:
-    """Writes the settings as they are with the flags, for the daemons."""
+    """Writes the settings with the flags, for the daemons."""
     values = settings.model_dump(mode="json", exclude_defaults=True)
     _write(
         path,
@@ -72,7 +72,7 @@ def write_in_force(settings: Settings, path: Path) -> None:
 
 
 def to_toml(values: Mapping[str, Any]) -> str:
-    """TOML of texts, numbers and truths, and of one level of sections of them. A JSON text is a TOML text (TOML 1.0)."""
+    """TOML of texts, numbers and booleans, and of one level of sections with them. A JSON text is a TOML text (TOML 1.0)."""
     lines = [f"{key} = {_value(value)}" for key, value in values.items() if not isinstance(value, dict)]
     for name, section in values.items():
         if isinstance(section, dict):
@@ -81,12 +81,12 @@ def to_toml(values: Mapping[str, Any]) -> str:
 
 
 def _value(value: object) -> str:
-    # JSON leaves DEL alone, TOML doesn't
+    # JSON doesn't escape DEL, but TOML must
     return re.sub("\x7f", r"\\u007f", json.dumps(value, ensure_ascii=False))
 
 
 def _write(path: Path, text: str) -> None:
-    """At once, and never through a link that the folder's owner laid."""
+    """Writes the file in one step, and never through a link that the folder's owner made."""
     part = path.with_name(f".{path.name}.new")
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)

@@ -1,8 +1,8 @@
-"""The supervisor of `mailweir up`: starts the processes of the stack, starts what dies again, and stops them all.
+"""The supervisor of `mailweir up`: starts the processes of the stack, restarts those that die, and stops them all.
 
-It stays root, as Postfix's master does, with a keeper that ends that one with us: only root can start it again. All others are
-given to the unprivileged user before they run a line of their own. It has one thread, since the kernel tells a child of the
-death of the thread that made it. Never serves mail, never opens the database. Called by `commands.up`.
+It stays root, as Postfix's master does, with a keeper that ends the master with us: only root can start it again. All others get
+the unprivileged user before they run a line of their own. The supervisor has one thread, because the kernel signals a child about
+the death of the thread that made it. Never serves mail, never opens the database. Called by `commands.up`.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from mailweir.settings import Settings
 
 READY_WITHIN_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 5.0  # senders keep what is refused meanwhile, and come again
+LONGEST_PAUSE_SECONDS = 5.0  # senders keep mail that is refused meanwhile, and try again
 STEADY_AFTER_SECONDS = 10.0  # a process that lasted this long starts with the first pause again
 STOP_SECONDS = 10.0
 
@@ -33,12 +33,13 @@ STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
 def accepts_mail(settings: Settings) -> bool:
-    """Do Postfix, the filter and the look-ups answer? One SMTP dialogue, up to a recipient that nobody takes.
+    """Do Postfix, the filter and the look-ups answer? One SMTP dialogue, up to a recipient that nobody accepts.
 
-    220 is Postfix; 250 to MAIL is the filter, without which it is 451; 554 to RCPT is the look-ups, without which it is 451.
+    220 shows Postfix. 250 to MAIL shows the filter; without it the reply is 451. 554 to RCPT shows the look-ups; without them it
+    is 451.
     """
     if not (settings.milter_socket.exists() and settings.lookups_socket.exists()):
-        return False  # Postfix would fill its log with that
+        return False  # otherwise Postfix would fill its log with that
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.smtp.bind_address, settings.smtp.bind_address)
     try:
         with smtplib.SMTP(host, settings.smtp.smtp_port, "localhost", _PROBE_TIMEOUT_SECONDS) as client:
@@ -50,7 +51,7 @@ def accepts_mail(settings: Settings) -> bool:
 
 @dataclass
 class _Kept:
-    """One program, and how it fares. restart_at: on the monotonic clock, where it is dead."""
+    """A program and its state. restart_at: on the monotonic clock, if it is dead."""
 
     program: Program
     process: "subprocess.Popen[bytes] | None" = None
@@ -82,7 +83,8 @@ class Supervisor:
         self._chores = list(chores)
 
     def run(self, is_ready: Callable[[], bool]) -> None:
-        """Runs until a signal says stop; then nothing is left. Says `ready` once `is_ready`; CannotStart where it never is."""
+        """Runs until a signal to stop; then nothing is left. Prints `ready` once `is_ready`; CannotStart if that never
+        happens."""
         processes.adopt_orphans()
         with blocked(STOP_SIGNALS | {signal.SIGCHLD}):
             try:
@@ -107,7 +109,7 @@ class Supervisor:
                 raise CannotStart(f"no mail is accepted after {READY_WITHIN_SECONDS:.0f} s; see the logs in {logs}")
 
     def _keep_up(self, longest_seconds: float) -> bool:
-        """Waits that long at most, and looks after the dead; False where a signal says stop."""
+        """Waits at most that long, and looks after dead processes; False if a signal tells it to stop."""
         now = time.monotonic()
         due = [kept.restart_at - now for kept in self._kept if kept.process is None]
         due += [chore.due_in(now) for chore in self._chores]
@@ -147,7 +149,7 @@ class Supervisor:
             self._start_again(kept)
 
     def _start_again(self, kept: _Kept) -> None:
-        """Starts it, or plans the next try: a program that can't start is no reason to stop the others."""
+        """Starts it, or plans the next try: a program that can't start doesn't stop the others."""
         try:
             self._start(kept)
         except CannotStart as error:
@@ -187,7 +189,7 @@ class Supervisor:
         return f"ended with {status}" + (f" ({last})" if status and last else "")
 
     def _stop(self) -> None:
-        """Postfix first, so that no mail comes in that nobody looks at."""
+        """Stops Postfix first, so that no mail comes in that nobody handles."""
         for kept in self._kept:
             if kept.process is None:
                 continue
@@ -206,7 +208,7 @@ class Supervisor:
 
 @contextlib.contextmanager
 def blocked(numbers: Collection[signal.Signals]) -> Iterator[None]:
-    """Signals wait until they are asked for, so none interrupts a start or a stop half-way."""
+    """For the block, signals wait until they are asked for. So none interrupts a start or a stop midway."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield

@@ -1,6 +1,6 @@
-"""Tables that the commands print: drawn on a terminal, aligned text where a program reads them.
+"""Tables that the commands print: drawn on a terminal, aligned text for programs.
 
-Apart from `output` for the sake of its library, which a start would pay for. Text in cells is as harmless as `output`'s.
+Separate from `output` because of its library, which would slow every start. Text in cells is made harmless as in `output`.
 """
 
 import sys
@@ -12,13 +12,13 @@ from rich.cells import cell_len
 from admin_cli import output
 from mailweir.printable import printable
 
-_LONGEST_UNBROKEN = 12  # characters of a word that a column of a table isn't made narrower than
+_LONGEST_UNBROKEN = 12  # a column of a table isn't narrower than this many characters of a word
 _BETWEEN = 2  # characters between two columns of a table
 
 
 def show(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
-    """A table; plain aligned text where it isn't for a terminal, a list where the terminal is too narrow. `empty` is said where
-    there are no rows."""
+    """A table; plain aligned text without a terminal, a list if the terminal is too narrow. `empty` is printed if there are no
+    rows."""
     if not rows:
         output.remark(empty)
         return
@@ -30,7 +30,7 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -
 
 
 def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    # on a terminal alone: a tenth of the CPU of a short command, which programs that run many need not pay
+    # only on a terminal: a tenth of the CPU of a short command, which programs that run many commands need not pay
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -50,7 +50,7 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _least_width(cells: Sequence[str]) -> int:
-    """So narrow a column can be without breaking words that aren't long."""
+    """The narrowest width of a column that breaks only long words."""
     return max(min(cell_len(word), _LONGEST_UNBROKEN) for cell in cells for word in cell.split() or [""])
 
 

@@ -1,8 +1,8 @@
-"""A file that the admin names, written where the name says and nowhere else.
+"""A file that the admin names, written at that place and nowhere else.
 
 A command often runs as root, and anyone who can write in a folder of the path can put a symbolic link there. So a link in the
 place of the file isn't followed. A link on the way to it is followed only if root or the user of the command made it. The path is
-walked folder by folder, so that nobody can change what was looked at. A file appears whole or not at all: an existing file of
+walked folder by folder, so that nobody can change a part after its check. A file appears whole or not at all: an existing file of
 that name is replaced, never written into. Called by the commands that export.
 """
 
@@ -17,14 +17,14 @@ from pathlib import Path
 
 from mailweir.errors import BadInput
 
-_MAX_LINKS = 40  # as the kernel's own (path_resolution(7))
+_MAX_LINKS = 40  # as many as the kernel allows (path_resolution(7))
 _DESCRIPTOR = re.compile(r"/dev/fd/(\d+)|/proc/self/fd/(\d+)|/dev/(stdout)|/dev/(stderr)")
 
 
 def write(file: Path, content: bytes, *, may_replace: bool = True) -> None:
-    """Puts the content there. A pipe or a device is written to as it is, and so is `/dev/stdout` or `/dev/fd/N`. BadInput.
+    """Writes the content there. A pipe or a device is written to directly, and so is `/dev/stdout` or `/dev/fd/N`. BadInput.
 
-    may_replace: else what is there already is refused, whatever it is, and a terminal by its descriptor's name too.
+    may_replace: if False, an existing file of any kind is refused, and so is a terminal by its descriptor's name.
     """
     try:
         descriptor = _open_descriptor(file)
@@ -43,7 +43,7 @@ def write(file: Path, content: bytes, *, may_replace: bool = True) -> None:
 
 
 def refuse_foreign_links(file: Path) -> None:
-    """BadInput where the path leads through a symbolic link of somebody else's; nothing where it leads nowhere yet."""
+    """BadInput if the path leads through a symbolic link of somebody else's. Does nothing if it leads nowhere yet."""
     with contextlib.suppress(OSError), _folder_of(file, follow_last=True):
         pass
 
@@ -77,7 +77,7 @@ def _look(folder: int, name: str) -> os.stat_result | None:
 
 
 def _replace(folder: int, name: str, content: bytes, there: os.stat_result | None) -> None:
-    """By a new file in the same folder. It keeps the mode of one's own earlier file, and no other."""
+    """Replaces it by a new file in the same folder, with the mode of the user's own earlier file, but of no other file."""
     part = f".{name[:200]}.{secrets.token_hex(8)}"
     kept = stat.S_IMODE(there.st_mode) & 0o777 if there and there.st_uid == os.geteuid() else None
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -97,7 +97,7 @@ def _replace(folder: int, name: str, content: bytes, there: os.stat_result | Non
 
 @contextlib.contextmanager
 def _folder_of(file: Path, *, follow_last: bool) -> Iterator[tuple[int, str]]:
-    """The folder that a name lies in, opened, and the last part of the name there, which is no link. OSError, BadInput."""
+    """The folder of a name, opened, and the last part of the name there, which isn't a link. OSError, BadInput."""
     parts, links = list(file.absolute().parts[1:]), 0
     folder = os.open("/", os.O_PATH | os.O_CLOEXEC)
     try:
@@ -131,7 +131,7 @@ def _folder_of(file: Path, *, follow_last: bool) -> Iterator[tuple[int, str]]:
 
 
 def _open_part(folder: int, name: str, *, is_last: bool) -> int | None:
-    """One part of a path, whatever it is; None where the last one isn't there."""
+    """One part of a path, of any kind; None if the last part doesn't exist."""
     try:
         return os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
@@ -141,7 +141,7 @@ def _open_part(folder: int, name: str, *, is_last: bool) -> int | None:
 
 
 def _link(found: int, file: Path) -> str | None:
-    """Where a symbolic link leads; None where this is none."""
+    """The target of a symbolic link; None if it isn't a link."""
     state = os.fstat(found)
     if not stat.S_ISLNK(state.st_mode):
         return None

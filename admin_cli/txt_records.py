@@ -1,4 +1,4 @@
-"""TXT records, asked of the resolver that the settings name. Called by `commands.domain`."""
+"""TXT records from the resolver that the settings name. Called by `commands.domain`."""
 
 import dns.exception
 import dns.resolver
@@ -8,7 +8,7 @@ from mailweir.settings import Dns
 
 
 def look_up(name: str, settings: Dns) -> list[bytes]:
-    """Each TXT record there is at the name, its strings put together. DnsUnavailable where DNS gives no answer."""
+    """Each TXT record at the name, with its strings joined. DnsUnavailable if DNS gives no answer."""
     resolver = dns.resolver.Resolver(configure=not settings.nameserver)
     if settings.nameserver:
         resolver.nameservers = [settings.nameserver]

@@ -1,8 +1,8 @@
 """The cost of recording and listing as the record grows: `python -m bench.growth`.
 
-Makes a record with few and one with many activities, records batches of 20 into both in turn through the filter's code, each
-batch a commit, and reads the command line's lists. Exit 1 if the mean of recording grows by more than the goal. Progress goes to
-stderr.
+It makes a record with few activities and a record with many. It records batches of 20 into both in turn through the filter's
+code, with a commit for each batch, and reads the command line's lists. Exit 1 if the mean time of recording grows by more than
+the goal. Progress goes to stderr.
 """
 
 import argparse
@@ -61,12 +61,12 @@ class Cost:
 
     @property
     def mean(self) -> float:
-        """Of all batches."""
+        """The mean of all batches."""
         return statistics.fmean(self.microseconds)
 
 
 def main() -> int:
-    """Measures and prints; the exit code."""
+    """Measures and prints; returns the exit code."""
     options = _options()
     with (
         tempfile.TemporaryDirectory(prefix="mailweir-bench-", dir="/var/tmp") as folder,
@@ -89,7 +89,7 @@ def _urls(options: argparse.Namespace, folder: str) -> Iterator[list[DatabaseUrl
     if options.database == "sqlite":
         yield [Path(folder) / "few.db", Path(folder) / "many.db"]
         return
-    from tests import postgresql  # the tests can make a cluster
+    from tests import postgresql  # the tests can start a PostgreSQL cluster
 
     with postgresql.running(as_on_hosts=True) as cluster:
         yield [cluster.make_database(), cluster.make_database()]
@@ -102,7 +102,7 @@ def _made(url: DatabaseUrl, count: int) -> Record:
         make_people(database)
         made = entries(0, count)
         if database.is_sqlite:
-            database.execute("PRAGMA synchronous = off")  # while it is made
+            database.execute("PRAGMA synchronous = off")  # while the record is made
         done = 0
         for batch in parts(made, 500):
             with database.transaction(alone=False):
@@ -175,13 +175,13 @@ def entries(start: int, count: int) -> Iterator[Entry]:
 
 
 def _measure(records: Sequence[Record], batches: int) -> list[Cost]:
-    """Alternates batch by batch, so that other load on the machine affects both."""
+    """Alternates between the records batch by batch, so that other load on the machine affects both."""
     took: list[list[float]] = [[] for _ in records]
     opened = [Database(record.database_url) for record in records]
     prepared = [list(parts(entries(record.activities, batches * BATCH), BATCH)) for record in records]
     warm = max(1, batches // 20)
     os.sync()  # otherwise the kernel would still be writing the new record
-    gc.disable()  # it would scan the prepared objects
+    gc.disable()  # collecting would scan the prepared objects
     for number in range(batches):
         for database, batch, times in zip(opened, (one[number] for one in prepared), took, strict=True):
             start = time.perf_counter()
@@ -196,7 +196,7 @@ def _measure(records: Sequence[Record], batches: int) -> list[Cost]:
 
 
 def _lists(database: Database, record: Record) -> dict[str, float]:
-    """Milliseconds of each, the median of five."""
+    """Milliseconds of each list: the median of five."""
     deployment: Deployment = deployments.find(database, "demo")
     hour_ago = _BEGIN + record.activities * _STEP - timedelta(hours=1)
     asked: dict[str, Callable[[], object]] = {
@@ -267,7 +267,7 @@ def _say(line: str) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench.growth", description="What recording costs as the record grows.")
+    parser = argparse.ArgumentParser(prog="bench.growth", description="The cost of recording as the record grows.")
     parser.add_argument("--few", type=int, default=FEW, help=f"activities of the small record; default {FEW:,}")
     parser.add_argument("--many", type=int, default=MANY, help=f"activities of the large record; default {MANY:,}")
     parser.add_argument("--batches", type=int, default=1_000, help=f"of {BATCH} messages; default 1,000")

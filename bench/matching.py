@@ -1,8 +1,8 @@
 """The cost of matching a message with few and with many contact addresses: `python -m bench.matching`.
 
-Measures the filter's work between the headers and the decision (parsing the headers, the database queries, the decision) on a
-SQLite record with 1,000 and one with 10 million contact addresses, in turns. Half of the authors are contacts, and every message
-has one further contact in Cc. Exit 1 if the goal is missed.
+Measures the filter's work between the headers and the decision: parsing the headers, the database queries and the decision. Takes
+turns between a SQLite record with 1,000 contact addresses and another with 10 million. Half of the authors are contacts, and
+every message has one further contact in Cc. Exit 1 if the goal is missed.
 """
 
 import argparse
@@ -34,7 +34,7 @@ _NOW = "2026-11-24T00:00:00.000000Z"
 
 
 def main() -> int:
-    """Measures and prints; the exit code."""
+    """Measures and prints; returns the exit code."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="mailweir-bench-") as folder:
         records = {count: _record(Path(folder) / f"{count}.db", count) for count in (FEW, options.addresses)}
@@ -137,7 +137,7 @@ def _say(line: str) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench.matching", description="What matching a message costs.")
+    parser = argparse.ArgumentParser(prog="bench.matching", description="The cost of matching a message.")
     parser.add_argument("--addresses", type=int, default=MANY, help=f"the many; default {MANY:,}")
     parser.add_argument("--messages", type=int, default=20_000, help="a round; default 20,000")
     parser.add_argument("--rounds", type=int, default=5)

@@ -135,12 +135,12 @@ def _row(variant: Variant, pairs: Sequence[Pair]) -> Row:
 
 
 def _cpu(measured: Measurement) -> float:
-    """Of the filter, seconds for 1,000 messages."""
+    """The filter's seconds for 1,000 messages."""
     return (measured.filter_cpu_seconds or math.nan) / measured.messages * 1000
 
 
 def interval(ratios: Sequence[float]) -> Interval:
-    """By ranks (binomial), for any distribution of the ratios."""
+    """The interval by ranks (binomial), for any distribution of the ratios."""
     ordered, count = sorted(ratios), len(ratios)
     rank = 0
     while rank + 1 < count // 2 and 1 - 2 * _binomial(count, rank + 1) >= _LEVEL:

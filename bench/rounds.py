@@ -51,7 +51,7 @@ class Measurement:
 
     @property
     def cpu_seconds(self) -> float:
-        """Of all of our processes together."""
+        """The sum for all of our processes."""
         return self.postfix_cpu_seconds + self.other_cpu_seconds + (self.filter_cpu_seconds or 0.0)
 
 

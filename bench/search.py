@@ -1,8 +1,8 @@
 """The cost of searching as the record grows, and the cost of the index: `python -m bench.search`.
 
-Makes a record of invented words in the frequencies of a language, over twenty deployments of which one has half of the mail,
-indexes it through the digest's code, and requests the newest 50 of each kind of query through the code of `mailweir search`. Exit
-1 if a goal is missed. Progress goes to stderr.
+Makes a record of invented words in the frequencies of a language, over twenty deployments. One of them has half of the mail. The
+digest's code indexes it, and the code of `mailweir search` requests the newest 50 of each kind of query. Exit 1 if a goal is
+missed. Progress goes to stderr.
 """
 
 import argparse
@@ -67,7 +67,7 @@ class Language:
 
 
 def main() -> int:
-    """Measures and prints; the exit code."""
+    """Measures and prints; returns the exit code."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="mailweir-bench-", dir="/var/tmp") as folder, _url(options, folder) as url:
         versions.upgrade(url)
@@ -93,11 +93,11 @@ def _url(options: argparse.Namespace, folder: str) -> Iterator[DatabaseUrl]:
 
 
 def _make(database: Database, language: Language, count: int) -> list[float]:
-    """The record; returns the milliseconds of its last transactions that index 50 messages."""
+    """Makes the record; returns the milliseconds of its last transactions, which index 50 messages each."""
     _make_people(database)
     chance = random.Random(2)
     if database.is_sqlite:
-        database.execute("PRAGMA synchronous = off")  # while it is made
+        database.execute("PRAGMA synchronous = off")  # while the record is made
     took: list[float] = []
     for start in range(1, count + 1, 50):
         numbers = range(start, min(start + 50, count + 1))
@@ -236,7 +236,7 @@ def _say(line: str) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench.search", description="What searching costs as the record grows.")
+    parser = argparse.ArgumentParser(prog="bench.search", description="The cost of searching as the record grows.")
     parser.add_argument("--many", type=int, default=MANY, help=f"messages on the record; default {MANY:,}")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite", help="default sqlite")
     parser.add_argument("--no-goal", action="store_true", help="exit 0 even where a goal is missed")

@@ -1,8 +1,8 @@
 """The cost of a DKIM signature, compared with dkimpy: `python -m bench.signing`.
 
-CPU time of one thread for a message of 5 kB in one piece, as the filter gets it: the body's digest and the signature, with an
-opened key, as in a worker. dkimpy opens its key each time, because its interface requires it. In turns; ratios are medians of
-each round's own. Also a 30 MB body in the pieces that Postfix makes. Exit 1 if the goal is missed.
+CPU time of one thread for a message of 5 kB in one piece, as the filter gets it: the body's digest and the signature. Our key is
+open already, as in a worker. dkimpy opens its key each time, because its interface requires it. Both take turns; a ratio is the
+median over the rounds. Also measures a 30 MB body in the pieces that Postfix makes. Exit 1 if the goal is missed.
 """
 
 import argparse
@@ -38,7 +38,7 @@ LINE = b"The quick brown fox jumps over  the lazy dog. \r\n"
 
 
 def main() -> int:
-    """Measures and prints; the exit code."""
+    """Measures and prints; returns the exit code."""
     options = _options()
     private, _ = dkim_signing.generate()
     key = SigningKey("firm.example", "mw1", private)
@@ -102,7 +102,7 @@ def _milliseconds(work: Callable[[], object], times: int) -> float:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="What a DKIM signature costs, beside dkimpy's own.")
+    parser = argparse.ArgumentParser(description="The cost of a DKIM signature, compared with dkimpy.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--messages", type=int, default=500, help="signatures of ours a round; of dkimpy a tenth")
     parser.add_argument("--json", action="store_true")

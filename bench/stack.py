@@ -176,7 +176,7 @@ class Stack:
         return f"127.0.0.1:{port} inet n - n - - smtpd\n" + "".join(f"    -o {option}\n" for option in options)
 
     def _submissions_options(self) -> list[str]:
-        """As in master.cf, including any changes there."""
+        """The options in master.cf, including any changes there."""
         master = (self._instance.places.config_dir / "master.cf").read_text()
         section = master[master.index(f":{self.settings.smtp.submissions_port} inet ") :].splitlines()[1:]
         found = [line.strip().removeprefix("-o ") for line in takewhile(lambda line: line.startswith(" "), section)]

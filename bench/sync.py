@@ -1,7 +1,7 @@
-"""The cost of the sync: `python -m bench.sync`. Measured on `mailweir-gmail-sync` itself, with a load server in place of Gmail.
+"""The cost of the sync: `python -m bench.sync`. Measures `mailweir-gmail-sync` itself, with a load server in place of Gmail.
 
-An idle sweep (access tokens warm), a matched message from list to commit, memory, and both costs again with many contacts and
-with large mailboxes, as a ratio. Exit 1 if a goal is missed.
+Measures an idle sweep (with cached access tokens), a matched message from list to commit, and memory. Measures both costs again
+with many contacts and with large mailboxes, as a ratio. Exit 1 if a goal is missed.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from tests.gmail.load_mail import Mix
 from tests.gmail.load_site import LoadSite
 from tests.gmail.processes import SyncProcess
 
-# of an idle sweep and a matched message, CPU in ms; a sweep of all mailboxes, s; memory, MB
+# CPU of an idle sweep and of a matched message in ms; a sweep of all mailboxes in s; memory in MB
 GOALS = {"idle_calls": 1.0, "idle_ms": 0.4, "sweep_s": 40.0, "matched_ms": 1.5, "peak_mb": 150.0}
 KINDS = ("sqlite", "postgresql")
 _SETTINGS = "sweep_seconds = 1800\naudit_hours = 0\nuser_units_per_minute = 10000000\n"
@@ -47,7 +47,7 @@ class Measured:
 
 
 def main() -> int:
-    """Measures and prints; the exit code."""
+    """Measures and prints; returns the exit code."""
     options = _options()
     found: dict[str, Measured] = {}
     for kind in KINDS:
@@ -103,7 +103,7 @@ def _measured(rounds: int, kind: str, boxes: int, delay_ms: float, mix: Mix, ini
 
 
 def _units_a_day(idle_calls: float, share: float) -> int:
-    """By the newer costs: a poll 2, a look at headers or at a message 20."""
+    """By Google's newer prices: a poll costs 2 units; reading headers or a whole message costs 20."""
     return round(_USERS * (_DAY_POLLS * idle_calls * 2 + _DAY_MAIL * 20 * (1 + share)))
 
 
@@ -156,7 +156,7 @@ def _say(line: str) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench.sync", description="What the sync costs.")
+    parser = argparse.ArgumentParser(prog="bench.sync", description="The cost of the sync.")
     parser.add_argument("--mailboxes", type=int, default=10_000)
     parser.add_argument("--delay-ms", type=float, default=80.0, help="how long Gmail takes for an answer")
     parser.add_argument("--rounds", type=int, default=1, help="of each measurement; the median counts")

@@ -99,7 +99,7 @@ def index(database: Database, count: int) -> None:
         with database.transaction(alone=False):
             search_index.put(database, entries)
     if not database.is_sqlite:
-        database.execute("VACUUM ANALYZE search_texts")  # else the server does it while pages are measured
+        database.execute("VACUUM ANALYZE search_texts")  # otherwise the server does it while pages are measured
 
 
 def _browser(database: Database, folder: Path) -> Browser:

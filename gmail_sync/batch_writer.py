@@ -83,7 +83,7 @@ class BatchWriter:
             self._write(held)
         except (LeaseLost, DatabaseUnavailable):
             raise
-        except Exception as error:  # noqa: BLE001  which of them it was is found by halves
+        except Exception as error:  # noqa: BLE001  the faulty message is found by halving the batch
             if len(held) == 1:
                 return [(held[0][0], error)]
         else:

@@ -26,7 +26,7 @@ LOW_PRIORITY_DAY_SHARE = 0.9
 
 
 class OverBudget(Throttled):
-    """Not Gmail's answer this time: by our own count the quota is used up, or Gmail has refused the whole project."""
+    """This isn't an answer of Gmail's: by our own count the quota is used up, or Gmail has refused the whole project."""
 
 
 class Bucket:
@@ -165,7 +165,7 @@ class Project:
             self._held_for = str(error)
 
     def close(self) -> None:
-        """Nothing is used from now on: the process ends."""
+        """Uses nothing from now on, because the process ends."""
         with self._lock:
             self._is_closed = True
 

@@ -1,6 +1,6 @@
-"""Messages that can't be read or written: retried later, and finally given up visibly; they never block others.
+"""Messages that can't be read or written: they are retried later, and finally given up visibly. They never block others.
 
-A message is given up only if the fault is its own: a policy, or an outage of Google's, may refuse all messages. Called by
+A message is given up only if the fault is its own: a policy of Google's, or an outage, may refuse all messages. Called by
 `sweep`.
 """
 
@@ -22,11 +22,11 @@ from mailweir.sentence import said
 from mailweir.store.gmail import gmail_queue
 from mailweir.store.gmail.gmail_queue import Queued
 
-_PROBED = 10  # of the newest messages: one that hasn't failed yet shows whether messages are available
+_PROBED = 10  # of the newest messages: if a message that hasn't failed yet is available, Gmail serves messages
 
 
 class FailingMessages:
-    """The failures of one sweep. tally: is incremented. progress: called with it after each message."""
+    """The failures of one sweep. tally: is incremented. progress: called with the tally after each message."""
 
     def __init__(self, job: Job, tally: Tally, progress: Callable[[Tally], None]) -> None:
         self._job = job
@@ -35,7 +35,7 @@ class FailingMessages:
         self._others_can_be_had: bool | None = None
 
     def note_success(self) -> None:
-        """A message was available, so a failing message is itself at fault."""
+        """A message was available. So a message that fails now is itself at fault."""
         self._others_can_be_had = True
 
     def fail(self, queued: Queued, error: Exception) -> None:
@@ -49,7 +49,7 @@ class FailingMessages:
             try:
                 is_dead = self._is_its_own_fault(queued)
             except (Throttled, Unreachable, Refused, NeedsReconnect, AppRefused) as why:
-                # It isn't given up, and doesn't stay at the front either.
+                # The message isn't given up, and doesn't stay at the front of the queue either.
                 is_dead, cut_short = False, why
         with job.writing() as database:
             if is_dead:
@@ -64,7 +64,8 @@ class FailingMessages:
             raise cut_short
 
     def _is_its_own_fault(self, queued: Queued) -> bool:
-        """Is another message available, or is there none? Otherwise it is Gmail's fault, and nothing is given up for that."""
+        """Is another message available, or is there no other? Otherwise it is Gmail's fault, and no message is given up for
+        it."""
         if self._others_can_be_had is None:
             mailbox = self._job.mailbox
             others = [one for one in mailbox.list_ids("", max_results=_PROBED).message_ids if one != queued.message_id]

@@ -1,8 +1,8 @@
-"""Messages that history doesn't report: lists of a mailbox's messages are compared with the record, and missing ones queued.
+"""Messages that history doesn't report: lists of a mailbox's messages are compared with the record, and missing ones are queued.
 
-There are three occasions. A list of all messages since some time (a mailbox newly connected, or one whose history expired). The
-audit of the last 48 hours. The earlier mail of contacts and groups that were added later, of never-log rules that were removed,
-and of companies' domains that make contacts from then on. Called by `sweep`.
+There are three occasions. The first is a list of all messages since some time, when a mailbox is newly connected or its history
+expired. The second is the audit of the last 48 hours. The third is earlier mail: of contacts and groups that were added later, of
+never-log rules that were removed, and of companies' domains that make contacts from then on. Called by `sweep`.
 """
 
 import re
@@ -21,16 +21,16 @@ from mailweir.store.gmail.gmail_leases import Leased
 from mailweir.store.gmail.gmail_queue import Origin
 
 AUDIT_SPAN = timedelta(hours=48)
-_FIRST_SPAN, _LEAST_SPAN = timedelta(days=1), timedelta(minutes=10)  # of time in one search of a long list
-_FEW_PAGES = 4  # of one span; an empty page may have a next one
-MAX_ADDRESSES = 20  # of one search
-# For the addresses in a search as encoded in the request: beyond 2,048 characters it would become a POST.
+_FIRST_SPAN, _LEAST_SPAN = timedelta(days=1), timedelta(minutes=10)  # of one search in a long list
+_FEW_PAGES = 4  # pages of one span; an empty page may have a next one
+MAX_ADDRESSES = 20  # in one search
+# The longest list of addresses in a search, as encoded in the request: beyond 2,048 characters, it would become a POST.
 MAX_QUERY_CHARS = 1_600
-# Addresses that need no escaping in a search. A local part may contain search syntax, above all braces: one such address would
-# silently turn a search for twenty into one that finds nothing.
+# Addresses that need no escaping in a search. A local part may contain search syntax, above all braces. Such an address would
+# silently turn a search for twenty addresses into a search without results.
 _ORDINARY = re.compile(r"(?:[a-z0-9][a-z0-9._+%'=/_-]*@)?[a-z0-9.-]+")
 _MEANS_SOMETHING_QUOTED = re.compile(r'["\\]')
-# A contact's or group's, the address or domain of a never-log rule, or a company's domain, with its id.
+# The address of a contact or group, the address or domain of a never-log rule, or a company's domain; with its id.
 _Address = tuple[int, str]
 _Note = Callable[[Database, Leased, int], None]
 # The sources of earlier mail: the name, the query for those still to be searched, and the function that marks them as searched.
@@ -44,14 +44,14 @@ _ONLY_MAIL = "-in:drafts -in:chats"  # a list excludes spam and trash by itself
 
 
 def list_since(job: Job) -> None:
-    """Queues all unknown messages since `list_since`; once complete, removes the task.
+    """Queues all unknown messages since `list_since`. Once the list is complete, removes the task.
 
-    A list that doesn't fit on one page is split into spans of time, the oldest first, and each completed span is recorded: a
+    A list that doesn't fit on one page is split into spans of time, the oldest first. Each completed span is recorded, so a
     limit, an outage or a kill in the middle of a large list doesn't restart it.
     """
     assert job.leased.list_since
     since, span, queued = job.leased.list_since, _FIRST_SPAN, 0
-    if job.leased.swept_at:  # otherwise nothing was decided yet
+    if job.leased.swept_at:  # otherwise nothing has been decided yet
         queued += _put_sent_later(job, since)
     first = job.mailbox.list_ids(_came(since, None))
     if first.next_page is None:
@@ -70,7 +70,7 @@ def list_since(job: Job) -> None:
 
 
 def _came(since: datetime, end: datetime | None) -> str:
-    """The query for this time span; including the seconds at both edges, because Gmail doesn't document their treatment."""
+    """The query for this span of time. It includes the seconds at both edges, because Gmail doesn't document their treatment."""
     before = f" before:{_seconds(end) + 2}" if end else ""
     return f"after:{_seconds(since) - 1}{before} {_ONLY_MAIL}"
 
@@ -82,17 +82,17 @@ def _put_listed(job: Job, ids: Collection[str]) -> int:
 
 
 def _note_listed(job: Job, end: datetime | None) -> None:
-    """All messages up to then are queued, or known; None: all messages."""
+    """All messages up to this time are queued or known; None: all messages are."""
     with job.writing() as database:
         gmail_leases.note_listing(database, job.leased, end)
     job.leased = replace(job.leased, list_since=end)
 
 
 def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
-    """Compares the last 48 hours, or the part of them with stored decisions, with the record; returns how many messages were
-    listed, and how many were unknown; those are queued.
+    """Compares the last 48 hours, or the part of them with stored decisions, with the record. Queues unknown messages. Returns
+    how many messages were listed, and how many were unknown.
 
-    catch_up: reads history; messages that come while the list is made are not missing.
+    catch_up: reads history, so that messages that come while the list is made aren't missing.
     """
     now = job.services.clock()
     since = max(now - min(AUDIT_SPAN, decided_span(job)), job.leased.covered_since)
@@ -102,7 +102,7 @@ def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
     with job.writing() as database:
         missing = gmail_queue.unknown(database, job.leased, ids)
         gmail_queue.put(database, job.leased, missing, Origin.AUDIT, now)
-        # Decided by the labels of that time; today's labels could change the decision.
+        # They were decided by the labels of that time; today's labels could change the decision.
         unsent = gmail_queue.decided_as_unsent(database, job.leased, sent)
         gmail_queue.put(database, job.leased, unsent, Origin.LABELS, now)
         missing = [*missing, *unsent]
@@ -139,13 +139,13 @@ def _next_audit(job: Job, now: datetime) -> datetime:
 
 
 def backfill(job: Job) -> bool:
-    """Searches for the mail of the next addresses of contacts or groups, or of removed never-log rules; is there more?"""
+    """Searches for the mail of the next addresses of contacts or groups, or of removed never-log rules. Are there more?"""
     for what, after, note in _KINDS:
         with job.reading() as database:
             found = after(database, job.leased, MAX_ADDRESSES + 1)
         if chunk := _fitting(found):
             _search_for(job, what, chunk, note)
-            return True  # there may be some of the other kinds; if not, the next call finds out
+            return True  # there may be addresses of the other kinds; if not, the next call finds that out
     return False
 
 
@@ -163,8 +163,8 @@ def _search_for(job: Job, what: str, chunk: list[_Address], note: _Note) -> None
 
 
 def _search_what_gmail_takes(job: Job, chunk: list[_Address]) -> tuple[list[_Address], int]:
-    """Searches for a chunk, or for as much of it as Gmail accepts: an address that it refuses must not block all others, nor the
-    mailbox."""
+    """Searches for a chunk of addresses, or for as much of it as Gmail accepts: an address that Gmail refuses must block neither
+    the other addresses nor the mailbox."""
     while True:
         try:
             return chunk, _search(job, [address for _, address in chunk])
@@ -189,12 +189,12 @@ def _search(job: Job, addresses: list[str]) -> int:
 
 
 def _fitting(found: list[_Address]) -> list[_Address]:
-    """As many as fit in one search, and at least one: an address has at most 254 characters (RFC 5321 4.5.3.1.3)."""
+    """As many addresses as fit in one search, and at least one: an address has at most 254 characters (RFC 5321 4.5.3.1.3)."""
     chunk: list[_Address] = []
     chars = 0
     for one in found[:MAX_ADDRESSES]:
         if not _ORDINARY.fullmatch(one[1]):
-            return chunk or [one]  # alone, so that it doesn't break a search for others
+            return chunk or [one]  # alone, so that it doesn't break the search for others
         chars += len(quote_plus(f"from:{one[1]} to:{one[1]} "))
         if chunk and chars > MAX_QUERY_CHARS:
             break

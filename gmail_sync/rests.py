@@ -7,7 +7,7 @@ from mailweir.store.gmail.gmail_leases import Rest
 
 
 class Rests:
-    """The lease ends that are still to be written."""
+    """The ends of leases that are still to be written."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -17,19 +17,19 @@ class Rests:
         return len(self._waiting)
 
     def add(self, *rests: Rest) -> None:
-        """Adds one for the next write."""
+        """Adds the end of a lease to the next write."""
         self._waiting += rests
 
     def write(self) -> None:
-        """Writes them. If the database isn't available, they wait (DatabaseUnavailable). One that can't be written is logged, and
-        its lease expires by itself."""
+        """Writes them. If the database isn't available, they wait (DatabaseUnavailable). An end that can't be written is logged,
+        and its lease expires by itself."""
         if not self._waiting:
             return
         try:
             self._write(self._waiting)
         except DatabaseUnavailable:
             raise
-        except Exception:  # noqa: BLE001  one that can't be a row must not block the others
+        except Exception:  # noqa: BLE001  an end that the database refuses must not block the others
             self._write_each()
         self._waiting = []
 

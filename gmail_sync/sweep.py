@@ -146,7 +146,7 @@ class Sweep:
                 raise
             except Exception as error:  # noqa: BLE001  one message must not block the next ones
                 if isinstance(error, Unreachable):
-                    job.mailbox.profile()  # if this isn't available either, it isn't the message: Unreachable
+                    job.mailbox.profile()  # if this fails, too, the fault isn't the message's: Unreachable
                 self._failing.fail(queued, error)
                 return False
             self._failing.note_success()

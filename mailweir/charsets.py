@@ -89,7 +89,7 @@ def is_known(label: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _codec_of(label: str) -> str | None:
-    # Python isn't asked for any other name: it would try to import a module for it, and cache the failure for ever.
+    # Python isn't asked for any other name: it would try to import a module for it, and cache the failure forever.
     name = _NOISE.sub("", label.lower())
     found = _CODECS.get(name) or _CODECS.get(_EXPERIMENTAL.sub("", name))
     return _SUPERSETS.get(found, found) if found else None

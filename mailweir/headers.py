@@ -18,7 +18,7 @@ MAX_RECIPIENT_BYTES = 250_000  # of To: and Cc: together, each of which occurs o
 # Postfix passes at most 60,000 bytes of a header, omits the whole folded line that doesn't fit, and gives no sign of it. A value
 # near that size may be cut: of `jane@client.example.evil.example` the filter may get `jane@client.example`.
 MAX_WHOLE_BYTES = 50_000
-MAX_AUTHOR_BYTES = MAX_WHOLE_BYTES  # an author that may be part of a longer one is not read
+MAX_AUTHOR_BYTES = MAX_WHOLE_BYTES  # an author that may be part of a longer address isn't read
 MAX_SUBJECT_CHARS = 998
 MAX_MESSAGE_ID_BYTES = 998  # RFC 5322 2.1.1: no line is longer; and PostgreSQL indexes at most 2,700
 LOOP_HEADER = b"X-Mailweir-Loop"

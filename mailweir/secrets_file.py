@@ -157,7 +157,7 @@ def load(file: Path) -> Secrets:
 
 
 def load_key(file: Path) -> bytes:
-    """The key itself, 32 bytes. SettingsError where the file is missing, others can read it, or it holds no key."""
+    """The key itself, 32 bytes. SettingsError if the file is missing, others can read it, or it holds no key."""
     text = read_private(file, said("key"), _MAX_KEY_FILE_BYTES)
     try:
         key = base64.b64decode(text.strip(), validate=True)
@@ -173,7 +173,7 @@ def load_key(file: Path) -> bytes:
 def read_private(file: Path, what: str, max_bytes: int) -> bytes:
     """The content of a private file, up to max_bytes; empty if it isn't a regular file.
 
-    what: "key", for errors; a sentence where it is to be translated. SettingsError where it is missing, or others can read it.
+    what: "key", for errors; a sentence if it is to be translated. SettingsError if the file is missing, or others can read it.
     """
     try:
         # Don't block on a FIFO, don't follow a link.
@@ -189,7 +189,7 @@ def read_private(file: Path, what: str, max_bytes: int) -> bytes:
 
 
 def _unread(error: OSError, file: Path, what: str) -> Sentence:
-    """Where it is somebody else's: also who is to own it."""
+    """The error for an unreadable file. If it is somebody else's, it names the right owner."""
     why = error.strerror or str(error)
     if not isinstance(error, PermissionError):
         return said("can't read the {what} file {file}: {error}", what=what, file=file, error=why)

@@ -139,8 +139,8 @@ class NewContacts(NamedTuple):
 
 
 def of_company(mail: Stranger, directory: Directory) -> Decision | Reason | NewContacts:
-    """By the current directory: recorded if somebody is a contact. Otherwise the author must be proven, and then the mail makes
-    contacts."""
+    """The decision by the current directory: recorded if somebody is a contact. Otherwise the author must be proven, and then the
+    mail makes contacts."""
     recipients = [one for one in mail.recipients if address.split(one)[1] != mail.deployment.domain]
     people = people_among(mail.deployment, (mail.author, *recipients), directory)
     known = _captured_as_known(mail, recipients, people)

@@ -1,10 +1,10 @@
 """`mailweir-auth`: tells Postfix's smtpd whether a login's password is right, live from the database.
 
-smtpd uses Dovecot's authentication protocol (`auth_protocol`), on a socket that `mailweir up` or systemd holds and passes on, so
-that requests wait while this process restarts. Only this process of ours handles cleartext passwords: they are never logged, it
-leaves no core dump, and no other process can read its memory. If a request can't be decided now, its connection is closed, and
-smtpd replies 454; only a completed look-up and comparison gives a 535. A guardian forks the answering process, and replaces it if
-it dies or hangs. Never writes, never caches. Started by `mailweir up` or systemd, as the unprivileged user.
+smtpd uses Dovecot's authentication protocol (`auth_protocol`). `mailweir up` or systemd holds the socket and passes it on, so
+that requests wait while this process restarts. Only this process handles cleartext passwords: they are never logged, it leaves no
+core dump, and no other process can read its memory. If a request can't be decided now, its connection is closed, and smtpd
+replies 454; only a completed look-up and comparison gives a 535. A guardian forks the answering process, and replaces it if it
+dies or hangs. Never writes, never caches. Started by `mailweir up` or systemd, as the unprivileged user.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ from postfix.turns import Turns
 PROCESS = daemons.AUTH.name
 # smtpd gives up after 10 s, and replies 454 as it does when we hang up.
 ANSWER_SECONDS = 5.0
-# After the request, whether the login exists or not. Others don't wait for it: each smtpd has a connection of its own.
+# The pause after the request, whether the login exists or not. Others don't wait for it: each smtpd has a connection of its own.
 PENALTY_SECONDS = 2.0
 BUSY_TIMEOUT_SECONDS = 1.0
 _THREADS = 2
@@ -71,13 +71,13 @@ class Prover:
         self._is_checked = False
 
     def prove(self, login: str, password: bytes) -> Verdict:
-        """Is it the login's password? Costs the same for an unknown login. CannotAnswer."""
+        """Is it the login's password? The answer takes as long for an unknown login. CannotAnswer."""
         try:
             found = self._look_up(login)
             is_right = passwords.is_right(found.password_hash if found else self._decoy, password)
         except MailweirError as error:
             self._logger.error("can't answer", reason=str(error))
-        except Exception as error:  # noqa: BLE001  the edge; no traceback, for its text may quote the question
+        except Exception as error:  # noqa: BLE001  the edge; no traceback, because its text may quote the request
             self._logger.error("can't answer", reason=type(error).__name__)
         else:
             return Verdict(found.login, is_right) if found else _NOBODY
@@ -93,7 +93,7 @@ class Prover:
 
 
 class Desk:
-    """Decides requests, a few at a time, and one at a time for each address. prove: is called in threads."""
+    """Decides requests, a few at a time, and only one at a time for each address. prove: is called in threads."""
 
     def __init__(self, prove: Prove, threads: int = _THREADS) -> None:
         self._prove = prove
@@ -122,7 +122,7 @@ def network_of(client: str) -> str:
 
 
 def per_thread(make: Callable[[], Prover]) -> Prove:
-    """`prove`, with a separate Prover for each thread: a database connection belongs to one thread."""
+    """Calls `prove` with a separate Prover for each thread: a database connection belongs to one thread."""
     own = threading.local()
 
     def prove(login: str, password: bytes) -> Verdict:
@@ -236,13 +236,13 @@ async def _serve(
 
 
 def keep_secrets_in() -> None:
-    """No core dump, and no access to this process by its own user: passwords are in its memory (prctl(2), PR_SET_DUMPABLE)."""
+    """Prevents core dumps and access to this process by its own user: passwords are in its memory (prctl(2), PR_SET_DUMPABLE)."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0)
 
 
 def main() -> None:
-    """The console script. Exit 1 with one line if the settings prevent serving; an unavailable database doesn't."""
+    """The console script. Exit 1 with one line if the settings prevent serving. An unavailable database doesn't."""
     keep_secrets_in()
     logger = log.configure(PROCESS)
     try:

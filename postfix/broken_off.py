@@ -122,7 +122,7 @@ class Transactions:
         self._begins_only = True
 
     def rest(self) -> Iterator[BrokenOff]:
-        """Those whose beginning isn't in the part of the log that was read."""
+        """The transactions whose beginning isn't in the part of the log that was read."""
         yield from self._by_queue_id.values()
         yield from self._first.values()
 
@@ -154,7 +154,7 @@ class Transactions:
         return None
 
     def _learn_queue_id(self, match: re.Match[str]) -> BrokenOff | None:
-        """In this line a transaction got its queue id. A later one of the same client without a logged first recipient is
+        """In this line, a transaction got its queue id. If a later one of the same client has no logged first recipient, it is
         complete."""
         pid, queue_id = match["pid"], match["queue_id"]
         later = self._first.pop(pid, None)

@@ -27,7 +27,7 @@ class Turns:
             self._give_back(asker)
 
     async def _take(self, asker: str) -> None:
-        if self._free and asker not in self._busy:  # then nobody waits who could use it
+        if self._free and asker not in self._busy:  # then nobody waits who could use the turn
             self._deal(asker)
             return
         ticket: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -35,7 +35,7 @@ def moment_of(source: Path) -> int:
 
 
 def settle(sdist: Path, moment: int) -> None:
-    """Packs an sdist anew, in place: in the order of the names, nobody's, of one time, with the modes that git knows."""
+    """Packs an sdist again, in place: sorted by name, without an owner, with one time, and with the modes that git knows."""
     settled = sdist.with_name(f"{sdist.name}.new")
     with (
         tarfile.open(sdist) as found,

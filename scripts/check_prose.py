@@ -202,7 +202,7 @@ def python_blocks(text: str) -> Iterator[Block]:
 
 
 def string_blocks(value: str, node: ast.expr, lines: Sequence[str]) -> Iterator[Block]:
-    """A string's paragraphs. One of several source lines is looked up in them, for its lines."""
+    """A string's paragraphs. If it has several source lines, their numbers are looked up in them."""
     if " " not in value:
         return
     if "\n" in value and lines[node.lineno - 1].count('"""'):
@@ -232,7 +232,7 @@ def blocks_of(path: str, text: str) -> Iterator[Block]:
 
 
 def findings_in(path: str, text: str, retired: Sequence[Pattern]) -> Iterator[Finding]:
-    """All that is found in one file. SyntaxError where a module can't be parsed."""
+    """All findings in one file. SyntaxError if a module can't be parsed."""
     if path.endswith(".md"):
         yield from long_lines(path, text)
     for block in blocks_of(path, text):
@@ -276,7 +276,7 @@ def files_below(root: Path, within: Path) -> Iterator[str]:
 
 
 def read_exceptions(root: Path) -> Exceptions:
-    """Both lists. ValueError where an exception has other keys than path, text and reason, or an empty one."""
+    """Both lists. ValueError if an exception has other keys than path, text and reason, or an empty value."""
     file, listed = root / EXCEPTIONS, root / NOT_YET
     allowed = tomllib.loads(file.read_text("utf-8")).get("exception", []) if file.exists() else []
     for number, exception in enumerate(allowed, 1):
@@ -312,7 +312,7 @@ def check(root: Path, within: Sequence[Path], exceptions: Exceptions) -> Result:
 
 
 def main() -> None:
-    """Checks and prints. Exit 1 with findings, 2 where a path or the file of exceptions is wrong."""
+    """Checks and prints. Exit 1 with findings, 2 if a path or the file of exceptions is wrong."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     parser = argparse.ArgumentParser(description="Finds sentences that are hard to read.")
     parser.add_argument(

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Makes a folder with a Debian in it the root of this mount namespace, and runs a command in its /srv/mailweir.
+# Makes a folder with a Debian the root of this mount namespace, and runs a command in its /srv/mailweir.
 #
-# Called by in-debian.sh alone, as the first process of new namespaces for mounts and processes: whatever is mounted here ends with it.
+# Only in-debian.sh calls it, as the first process of new namespaces for mounts and processes: everything mounted here ends with
+# it.
 #
 #   enter-debian.sh ROOT SHARED "FOLDER..." COMMAND...
 #
-# SHARED: a folder to have as /srv/shared, or ''. FOLDER...: folders to have at the same place; those that aren't there are left out.
+# SHARED: a folder for /srv/shared, or ''. FOLDER...: folders to mount at the same place; missing ones are left out.
 set -eu
 
 root=$1 shared=$2 folders=$3

@@ -1,14 +1,15 @@
 #!/bin/sh
-# Runs a command on a copy of this checkout in a bare Debian of a version that need not be this machine's.
+# Runs a command on a copy of this checkout in a bare Debian. Its version may differ from this machine's.
 #
 #   scripts/in-debian.sh trixie make test
 #
-# Called by `make test-debian12` and `make test-debian13`, as root. The Debian is made by debootstrap at the first run, and kept with
-# all that is installed in it: remove its folder for a fresh one. The command runs in namespaces of its own for mounts and processes,
-# so that nothing stays mounted and no process is left, however it ends; the network is this machine's. It gets the environment, what
-# pip, npm and apt are told here about their registries, and ../shared (or MAILWEIR_SHARED) as this machine has it, read-only.
+# Called by `make test-debian12` and `make test-debian13`, as root. debootstrap makes the Debian at the first run, and it is kept
+# with everything that is installed in it: remove its folder for a fresh one. The command runs in namespaces of its own for mounts
+# and processes. So nothing stays mounted and no process is left, however it ends. The network is this machine's. The command gets
+# the environment, the registries' settings of pip, npm and apt on this machine, and this machine's ../shared (or
+# MAILWEIR_SHARED), read-only.
 #
-#   MAILWEIR_DEBIANS   the folder that keeps them (default /var/cache/mailweir-debian)
+# the folder that keeps them => the folder for the Debians
 set -eu
 umask 022
 
@@ -23,8 +24,8 @@ pip_files="/etc/pip.conf /etc/xdg/pip/pip.conf $HOME/.config/pip/pip.conf $HOME/
 say() { printf 'in-debian: %s\n' "$*"; }
 die() { printf 'in-debian: %s\n' "$*" >&2; exit 1; }
 
-# In namespaces that end with this script, also with its death: then the kernel ends all in them, and unmounts. In the background, so that
-# a signal is not left to wait for the end of the command.
+# In namespaces that end with this script, even if it is killed: then the kernel ends everything in them, and unmounts. In the
+# background, so that a signal doesn't wait for the end of the command.
 contained() {
     setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc "$@" 9>&- &
     inside=$!
@@ -36,7 +37,7 @@ contained() {
     return $ended
 }
 
-# One of apt's sources on this machine: where it fetches Debian's main archive (Label Debian), or its security updates, from.
+# One of apt's sources on this machine: the origin of Debian's main archive (Label Debian), or of its security updates.
 archive() {
     # shellcheck disable=SC2016  # apt's own $(…)
     apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' |
@@ -71,7 +72,7 @@ named_by_pip() {
         sed -nE 's|^(file://)?(/.*)|\2|p' | sed 's|/simple/*$||' | sort -u
 }
 
-# How the registries are reached from this machine holds there too: proxies, certificates that the admin trusts, pip's and npm's files.
+# This machine's way to the registries is used there, too: proxies, certificates that the admin trusts, the files of pip and npm.
 copy_settings() {
     apt-config dump | grep -E '^Acquire::(http|https|Check-[A-Za-z-]+)(::| )' >"$root/etc/apt/apt.conf.d/50this-machine" || true
     for file in /etc/resolv.conf /etc/hosts /usr/local/share/ca-certificates/*.crt $pip_files /etc/npmrc "$HOME"/.npmrc; do

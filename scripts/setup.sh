@@ -1,16 +1,16 @@
 #!/bin/sh
 # Makes a checkout ready to run: Debian packages, the unprivileged user, a virtual environment with the project in it.
 #
-# Called by most targets of the Makefile; safe to repeat, and silent where nothing is missing.
-# Never starts a system service (a policy-rc.d denies it while apt runs), never configures or replaces a mail server that
-# is there: another MTA is named, and this stops.
+# Called by most targets of the Makefile; safe to repeat, and silent if nothing is missing. Never starts a system service
+# (a policy-rc.d denies it while apt runs), and never configures or replaces an existing mail server: it reports another
+# MTA, and stops.
 #
 #   PYTHON   the interpreter of the virtual environment (default /usr/bin/python3: an unprivileged user can run it)
 #   VENV     where the virtual environment goes (default: see scripts/venv-path.sh)
 #   ONLY     "venv": the virtual environment alone; no root, no Debian package, no user, no npm
 #   EXTRAS   the project's optional parts to install: "test", "test,smoke", "test,check" (the default), "test,check,deploy"
 set -eu
-# The unprivileged user has to read what is made here.
+# The unprivileged user has to read the files that are made here.
 umask 022
 
 PYTHON=${PYTHON:-/usr/bin/python3}
@@ -32,13 +32,13 @@ installed() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# A second mail server would be removed by apt to make room for Postfix: that is the admin's decision, not ours.
+# apt would remove a second mail server to make room for Postfix. That is the admin's decision.
 other_mta() {
     dpkg-query -W -f='${db:Status-Status} ${Package} ${Provides}\n' 2>/dev/null |
         awk '$1 == "installed" && $2 != "postfix" && / mail-transport-agent/ { print $2; exit }'
 }
 
-# Readers of addresses that ours is compared with.
+# Address parsers that ours is compared with.
 for_tests() {
     case ",$EXTRAS," in *,test,*) echo libemail-address-xs-perl libmailtools-perl ;; esac
 }
@@ -109,7 +109,7 @@ install_packages() {
     if ! installed postfix; then
         echo 'postfix postfix/main_mailer_type select No configuration' | $as_root debconf-set-selections
     fi
-    # The tests start clusters of their own: Debian's package is not to make one, let alone start it.
+    # The tests start clusters of their own. Debian's package must not make one or start it.
     if ! installed postgresql-common; then
         $as_root mkdir -p /etc/postgresql-common/createcluster.d
         echo 'create_main_cluster = false' | $as_root tee /etc/postgresql-common/createcluster.d/mailweir.conf >/dev/null
@@ -124,7 +124,8 @@ make_user() {
     $as_root useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$run_as"
 }
 
-# One look at everything that is installed from the checkout: a change of it installs again, an unchanged one costs nothing.
+# One check of all files that are installed from the checkout: if they changed, it installs again; otherwise it costs
+# nothing.
 fingerprint() {
     {
         "$PYTHON" --version
@@ -138,8 +139,8 @@ fingerprint() {
 
 which_python() { "$1" -c 'import sys, sysconfig; print(sys.base_prefix, sysconfig.get_config_var("SOABI"))' 2>/dev/null; }
 
-# Is the virtual environment a whole one, of this Python? Its interpreter is a link. After an upgrade of the system it leads to
-# another version, or to nothing, and what was installed lies in the folder of the old one: so pip is asked, which is always there.
+# Is the virtual environment complete, and of this Python? Its interpreter is a link. After an upgrade of the system, it leads to
+# another version, or to nothing, and the packages are in the folder of the old version. So pip is tried, which is always there.
 suits() {
     [ "$(which_python "$VENV/bin/python")" = "$(which_python "$PYTHON")" ] && "$VENV/bin/python" -m pip --version >/dev/null 2>&1
 }
@@ -152,7 +153,7 @@ make_venv() {
     else
         say "making the virtual environment $VENV"
     fi
-    # outside of the checkout only root may make it, and it belongs to whoever works in the checkout
+    # outside of the checkout, only root can make it; it then belongs to the owner of the checkout
     mkdir -p "$VENV" 2>/dev/null || $as_root install -d -o "$(id -u)" -g "$(id -g)" "$VENV"
     "$PYTHON" -m venv --clear "$VENV" || die "could not make $VENV"
 }
@@ -165,7 +166,7 @@ install_project() {
     suits || make_venv
     say "installing mailweir into it"
     if [ "$mode" = copy ]; then
-        # setuptools leaves build/ behind and would put stale files from it into the next wheel
+        # setuptools leaves build/ behind, and would put old files from it into the next wheel
         rm -rf "$top/build"
         (cd "$top" && "$VENV/bin/pip" install -q --disable-pip-version-check ".[$EXTRAS]") || die "pip failed; see its message above"
         rm -rf "$top/build"
@@ -201,8 +202,8 @@ install_gmail_server() {
 only=${ONLY:-all}
 [ "$only" = venv ] || { install_packages; make_user; }
 VENV=${VENV:-$(sh "$top/scripts/venv-path.sh")}
-# The daemons run as an unprivileged user. Where that user can't read the checkout, the virtual environment lies outside
-# of it and holds a copy of the project.
+# The daemons run as an unprivileged user. If that user can't read the checkout, the virtual environment is outside of
+# it and holds a copy of the project.
 case $VENV in "$top"/*) mode=editable ;; *) mode=copy ;; esac
 install_project
 [ "$only" = venv ] || install_gmail_server

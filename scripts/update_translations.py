@@ -20,7 +20,7 @@ METHODS = [("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract"
 # silent: a template that can't be read would lose its texts without a word
 OPTIONS = {"templates/**.html": {"silent": "false"}}
 KEYWORDS = {"_": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)}
-# Sentences that the page may show, and who says them
+# Functions that make sentences which the page may show
 _PYTHON = METHODS[:1]
 SENTENCES = {
     **dict.fromkeys(("mailweir", "milter", "gmail_sync", "admin_cli"), _PYTHON),
@@ -52,7 +52,7 @@ def update(file: Path, language: str) -> int:
     """Writes a catalogue anew. Returns how many texts it has no translation of."""
     with file.open("rb") as source:
         catalogue = read_po(source, locale=language)
-    # a guess would stand there as if somebody had translated it
+    # gettext's guess would look like a real translation
     catalogue.update(texts(), no_fuzzy_matching=True)
     written = io.BytesIO()
     write_po(written, catalogue, width=_WIDTH, ignore_obsolete=True, include_lineno=False)
@@ -68,7 +68,7 @@ def _is_translated(message: Message) -> bool:
 
 
 def main() -> None:
-    """All catalogues that there are."""
+    """Updates all existing catalogues."""
     for file in sorted(PAGE.glob("translations/*/messages.po")):
         language = file.parent.name
         print(f"{language}: {update(file, language)} texts without a translation")

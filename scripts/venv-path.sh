@@ -1,9 +1,10 @@
 #!/bin/sh
-# Prints where this checkout's virtual environment lies.
+# Prints the path of this checkout's virtual environment.
 #
-# `.venv` in the checkout, if the unprivileged user that the daemons run as can reach it and read the project there, and if the first
-# line of a script can name it: pip writes `#!/path/.venv/bin/python`, which may hold no white space, and 127 bytes. Else, as for
-# a checkout under /root or another closed home, or one made with umask 077, a folder under /var/lib/mailweir-venv, one for each checkout.
+# That is `.venv` in the checkout, on two conditions. The daemons' unprivileged user can reach it and read the project there. The
+# first line of a script can name it: pip writes `#!/path/.venv/bin/python`, which may hold no white space, and 127 bytes.
+# Otherwise it is a folder under /var/lib/mailweir-venv, one for each checkout: for a checkout under /root or another closed home,
+# for example, or one made with umask 077.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -20,13 +21,13 @@ reachable() {
     done
 }
 
-# Files that Python creates by itself don't count: it works without them.
+# Files that Python creates itself don't count: it works without them.
 readable() {
     cd "$1"
     [ -z "$(find mailweir milter admin_cli postfix gmail_sync -name __pycache__ -prune -o \( ! -perm -o=r -o -type d ! -perm -o=x \) -print -quit)" ]
 }
 
-# Plain characters only: the effects of others in make, a shell or sudo aren't worth finding out.
+# Plain characters only: others may have effects in make, a shell or sudo.
 nameable() {
     case $1 in
     *[!A-Za-z0-9/._+@=~-]*) return 1 ;;

@@ -28,7 +28,7 @@ from tests import postgresql, programs, scratch
 from tests.needs import lacks
 from tests.postgresql import Cluster
 
-# They need Ansible and minutes: `make test-deploy` asks for them.
+# They need Ansible and minutes: `make test-deploy` collects them.
 collect_ignore = [] if os.environ.get("MAILWEIR_TEST_DEPLOY") else ["deploy"]
 
 pytest_plugins = (
@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`--quick` deselects, and says how many at the end. SQLite's half of a test on both databases stays."""
+    """`--quick` deselects tests, and says at the end how many. SQLite's half of a test on both databases stays."""
     if not config.getoption("--quick"):
         return
     needs_server = [item for item in items if _needs_postgresql(item)]
@@ -72,7 +72,7 @@ def _needs_postgresql(item: pytest.Item) -> bool:
     return parameters.get("database_url") == "postgresql" or "cluster" in getattr(item, "fixturenames", ())
 
 
-# xdist collects in its workers, and doesn't report deselected tests: so the workers send them when they end.
+# xdist collects in its workers, and doesn't report deselected tests. So the workers send their number when they end.
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = session.config.stash.get(_LEFT_OUT, "")
@@ -97,13 +97,13 @@ def _ctrl_c_counts() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _others_may_read() -> None:
-    """The daemons' user reads much of the tests' output. Output of the program under a strict umask has tests of its own."""
+    """The daemons' user reads much of the tests' output. A strict umask has tests of its own."""
     os.umask(0o022)
 
 
 @pytest.fixture
 def now() -> datetime:
-    """The moment at which a test's rows are made."""
+    """The time at which a test's rows are made."""
     return datetime(2026, 11, 24, 3, 12, 55, 123456, tzinfo=UTC)
 
 
@@ -125,7 +125,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file that the others are copied from: each step of an upgrade is a transaction."""
+    """The file that others are copied from. Making it takes a transaction for each step of an upgrade."""
     path = tmp_path_factory.mktemp("template") / "mailweir.db"
     versions.upgrade(path)
     return path
@@ -150,21 +150,21 @@ def postgresql_url(cluster: Cluster) -> Iterator[Postgresql]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> DatabaseUrl:
-    """An empty database of this version, on each kind in turn."""
+    """An empty database of this version, of each kind in turn."""
     chosen: DatabaseUrl = request.getfixturevalue(f"{request.param}_url")
     return chosen
 
 
 @pytest.fixture
 def database(database_url: DatabaseUrl) -> Iterator[Database]:
-    """An empty database of this version, on each kind in turn."""
+    """An empty database of this version, of each kind in turn."""
     with closing(Database(database_url)) as opened:
         yield opened
 
 
 @pytest.fixture
 def sqlite_database(sqlite_url: Path) -> Iterator[Database]:
-    """The same on SQLite alone, for tests of its specifics."""
+    """An empty database on SQLite alone, for tests of its specifics."""
     with closing(Database(sqlite_url)) as opened:
         yield opened
 
@@ -215,7 +215,7 @@ Record = Callable[..., int]
 
 @pytest.fixture
 def record(database: Database, now: datetime) -> Record:
-    """Puts a message from a contact on a user's record, as the filter does; its activity's id.
+    """Puts a message from a contact on a user's record, as the filter does; returns its activity's id.
 
     record("demo", "richard", "jane@client.example", raw=b"…", number=2): the number sets Message-ID, queue id and the minute.
     """

@@ -32,7 +32,7 @@ RAW = b"\r\n".join(HEADERS) + b"\r\n\r\nhello\r\n"
 
 
 def check(raw: bytes, record: bytes, now: float = NOW) -> Finding:
-    """The topmost signature's result; no finding for a message without a usable one."""
+    """The topmost signature's result; no finding for a message without a usable signature."""
     message = dkim_message.read(raw)
     if message is None or message.has_additions() or not message.named(b"dkim-signature"):
         return Finding(None, VerdictReason.UNREADABLE_HEADERS)
@@ -66,7 +66,7 @@ def _private(key: SigningKey) -> rsa.RSAPrivateKey:
 
 
 def by_hand(key: SigningKey, raw: bytes = RAW, template: str = "", **tags: str) -> bytes:
-    """A signature with any tags. template: with {tags} and {b}, where b= isn't to be last."""
+    """A signature with any tags. template: with {tags} and {b}, for tests where b= isn't the last tag."""
     headers, body = dkim.rfc822_parse(raw)
     digest = base64.b64encode(hashlib.sha256(dkim.canonicalization.Relaxed.canonicalize_body(body)).digest()).decode()
     values = {

@@ -26,23 +26,23 @@ class Document(NamedTuple):
 
     @property
     def prose(self) -> str:
-        """Without blocks of code."""
+        """The text without blocks of code."""
         return _FENCED.sub("", self.text)
 
     @property
     def spans(self) -> list[str]:
-        """Code within sentences, each on one line."""
+        """Code within sentences, each piece on one line."""
         return [" ".join(span.split()) for span in _SPAN.findall(self.prose)]
 
     @property
     def code(self) -> list[str]:
-        """Spans, and the lines of blocks without their comments."""
+        """Code within sentences, and the lines of blocks without their comments."""
         blocks = "\n".join(_FENCED.findall(self.text)).replace("\\\n", " ")
         return [*self.spans, *(re.sub(r"(^| )# .*", "", line) for line in blocks.splitlines())]
 
 
 def of_folder(root: Path) -> list[Document]:
-    """All documents of a checkout, those of decisions, tests and bench included."""
+    """All documents of a checkout, including those of decisions, tests and bench."""
     files = [*root.glob("*.md"), *(file for top in ("docs", "tests", "bench") for file in (root / top).rglob("*.md"))]
     return [Document(file, file.read_text("utf-8")) for file in sorted(files) if "node_modules" not in file.parts]
 
@@ -55,12 +55,12 @@ def anchor(heading: str) -> str:
 
 @cache
 def anchors(document: Document) -> frozenset[str]:
-    """Those of a document; a second heading of the same words isn't linked to."""
+    """The anchors of a document; no link may go to a second heading of the same words."""
     return frozenset(anchor(heading) for heading in re.findall(r"^#+ (.+)$", document.prose, re.M))
 
 
 def broken_links(documents: Collection[Document]) -> Iterator[str]:
-    """Links to files that aren't there, and to headings that their file hasn't."""
+    """Links to files that don't exist, and to headings that their file doesn't have."""
     known = {document.path.resolve(): document for document in documents}
     for document in documents:
         for link in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", document.prose):
@@ -71,7 +71,8 @@ def broken_links(documents: Collection[Document]) -> Iterator[str]:
 
 
 def named_in_code(root: Path) -> Iterator[tuple[Path, str]]:
-    """Documents that programs, settings, scripts and tests of a checkout name, with the file that does: `docs/...md`."""
+    """The documents that a checkout's programs, settings, scripts and tests name, each with the file that names it:
+    `docs/...md`."""
     for folder in (*PROGRAMS, "webapp", "bench", "ansible", "scripts", "tests"):
         for file in sorted((root / folder).rglob("*.*")):
             if file.suffix in _NAMING and file.is_file() and "node_modules" not in file.parts:
@@ -80,7 +81,7 @@ def named_in_code(root: Path) -> Iterator[tuple[Path, str]]:
 
 @cache
 def commands() -> Mapping[str, frozenset[str]]:
-    """The options of each command of the command line, as they are frozen."""
+    """The options of each command of the command line, from the frozen file."""
     found: dict[str, set[str]] = {}
     for line in (FROZEN / "commands.txt").read_text("utf-8").splitlines():
         command, _, option = line.partition(": ")
@@ -105,14 +106,14 @@ def unknown_commands(code: str) -> Iterator[str]:
 
 @cache
 def texts() -> tuple[str, ...]:
-    """All texts in the programs' source, those of f-strings in pieces."""
+    """All texts in the programs' source; f-strings in pieces."""
     trees = (ast.parse(file.read_text("utf-8")) for file in sources(PROGRAMS))
     constants = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
     return tuple({value for value in constants if isinstance(value, str)})
 
 
 def column(document: Document, heading: str) -> Iterator[str]:
-    """The cells of a document's tables that stand below a heading."""
+    """The cells below a heading in a document's tables."""
     at = None
     for line in document.text.splitlines():
         cells = [cell.strip() for cell in line.strip("| ").split(" | ")] if line.startswith("|") else []

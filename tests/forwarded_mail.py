@@ -1,4 +1,4 @@
-"""A client's mail as mail programs forward it, by hand, to log@demo.example.net. Written for tests, in the programs' forms."""
+"""A client's mail, which a user forwards by hand to log@demo.example.net. Written for tests, in the mail programs' forms."""
 
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -6,9 +6,9 @@ from email.utils import format_datetime
 JANE = "jane@client.example"
 RICHARD = "richard@firm.example"
 SENT = datetime(2026, 11, 23, 9, 15, 42, tzinfo=UTC)
-ZONE = "+0100"  # Berlin, of the forward's Date; programs write the original's date in it
+ZONE = "+0100"  # Berlin, as in the forward's Date; programs write the original's date in the forwarder's zone
 SUBJECT = "Angebot 2231"
-# by name: the forward's subject, its text, and does its text tell the original's date for certain
+# by name: the forward's subject, its text, and whether the text gives the original's date for certain
 INLINE = {
     "gmail en": (
         f"Fwd: {SUBJECT}",

@@ -1,4 +1,4 @@
-"""Facts that were released, a line each, against those of today."""
+"""Compares released facts, a line each, with today's."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 
 def compare(file: Path, found: list[str]) -> None:
-    """Fails with the removed and the added lines. If MAILWEIR_FREEZE is set, the file is written instead."""
+    """Fails with the removed and the added lines. If MAILWEIR_FREEZE is set, it writes the file instead."""
     lines = [one.replace("\n", "\\n") for one in found]
     if os.environ.get("MAILWEIR_FREEZE"):
         file.write_text("".join(f"{one}\n" for one in lines), "utf-8")

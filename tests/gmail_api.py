@@ -1,4 +1,4 @@
-"""Gmail's API over real HTTP, as used by its tests: a mailbox's reader, and its server's requests. See `scripted_http`."""
+"""Gmail's API over real HTTP, as its tests use it: a mailbox's reader, and its server's requests. See `scripted_http`."""
 
 from mailweir.gmail.api import Api, MailboxReader
 from mailweir.gmail.oauth_files import OAuthClient
@@ -20,5 +20,5 @@ def reader(api: Api, server: Server, spent: list[int], refresh_token: str = "ref
 
 
 def calls(server: Server) -> list[str]:
-    """The paths that were asked for, without those for tokens."""
+    """The requested paths, without those for tokens."""
     return [path.removeprefix(ME) for path in server.paths if path != "/token"]

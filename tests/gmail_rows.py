@@ -36,7 +36,7 @@ def take(database: Database, mailbox_id: int, now: datetime, owner: str = "a") -
 
 
 def rest(leased: Leased, now: datetime, seconds: float = 60.0, **changed: Any) -> Rest:
-    """How a whole sweep ends."""
+    """The end of a whole sweep."""
     due = now + timedelta(seconds=seconds)
     return Rest(leased.id, leased.epoch, due, now, 0, None, 1_500, now)._replace(**changed)
 

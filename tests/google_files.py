@@ -1,4 +1,4 @@
-"""Files as Google's console gives them out, of keys and places of the test's own."""
+"""Files in the form of Google's console, with the test's own keys and addresses."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def writer(folder: Path) -> WriteFile:
 
 
 def make_private_key() -> str:
-    """A service account's."""
+    """Makes a service account's private key."""
     key = rsa.generate_private_key(65_537, 2_048)
     form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     return key.private_bytes(*form).decode()

@@ -1,4 +1,4 @@
-"""Mail to log@ that is held, and a digest that decides it: shared by the tests of holding. All tests can use its fixtures."""
+"""Mail to log@ that is held, and a digest that decides it. All tests can use its fixtures; the tests of holding share them."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ from mailweir.store.record.digest_queue import Lane, Stage
 
 LOG = "log@demo.example.net"
 KEPT_AFTER = timedelta(seconds=60)
-# The examiner's result for mail that contains such a line.
+# The examiner's result for mail that contains this line.
 PROOFS = {
     b"X-Test: proven": "pass dkim firm.example +ids",
     b"X-Test: client": "pass dkim client.example +ids",
@@ -37,7 +37,7 @@ PROOFS = {
 
 
 class ScriptedExaminer(children.Examiner):
-    """Returns the result in a header of the mail."""
+    """Returns the result that a header of the mail names."""
 
     def __init__(self) -> None:
         pass
@@ -62,7 +62,7 @@ class Clock:
         return self.at
 
     def pass_by(self, seconds: float) -> None:
-        """Later by so much."""
+        """Advances by so much."""
         self.at += timedelta(seconds=seconds)
 
 
@@ -73,7 +73,7 @@ def plan_of(
     at: datetime | None = None,
     sender: str = "richard@firm.example",
 ) -> tuple[handling.Plan, Assembly]:
-    """The filter's plan for a mail at its end."""
+    """The filter's plan for a mail when it has arrived."""
     lines, body = raw_message.split(raw)
     envelope = Envelope(
         sender=sender,
@@ -99,7 +99,7 @@ def send(
     limits: HoldLimits | None = None,
     sender: str = "richard@firm.example",
 ) -> list[recording.Recorded]:
-    """Has the filter take a mail. sender: of the envelope."""
+    """Gives a mail to the filter. sender: of the envelope."""
     plan, assembly = plan_of(database, raw, recipients, at, sender)
     kept = assembly if plan.wants_body else None
     with database.transaction():
@@ -108,20 +108,20 @@ def send(
 
 @pytest.fixture
 def clock(now: datetime) -> Clock:
-    """The time that held mail is looked at."""
+    """The time at which held mail is decided."""
     return Clock(now)
 
 
 @pytest.fixture
 def held_digest(database: Database, clock: Clock) -> Iterator[Digest]:
-    """A digest that decides held mail, and reads recorded mail; senders' verdicts are scripted."""
+    """A digest that decides held mail, and reads recorded mail. The verdicts on senders are scripted."""
     with deciding(database, clock) as digest:
         yield digest
 
 
 @contextmanager
 def deciding(database: Database, clock: Callable[[], datetime]) -> Iterator[Digest]:
-    """The same, by any clock."""
+    """The same, with any clock."""
     limits = Limits(data_bytes=600_000_000, cpu_seconds=5.0, wall_seconds=20.0, answer_bytes=children.MAX_HELD_BYTES)
     pool: Pool[HeldHand] = Pool(1, children.HeldExaminer(ScriptedExaminer()), limits)
     desk = HeldDesk(database, pool, structlog.get_logger(), clock, KEPT_AFTER)

@@ -1,10 +1,10 @@
-"""Hostile mails' HTML, by attack: each must leave nothing that runs, fetches, submits or covers."""
+"""The HTML of hostile mails, by attack. Each must leave nothing that runs, fetches, submits or covers."""
 
 _JS = "javascript:alert(1)"
 _URL = "http://tracker.example/x.png"
 
 HOSTILE = [
-    # scripts, and attributes that run
+    # scripts, and attributes with scripts
     "<script>alert(1)</script>",
     "<SCRIPT SRC=//evil.example/x.js></SCRIPT>",
     "<script\x00>alert(1)</script>",
@@ -208,7 +208,7 @@ _OUT = "//tracker.example/x"
 
 # HTML that changes its meaning when it is parsed again, and further ways to fetch.
 MUTATING = [
-    # text of one namespace is elements of another
+    # text of one namespace is elements in another
     f"<math><mtext><table><mglyph><style><!--</style><img title='--&gt;{_RAN}'>",
     f"<math><mtext><table><mglyph><style><math><!--</style><img title='--&gt;&lt;/math&gt;{_RAN}'>",
     f"<math><mi><table><malignmark><style><a title='</style>{_RAN}'>",
@@ -230,7 +230,7 @@ MUTATING = [
     f"<math><mtext><h1><a><h6></a></h6><mglyph><svg><mtext><style><a title='</style>{_RAN}'></style></h1>",
     f"<form><math><mtext></form><form><mglyph><style></math>{_RAN}</style></mglyph></mtext></math></form>",
     f"<svg><math><title></svg><style><a title='</style>{_RAN}'></title></math>",
-    # raw text in one context and not in another
+    # raw text in one context but not in another
     f"<noscript><style></noscript>{_RAN}</style>",
     f"<noscript><!-- </noscript>{_RAN} -->",
     f"<noscript><a title='</noscript>{_RAN}'></noscript>",
@@ -254,7 +254,7 @@ MUTATING = [
     f"<textarea><!--</textarea>{_RAN}--></textarea>",
     f"<listing>&lt;{_RAN[1:]}</listing>",
     f"<frameset><frame src=javascript:alert(1)></frameset>{_RAN}",
-    # comments and declarations that parsers end differently
+    # comments and declarations that parsers end at different places
     f"<!--->{_RAN}-->",
     f"<!-- --!>{_RAN}<!-- -->",
     f"<!--<!-->{_RAN}-->",
@@ -269,7 +269,7 @@ MUTATING = [
     f"<a href='https://a.example/\">{_RAN}'>x</a>",
     f"<a href='https://a.example/&quot;onmouseover=&quot;alert(1)'>x</a>{_RAN}",
     f"<font face='\"><script>alert(1)</script>' size='1\" onclick=alert(1) x=\"'>x{_RAN}</font>",
-    # scripts by schemes
+    # scripts by URL scheme
     "<a href='&#14;javascript:alert(1)'>x</a><a href='java&#0;script:alert(1)'>x</a>"
     "<a href='java&#x9;script&#58;alert(1)'>x</a>",
     "<a href='https:javascript:alert(1)'>x</a><a href='javascript://a.example/%0aalert(1)'>x</a>",
@@ -326,7 +326,7 @@ MUTATING = [
     f"<link rel=stylesheet href={_OUT} onload=alert(1)>",
     "<div style='position:sticky;inset:0;z-index:99999;opacity:0'>x</div><div style='position:absolute;left:-9999px'>x</div>",
     "<div style='display:flex;display:grid;width:100vw;height:100dvh;margin:-9px;transform:none;contain:strict'>x</div>",
-    # names that stand in the page's way
+    # names that hide the page's own
     "<img name=getElementById alt=x><form id=document name=cookie><input name=attributes></form><a id=defaultView name=x>x</a>",
     "<p id=__proto__ name=body class='modal fixed' data-x='{}' slot=x is=x-y part=x popover tabindex=1 "
     "accesskey=x contenteditable>x",

@@ -174,7 +174,7 @@ _SCRAPS = st.one_of(
 
 
 def tag_soup() -> st.SearchStrategy[str]:
-    """Tags, ends of tags, scraps and text, in any order."""
+    """Tags, ends of tags, scraps and text, in random order."""
     return st.lists(_SCRAPS, max_size=25).map("".join)
 
 

@@ -11,7 +11,7 @@ PROGRAMS = ("mailweir", "milter", "postfix", "admin_cli", "gmail_sync")
 
 
 class Module(NamedTuple):
-    """docstring: in one line. imports: all of its imports, `from` ones with each of their names."""
+    """docstring: in one line. imports: all its imports; for `from`, each with its names."""
 
     docstring: str
     imports: frozenset[str]
@@ -19,13 +19,13 @@ class Module(NamedTuple):
 
 
 def sources(folders: Collection[str]) -> list[Path]:
-    """The Python files below some folders of the repository; those that npm brings aren't ours."""
+    """The Python files below some folders of the repository, without those that npm installs."""
     found = [file for name in folders for file in (REPOSITORY / name).rglob("*.py")]
     return [file for file in found if "node_modules" not in file.parts]
 
 
 def read(text: str, where: str = "", *, is_package: bool = False) -> Module:
-    """Parses a module's source. where: for the error about a relative import, which we don't use."""
+    """Parses a module's source. where: for the error about a relative import, which the project doesn't use."""
     tree = ast.parse(text)
     found: set[str] = set()
     for node in ast.walk(tree):
@@ -39,7 +39,7 @@ def read(text: str, where: str = "", *, is_package: bool = False) -> Module:
 
 @cache
 def modules() -> Mapping[str, Module]:
-    """The programs' modules, by import name; a package by the name of its folder."""
+    """The programs' modules by import name; a package has the name of its folder."""
     found: dict[str, Module] = {}
     for file in sources(PROGRAMS):
         parts = file.relative_to(REPOSITORY).with_suffix("").parts
@@ -56,7 +56,7 @@ def ours(imported: str, known: Collection[str]) -> str | None:
 
 
 def within(name: str, packages: Collection[str]) -> bool:
-    """Is it one of these, or below one?"""
+    """Is it one of these, or below one of them?"""
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
@@ -72,7 +72,7 @@ def intruders(known: Mapping[str, Module], libraries: Collection[str], homes: Co
 
 
 def reach(known: Mapping[str, Module], start: str) -> dict[str, str]:
-    """Every module of ours that `start` imports, directly or indirectly, and its importer."""
+    """Every module of ours that `start` imports, directly or indirectly, with the module that imports it."""
     found, left = {start: ""}, [start]
     while left:
         name = left.pop()

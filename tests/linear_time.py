@@ -1,4 +1,4 @@
-"""Time that grows with the input and no faster. Its fixture is everybody's (`conftest.py` names it)."""
+"""Checks that time grows no faster than the input. All tests can use its fixture (`conftest.py` names it)."""
 
 import gc
 import time
@@ -12,7 +12,7 @@ GrowsLinearly = Callable[[Callable[[int], object]], None]
 @pytest.fixture
 def grows_linearly() -> GrowsLinearly:
     """Asserts that work(size) takes no more than about twice as long per byte for 80 kB as for 20 kB: quadratic work takes
-    sixteen times as long for four times the size. CPU time of this thread only, and the best of three tries."""
+    sixteen times as long for four times the size. It measures CPU time of this thread only, and takes the best of three tries."""
 
     def cpu_seconds(work: Callable[[int], object], size: int) -> float:
         begun = time.thread_time()
@@ -20,7 +20,7 @@ def grows_linearly() -> GrowsLinearly:
         return time.thread_time() - begun
 
     def check(work: Callable[[int], object]) -> None:
-        gc.disable()  # collections grow with the rest of the test run: none before this either
+        gc.disable()  # garbage collections take longer as the test run grows
         try:
             ratios = []
             for _ in range(3):

@@ -1,6 +1,6 @@
 """Real processes of `mailweir-web`, each on a port of its own, and browsers that use them over HTTP.
 
-This is the counterpart of `page` outside of the test's process: for state that several processes share, and for a dying process.
+It is the counterpart of `page` outside of the test's process: for state that several processes share, and for a dying process.
 """
 
 import http.client
@@ -44,23 +44,23 @@ class Answer:
 
 @dataclass
 class LivePage:
-    """One `mailweir-web`: a parent, and the processes that answer."""
+    """A `mailweir-web`: a parent, and the processes that answer."""
 
     port: int
     log: Path
     process: "subprocess.Popen[bytes]"
 
     def children(self) -> list[int]:
-        """Those that answer, the oldest first."""
+        """The processes that answer, the oldest first."""
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(pid) for pid in listed.split()]
 
     def said(self, event: str) -> int:
-        """How often its log has this."""
+        """The number of times that its log has this text."""
         return self.log.read_text().count(f"event={event}")
 
     def ask(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
-        """Over a connection of its own."""
+        """Sends a request over a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
         with closing(connection):
             connection.request(method, path, body, {"Host": HOST, **(headers or {})})
@@ -68,24 +68,24 @@ class LivePage:
             return Answer(answer.status, answer.headers, answer.read().decode(errors="replace"))
 
     def kill(self) -> None:
-        """All of it, as power that fails does."""
+        """Kills all its processes, as a power failure does."""
         self.process.kill()
         self.process.wait()
 
 
 @dataclass
 class LiveBrowser:
-    """A browser of one person: its cookies, at whichever process."""
+    """A person's browser, with its cookies; it may use any process."""
 
     cookies: dict[str, str] = field(default_factory=dict)
     language: str = "en"
 
     def get(self, at: LivePage, path: str) -> Answer:
-        """The answer to a GET, redirects not followed."""
+        """The answer to a GET; redirects aren't followed."""
         return self._asked(at, "GET", path, None, {})
 
     def post(self, at: LivePage, path: str, fields: dict[str, Any] | None = None) -> Answer:
-        """The answer to a form that has these fields and no others."""
+        """The answer to a form with these fields and no others."""
         own = {
             "Origin": URL,
             "Sec-Fetch-Site": "same-origin",
@@ -111,14 +111,14 @@ class LiveBrowser:
 
 @dataclass
 class LiveSite:
-    """The database that all processes share, with richard and anna in `demo`, and how to start a process."""
+    """The database that all processes share, with richard and anna in `demo`, and a way to start processes."""
 
     database: Database
     folder: Path
     started: list[LivePage] = field(default_factory=list)
 
     def start(self, more: str = "", processes: int = 1) -> LivePage:
-        """One more `mailweir-web`, that answers by now. more: further sections of its settings."""
+        """Starts a further `mailweir-web`, and waits until it answers. more: further sections of its settings."""
         number, port = len(self.started), free_port()
         settings, log = self.folder / f"mailweir-{number}.toml", self.folder / f"web-{number}.log"
         kind = "sqlite:" if self.database.is_sqlite else ""
@@ -141,7 +141,7 @@ class LiveSite:
         return f"/sign-in/link/{links.make(self.database, account.id, demo.id, now)}"
 
     def signed_in(self, at: LivePage, name: str, *, is_admin: bool = False) -> LiveBrowser:
-        """A browser whose session was begun at this process."""
+        """A browser whose session began at this process."""
         browser = LiveBrowser()
         assert browser.post(at, self.link(name, is_admin=is_admin)).status == 303
         return browser
@@ -149,7 +149,7 @@ class LiveSite:
 
 @contextmanager
 def live_site(database_url: DatabaseUrl, folder: Path) -> Iterator[LiveSite]:
-    """A site without a process yet; those that are started end with it."""
+    """A site without a process yet. Started processes end with it."""
     with closing(Database(database_url)) as database:
         now = datetime.now(UTC)
         demo = deployments.add(database, "demo", "demo.example.net", now)
@@ -181,7 +181,7 @@ def sqlite_live(sqlite_url: Path, tmp_path: Path) -> Iterator[LiveSite]:
 
 @pytest.fixture
 def two(live: LiveSite) -> tuple[LivePage, LivePage]:
-    """Two hosts that share a database, as it were."""
+    """Two processes, as on two hosts that share a database."""
     return live.start(), live.start()
 
 

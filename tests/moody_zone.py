@@ -1,4 +1,4 @@
-"""The demo's DNS server for tests: they see its queries and the effects of DNS failures."""
+"""The demo's DNS server for tests: they see its queries, and the effects of DNS failures."""
 
 import enum
 from collections import Counter
@@ -18,7 +18,7 @@ class Mood(enum.Enum):
 
 
 class MoodyZoneServer(ZoneServer):
-    """mood and records may be changed while it serves. queries: how often each name was asked for, but in silence."""
+    """mood and records may be changed while it serves. queries: how often each name was queried, except in silence."""
 
     def __init__(self, records: Records | None = None) -> None:
         super().__init__(records or {})

@@ -1,4 +1,4 @@
-"""The behaviour of a test if this machine lacks a requirement: a library, a server, a right."""
+"""A test's behaviour if this machine lacks a requirement: a library, a server, a right."""
 
 import os
 import subprocess
@@ -8,14 +8,14 @@ import pytest
 
 
 def lacks(reason: str) -> NoReturn:
-    """Skips the test with this reason, or fails it where CI=true: there nothing may be lacking. reason: "needs root"."""
+    """Skips the test with this reason, or fails it if CI=true, where nothing may be missing. reason: "needs root"."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def root() -> None:
-    """The right to do as root does."""
+    """The right to act as root."""
     if os.geteuid() != 0:
         lacks("needs root")
 

@@ -1,6 +1,6 @@
 """A provider of OpenID Connect for tests: real HTTP on loopback, discovery, consent, tokens and keys, and faults on request.
 
-It lets everybody in as `person`, at once. `joserfc` makes its signatures; it checks PKCE, secret and redirect URI by itself.
+It signs everybody in as `person`, at once. `joserfc` makes its signatures. It checks PKCE, secret and redirect URI itself.
 """
 
 import base64
@@ -39,41 +39,41 @@ class SigningKey:
     key: Any
 
     def public(self) -> dict[str, Any]:
-        """As the key set has it."""
+        """The public key, as in the key set."""
         return {**self.key.as_dict(private=False), "kid": self.kid, "use": "sig", "alg": self.algorithm}
 
 
 @cache
 def rsa_key(kid: str = "rsa-1") -> SigningKey:
-    """For RS256."""
+    """A key for RS256."""
     return SigningKey(kid, "RS256", RSAKey.generate_key(2048))
 
 
 @cache
 def ec_key(kid: str = "ec-1") -> SigningKey:
-    """For ES256."""
+    """A key for ES256."""
     return SigningKey(kid, "ES256", ECKey.generate_key("P-256"))
 
 
 def signed(provider: "OpenIdProvider", claims: Claims) -> str:
-    """As it has to be: with the first key."""
+    """A correct token, signed with the first key."""
     own = provider.keys[0]
     return jwt.encode({"alg": own.algorithm, "kid": own.kid}, claims, own.key, algorithms=[own.algorithm])
 
 
 def unsigned(provider: "OpenIdProvider", claims: Claims) -> str:
-    """`alg: none`."""
+    """A token with `alg: none`."""
     parts = ({"alg": "none", "kid": provider.keys[0].kid}, claims)
     return ".".join([*(_base64(json.dumps(part).encode()) for part in parts), ""])
 
 
 def signed_with_the_public_key(provider: "OpenIdProvider", claims: Claims) -> str:
-    """HS256 with a publicly known key."""
+    """A token with HS256 and a publicly known key."""
     return _hs256(provider, claims, provider.keys[0].key.as_pem(private=False))
 
 
 def signed_with_the_client_secret(provider: "OpenIdProvider", claims: Claims) -> str:
-    """HS256 with a shared secret."""
+    """A token with HS256 and a shared secret."""
     return _hs256(provider, claims, CLIENT_SECRET.encode())
 
 
@@ -84,7 +84,7 @@ def _hs256(provider: "OpenIdProvider", claims: Claims, secret: bytes) -> str:
 
 
 def signed_by_another(provider: "OpenIdProvider", claims: Claims) -> str:
-    """With another key that calls itself as the provider's does."""
+    """A token signed with another key under the key id of the provider's."""
     other = rsa_key("another")
     return jwt.encode({"alg": "RS256", "kid": provider.keys[0].kid}, claims, other.key, algorithms=["RS256"])
 
@@ -97,13 +97,13 @@ def with_its_own_key(provider: "OpenIdProvider", claims: Claims) -> str:
 
 
 def signed_by_no_known_key(provider: "OpenIdProvider", claims: Claims) -> str:
-    """It names a key that isn't in the set."""
+    """It names a key that isn't in the key set."""
     own = provider.keys[0]
     return jwt.encode({"alg": own.algorithm, "kid": "gone"}, claims, own.key, algorithms=[own.algorithm])
 
 
 def cut(provider: "OpenIdProvider", claims: Claims) -> str:
-    """Two parts of three."""
+    """Two of the three parts of a token."""
     return signed(provider, claims).rpartition(".")[0]
 
 
@@ -130,14 +130,14 @@ class OpenIdProvider:
     released: threading.Event = field(default_factory=threading.Event)
 
     def settings(self, folder: Path, **more: Any) -> OpenId:
-        """The page's settings for it, with the file of the secret."""
+        """The page's settings for this provider, with the file of the secret."""
         file = folder / "client-secret"
         file.write_text(f"{CLIENT_SECRET}\n")
         file.chmod(0o600)
         return OpenId(issuer=self.url, client_id=CLIENT_ID, client_secret_file=str(file), label="Example", **more)
 
     def send_browser(self, location: str) -> str:
-        """Where a browser that follows this address to the provider is sent by it."""
+        """Follows this address to the provider as a browser; returns where the provider sends it."""
         parts = urlsplit(location)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
         connection.request("GET", f"{parts.path}?{parts.query}")
@@ -148,7 +148,7 @@ class OpenIdProvider:
         return answer.headers["Location"]
 
     def answer(self, path: str, query: dict[str, str], form: dict[str, str], credentials: str) -> tuple[int, Any]:
-        """Status, and JSON or a place to go to."""
+        """The status, and JSON or an address to redirect to."""
         if path == "/.well-known/openid-configuration":
             return 200, self._discovery()
         if path == "/jwks":
@@ -242,7 +242,7 @@ def _handler(provider: OpenIdProvider) -> type[BaseHTTPRequestHandler]:
 
 @contextmanager
 def running(clock: Callable[[], float]) -> Iterator[OpenIdProvider]:
-    """A provider on loopback."""
+    """A running provider on loopback."""
     provider = OpenIdProvider("", clock)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(provider))
     server.daemon_threads = True
@@ -260,6 +260,6 @@ def running(clock: Callable[[], float]) -> Iterator[OpenIdProvider]:
 
 @pytest.fixture
 def openid_provider(page_clock: Callable[[], Any]) -> Iterator[OpenIdProvider]:
-    """One that uses the page's clock."""
+    """A provider that uses the page's clock."""
     with running(lambda: page_clock().timestamp()) as provider:
         yield provider

@@ -1,6 +1,6 @@
-"""The page under test: two firms on a database, mail that the filter took and the digest read, and browsers that are signed in.
+"""The page under test: two firms on a database, mail that the filter accepted and the digest read, and signed-in browsers.
 
-Browsers are HTTP clients here; a real one is in `tests/browser`. Its fixtures are everybody's.
+Browsers are HTTP clients here; a real browser is in `tests/browser`. All tests can use the fixtures.
 """
 
 import re
@@ -40,18 +40,18 @@ OFFER = (
 
 
 class Browser:
-    """A person's browser. It sends a browser's headers with a POST; `token=False` leaves the form's token out."""
+    """A person's browser. With a POST, it sends a browser's headers; `token=False` leaves the form's token out."""
 
     def __init__(self, app: Flask) -> None:
         self.client = Client(app)
         self._token = ""
 
     def get(self, path: str, **options: Any) -> Any:
-        """The answer to a GET, redirects not followed."""
+        """The answer to a GET; redirects aren't followed."""
         return self.client.open(path, base_url=URL, **options)
 
     def text(self, path: str) -> str:
-        """The page at this path, with redirects followed; it has to be a 200."""
+        """The page at this path, with redirects followed. The status has to be 200."""
         response = self.get(path, follow_redirects=True)
         assert response.status_code == 200, (path, response.status_code)
         return str(response.get_data(as_text=True))
@@ -64,7 +64,7 @@ class Browser:
         token: bool = True,
         headers: dict[str, str] | None = None,
     ) -> Any:
-        """The answer to a form, redirects not followed."""
+        """The answer to a form; redirects aren't followed."""
         sent = {**(fields or {}), **({"csrf_token": self.token()} if token else {})}
         own = {"Origin": URL, "Sec-Fetch-Site": "same-origin"} if headers is None else headers
         return self.client.open(path, method="POST", base_url=URL, data=sent, headers=own)
@@ -90,10 +90,11 @@ class Page:
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(1, 1_000_000)))
 
     def deliver(self, raw: bytes = OFFER, to: str = "richard@demo.example.net") -> int:
-        """Has the filter take a mail and the digest read it; the activity's id. A header `X-Test: proven` proves its author."""
+        """Lets the filter accept a mail and the digest read it; returns the activity's id. A header `X-Test: proven` proves its
+        author."""
         recorded = send(self.database, raw, f"4Page{next(self.numbers)}", recipients=to, at=self.clock())
         found = [one.activity_id for one in recorded if one.activity_id is not None]
-        assert found, "nothing was recorded of it"
+        assert found, "the mail wasn't recorded"
         self.read()
         return found[0]
 
@@ -110,7 +111,8 @@ class Page:
                 outcomes.write([Outcome(entry, version.activity_id, answer)])
 
     def account(self, name: str, role: Role | None = Role.USER, deployment: Deployment | None = None) -> Account:
-        """The account of this name; made with this role if missing. A user of the same name is its own."""
+        """The account of this name; made with this role if it doesn't exist. If a user has that name, the account is that
+        user's."""
         found = accounts.named(self.database, name)
         if found is not None:
             return found
@@ -124,7 +126,7 @@ class Page:
     def browser(
         self, name: str | None = None, role: Role | None = Role.USER, deployment: Deployment | None = None
     ) -> Browser:
-        """A browser that is signed in as this account, with a link as a person would be; signed out without a name."""
+        """A browser that is signed in as this account, with a link as a person would be. Without a name, it is signed out."""
         browser = Browser(self.app)
         if name is not None:
             account = self.account(name, role, deployment)
@@ -136,7 +138,7 @@ class Page:
 def make_page(
     database: Database, clock: Clock, folder: Path, sections: dict[str, Any] | None = None, **web: Any
 ) -> Page:
-    """A page on an empty database, with two firms: `demo` has richard, anna and pat, `other` richard and bob; both know jane.
+    """A page on an empty database, with two firms: `demo` has richard, anna and pat; `other` has richard and bob. Both know jane.
     sections: of the settings, beside [web]."""
     settings = Settings(
         data_dir=folder,

@@ -20,7 +20,7 @@ from tests.page_routes import ROUTES, Route, bare_application, every_route
 from webapp.access import Access
 
 ROUTES_THERE = every_route(bare_application())
-# Actions that end sessions or rows come last: the others need theirs.
+# Actions that end sessions or remove rows come last, because the others need them.
 _ENDS = ("sign_out", "end_session", "remove", "erase", "disconnect", "leave", "reopen")
 IN_ORDER = sorted(ROUTES_THERE, key=lambda one: any(word in one.endpoint for word in _ENDS))
 ROLES: dict[Access, str] = {
@@ -95,7 +95,7 @@ def browser_of(page: Page, route: Route) -> Browser:
 
 
 def ask(browser: Browser, route: Route, path: str, fields: dict[str, str]) -> int:
-    """The status of its answer to these fields, in its form or in its query."""
+    """The status of the answer to these fields, in the route's form or query."""
     sent = {name: value.encode(errors="surrogatepass") for name, value in fields.items()}
     if route.method == "POST":
         return int(browser.post(path, {**sent}).status_code)
@@ -103,17 +103,18 @@ def ask(browser: Browser, route: Route, path: str, fields: dict[str, str]) -> in
 
 
 def _query(fields: dict[str, bytes]) -> str:
-    """As it goes over the wire, with each byte escaped."""
+    """The query as it is sent, with each byte escaped."""
     return "&".join(f"{name}={''.join(f'%{byte:02X}' for byte in value)}" for name, value in fields.items())
 
 
 def likely(fields: set[str]) -> dict[str, str]:
-    """Something that a person might send."""
+    """A value that a person might send."""
     return {name: LIKELY.get(name, "1") for name in sorted(fields)}
 
 
 def learned(page: Page, route: Route, ids: dict[str, int | str]) -> set[str]:
-    """The names of the fields that its view reads. It is requested three times: after an accepted field there may be others."""
+    """The names of the fields that its view reads. The route is requested three times: after an accepted field there may be
+    more."""
     page.app.request_class = WatchedRequest
     found: set[str] = set()
     for _ in range(3):
@@ -124,7 +125,7 @@ def learned(page: Page, route: Route, ids: dict[str, int | str]) -> set[str]:
 
 
 def rows_of_each_kind(page: Page) -> dict[str, int | str]:
-    """Makes a row of each kind that a route names; their ids."""
+    """Makes a row of each kind that a route names; returns their ids."""
     database, now = page.database, page.clock()
     activity_id = page.deliver(to="pat@demo.example.net")
     rule = never_log_rules.add(database, page.demo, "@rule.example", None, now)

@@ -1,4 +1,4 @@
-"""Mail for tests of the page's lists: short to write, of whatever subject, author and text."""
+"""Mail for tests of the page's lists: short to write, with any subject, author and text."""
 
 import re
 from email.message import EmailMessage
@@ -28,7 +28,8 @@ def mail(name: str, subject: str = "An offer", text: str = "The boiler costs 100
 
 
 def deliver_many(page: Page, count: int, to: str = RICHARD, subject: str = "Number {}.") -> list[int]:
-    """This many mails of jane's, read at once; returns the activities' ids. subject: with a place for the number, from 1 on."""
+    """Delivers this many mails of jane's, which are read at once; returns the activities' ids. subject: has a place for the
+    number, from 1 on."""
     ids = []
     for number in range(1, count + 1):
         raw = mail(f"many{number}-{to}", subject.format(number))
@@ -39,7 +40,8 @@ def deliver_many(page: Page, count: int, to: str = RICHARD, subject: str = "Numb
 
 
 def deliver_with_hidden_copy(page: Page) -> int:
-    """A mail of richard's to jane, with joe in Bcc, a contact that only the sender may see; returns the activity's id."""
+    """Delivers a mail of richard's to jane, with joe in Bcc: a contact that only the sender may see. Returns the activity's
+    id."""
     joe = "joe@client.example"
     contacts.add(page.database, page.demo, "Joe Hidden", [joe], "Client Ltd", page.clock())
     raw = mail("hidden", From="richard@firm.example", To=f"{JANE}, {joe}", X_Test="proven")

@@ -1,4 +1,4 @@
-"""Mail for tests of one message on the page: its bytes as they are, so that each header and part is the test's own."""
+"""Mail for tests of one message on the page: the bytes are sent unchanged, so that a test decides about each header and part."""
 
 import base64
 from urllib.parse import quote
@@ -12,7 +12,7 @@ def raw_mail(body: bytes, *lines: bytes, subject: bytes = b"An offer") -> bytes:
 
 
 def with_files(*files: tuple[str, str, bytes], html: bytes = b"") -> bytes:
-    """The same with files: (name, declared type, content) of each."""
+    """The same mail with files: (name, declared type, content) of each."""
     parts = [
         b"Content-Type: text/html\r\n\r\n" + html if html else b"Content-Type: text/plain\r\n\r\nSee the files.\r\n"
     ]

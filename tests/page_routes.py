@@ -18,8 +18,8 @@ _PARAMETER = re.compile(r"<(?:int:)?((?<=int:)\w+|domain)>")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """access: who may open it. queries: further requests of a list beside the plain one. sees_all: an operator sees the rows of
-    all deployments there."""
+    """access: the accounts that may open it. queries: further requests of a list beside the plain one. sees_all: an operator sees
+    the rows of all deployments there."""
 
     access: Access
     queries: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route by one method. parameters: the names of its parts that say which row: numbers, and domains."""
+    """A route with one method. parameters: the names of its parts that identify a row: numbers, and domains."""
 
     endpoint: str
     method: str
@@ -36,7 +36,7 @@ class Route:
     parameters: tuple[str, ...]
 
     def path(self, ids: Mapping[str, int | str]) -> str:
-        """With these; a number that isn't given is 1."""
+        """The path with these values; a missing number becomes 1."""
         filled = _PARAMETER.sub(lambda found: str(ids.get(found[1], 1)), self.rule)
         return re.sub(r"<[^>]*>", "x", filled)
 
@@ -189,7 +189,7 @@ ROUTES: Mapping[str, Known] = {
 
 
 def bare_application() -> flask.Flask:
-    """The routes and their views, with nothing behind them."""
+    """The routes and their views, without a database and settings."""
     app = flask.Flask("webapp", static_folder=None)
     app.add_url_rule("/static/<path:filename>", "static", assets.serve)
     for blueprint in application.BLUEPRINTS:
@@ -198,7 +198,7 @@ def bare_application() -> flask.Flask:
 
 
 def every_route(app: flask.Flask) -> list[Route]:
-    """Each route by each of its methods."""
+    """Each route with each of its methods."""
     return [
         Route(rule.endpoint, method, rule.rule, _parameters(rule))
         for rule in app.url_map.iter_rules()

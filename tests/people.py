@@ -18,7 +18,7 @@ OTHER = DeploymentRef(2, "other", "other.example.org")
 
 @dataclass
 class MemoryDirectory:
-    """`mailweir.directory.Directory` in memory, and the same people as rows of a database."""
+    """`mailweir.directory.Directory` in memory. It can write the same people into a database."""
 
     tenants: list[DeploymentRef] = field(default_factory=list)
     users: list[tuple[int, UserRef, tuple[str, ...]]] = field(default_factory=list)
@@ -41,7 +41,7 @@ class MemoryDirectory:
         self.contacts.append((tenant.id, contact_id, addresses))
 
     def deployments(self, domains: Collection[str]) -> dict[str, DeploymentRef]:
-        """See mailweir.directory.Directory; so are the others."""
+        """See mailweir.directory.Directory, also for the other methods."""
         return {tenant.domain: tenant for tenant in self.tenants if tenant.domain in domains}
 
     def users_named(self, deployment_id: int, usernames: Collection[str]) -> dict[str, UserRef]:
@@ -101,15 +101,15 @@ class MemoryDirectory:
                 for a in addresses:
                     columns = "(deployment_id, contact_id, address, match_key) VALUES (?, ?, ?, ?)"
                     database.execute(f"INSERT INTO contact_addresses {columns}", (at, contact_id, a, a))
-            if not database.is_sqlite:  # ids that were given don't count there
+            if not database.is_sqlite:  # PostgreSQL's sequence doesn't count given ids
                 for table in ("deployments", "users", "contacts"):
                     database.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 100)")
 
 
 @pytest.fixture(scope="session")
 def people() -> MemoryDirectory:
-    """Two firms. `demo` knows richard (two addresses), mary, jane (two addresses) and joe, who share an office's address, and
-    pat, who is on both sides. `other` has a richard too, has demo's jane for a user and demo's mary for a contact."""
+    """Two firms. `demo` knows richard (two addresses), mary, jane (two addresses) and joe, who share an office's address. It also
+    knows pat, who is a user and a contact. `other` has a richard, too; demo's jane is its user, and demo's mary its contact."""
     known = MemoryDirectory([DEMO, OTHER])
     known.add_user(DEMO, 1, "richard", "richard@firm.example", "rick@firm.example")
     known.add_user(DEMO, 2, "mary", "mary@firm.example")
@@ -125,7 +125,7 @@ def people() -> MemoryDirectory:
 
 @pytest.fixture(scope="session")
 def database_of_people(people: MemoryDirectory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """The same people in a database; to be read only."""
+    """The same people in a database; read only."""
     path = tmp_path_factory.mktemp("people") / "mailweir.db"
     versions.upgrade(path)
     with closing(Database(path)) as database:
@@ -137,7 +137,7 @@ def database_of_people(people: MemoryDirectory, tmp_path_factory: pytest.TempPat
 def directory(
     request: pytest.FixtureRequest, people: MemoryDirectory, database_of_people: Database
 ) -> Iterator[Directory]:
-    """The people, as both kinds of directory know them."""
+    """The people, in a directory of either kind."""
     if request.param == "memory":
         yield people
     else:

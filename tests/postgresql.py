@@ -1,6 +1,6 @@
 """A private PostgreSQL cluster for a test run: made, started and stopped by the tests, on a unix socket that everybody may open.
 
-Databases are copied from one with this version's tables. Needs Debian's postgresql package ('make setup' installs it).
+Databases are copied from a template with this version's tables. Needs Debian's postgresql package ('make setup' installs it).
 """
 
 import itertools
@@ -82,7 +82,7 @@ class Cluster:
 
     @property
     def pid(self) -> int:
-        """The postmaster's."""
+        """The postmaster's process id."""
         assert self._process
         return self._process.pid
 
@@ -105,7 +105,7 @@ class Cluster:
         return subprocess.run(command, check=False).returncode == 0
 
     def stop(self, number: int = signal.SIGINT) -> None:
-        """Stops it (SIGINT: its fast shutdown), or kills it; its children end with it."""
+        """Stops it (SIGINT: its fast shutdown), or kills it. Its children end with it."""
         if self._process is None:
             return
         self._process.send_signal(number)
@@ -114,7 +114,7 @@ class Cluster:
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
-        """Its processes answer nothing, without any sign."""
+        """For the block, its processes don't answer, and give no sign of it."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         with standing_still([self.pid, *map(int, children)]):
             yield
@@ -127,7 +127,7 @@ class Cluster:
 
     @contextmanager
     def cut_off(self) -> Iterator[None]:
-        """It is unreachable: its socket is moved away, and its connections are ended."""
+        """For the block, it is unreachable: its socket is moved away, and its connections are ended."""
         socket = next((self.folder / "socket").glob(".s.PGSQL.*[0-9]"))
         away = socket.with_name("away")
         end_others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
@@ -141,26 +141,26 @@ class Cluster:
             away.rename(socket)
 
     def url(self, name: str) -> str:
-        """A database's address, as the settings have it."""
+        """A database's address in the form of the settings."""
         return f"postgresql://postgres@/{name}?host={self.folder / 'socket'}"
 
     def make_template(self) -> None:
-        """The database that the others are copied from."""
+        """Makes the database that others are copied from."""
         self._sql(f"CREATE DATABASE {_TEMPLATE}")
         versions.upgrade(Postgresql(self.url(_TEMPLATE)))
 
     def make_database(self, *, empty: bool = False) -> Postgresql:
-        """A new database with this version's tables, or with nothing."""
+        """Makes a database, with this version's tables or empty."""
         name = f"test_{next(self._numbers)}"
         self._sql(f"CREATE DATABASE {name} TEMPLATE {'template0' if empty else _TEMPLATE}")
         return Postgresql(self.url(name))
 
     def drop_database(self, database_url: Postgresql) -> None:
-        """Removes it, whoever still uses it."""
+        """Removes a database, whoever still uses it."""
         self._sql(f"DROP DATABASE IF EXISTS {_name(database_url)} WITH (FORCE)")
 
     def move_database(self, database_url: Postgresql, folder: Path) -> None:
-        """Into a tablespace in this empty folder. There must be no connections to it."""
+        """Moves a database into a tablespace in this empty folder. The database must have no connections."""
         folder.chmod(0o700)
         os.chown(folder, self._account.uid, self._account.gid)
         self._sql(f"CREATE TABLESPACE {folder.name} LOCATION '{folder}'")
@@ -177,8 +177,8 @@ def _name(database_url: Postgresql) -> str:
 
 @contextmanager
 def running(*, as_on_hosts: bool = False) -> Iterator[Cluster]:
-    """A started cluster in a folder of its own, which is removed afterwards. as_on_hosts: with fsync, and the sizes of memory
-    and log that PostgreSQL has by default; else as small and fast as tests want it."""
+    """A started cluster in a folder of its own, which is removed afterwards. as_on_hosts: with fsync, and with PostgreSQL's
+    default sizes of memory and log; otherwise as small and fast as tests want it."""
     bin_dir = server_programs()
     assert bin_dir
     folder = Path(tempfile.mkdtemp(prefix="mailweir-pg-"))

@@ -1,4 +1,4 @@
-"""Server programs that tests start. Their last output is in the failure if one doesn't start, ends, or a test fails.
+"""Server programs that tests start. If a program doesn't start, ends, or a test fails, the failure shows its last output.
 
 Called by all that starts one: `postgresql`, `integration/conftest`, `gmail/`, `deploy/engine`.
 """
@@ -15,16 +15,16 @@ LAST_LINES = 40
 LAST_BYTES = 8_000
 _POLL_SECONDS = 0.02
 
-_shown: dict[Path, str] = {}  # a log, and its program's name
-_over: set[Path] = set()  # those that a test is done with
+_shown: dict[Path, str] = {}  # the log, and the name of its program
+_over: set[Path] = set()  # logs that a test doesn't need any more
 
 
 class ProgramFailed(AssertionError):
-    """A program ended, or didn't answer; with its last output."""
+    """A program ended, or didn't answer. The text has its last output."""
 
 
 def last_words(log: Path) -> str:
-    """The end of a program's output: some lines at most, of at most some thousand bytes."""
+    """The end of a program's output: a few lines of at most some thousand bytes."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
@@ -55,7 +55,7 @@ def start(
 def wait_until_ready(
     ready: Callable[[], object], name: str, process: "subprocess.Popen[Any]", log: Path, *, seconds: float
 ) -> None:
-    """Waits until a program answers. ProgramFailed if it ends before, or doesn't within this many seconds."""
+    """Waits until a program answers. ProgramFailed if it ends before, or doesn't answer within this many seconds."""
     deadline = time.monotonic() + seconds
     while not ready():
         status = process.poll()
@@ -67,7 +67,7 @@ def wait_until_ready(
 
 
 def next_line(name: str, process: "subprocess.Popen[bytes]", log: Path) -> str:
-    """The next line of its stdout. ProgramFailed if it ends without one."""
+    """The next line of its stdout. ProgramFailed if it ends without writing one."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
@@ -88,13 +88,13 @@ def run(*command: str | Path, **options: Any) -> "subprocess.CompletedProcess[st
 
 
 def show(name: str, log: Path) -> None:
-    """From now on the end of this log is shown where a test fails."""
+    """From now on, a failed test shows the end of this log."""
     _shown[log] = name
     _over.discard(log)
 
 
 def done_with(log: Path) -> None:
-    """No more, once the test that runs now has ended: it may have stopped the program on its way out."""
+    """Stops that once the running test has ended: the program may have been stopped on its way out."""
     _over.add(log)
 
 
@@ -114,7 +114,7 @@ class ShowsLogs:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Adds them to the report of a failed test."""
+        """Adds the sections to the report of a failed test."""
         report = yield
         if report.failed:
             report.sections += sections()

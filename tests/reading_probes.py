@@ -17,7 +17,7 @@ _KINDS = {"q": FoldKind.QUOTE, "s": FoldKind.SIGNATURE, "d": FoldKind.DISCLAIMER
 
 @dataclass(slots=True, kw_only=True)
 class Probe:
-    """One text. lines: each with the kind of fold that hides it, or None. told: the values after `@` above the text."""
+    """A text. lines: each with the kind of fold that hides it, or None. told: the values after `@` above the text."""
 
     name: str
     told: dict[str, list[str]] = field(default_factory=dict)
@@ -49,7 +49,7 @@ def of(name: str) -> list[Probe]:
 
 
 def mail(probe: Probe) -> bytes:
-    """A message with the probe's HTML alone, in reply to another one."""
+    """A message with only the probe's HTML, in reply to another message."""
     html = "\n".join(probe.html)
     head = (
         f"From: Bob <bob@demo.example>\nTo: Jane <jane@client.example>\nSubject: {probe.told_once('subject')}\n"
@@ -60,7 +60,7 @@ def mail(probe: Probe) -> bytes:
 
 
 def shown(text: str, folds: tuple[Fold, ...]) -> list[str]:
-    """The words of a text that its folds leave."""
+    """The words of a text that aren't folded."""
     ends = [0, *(fold.end for fold in folds)]
     starts = [*(fold.start for fold in folds), len(text)]
     return " ".join(text[end:start] for end, start in zip(ends, starts, strict=True)).split()

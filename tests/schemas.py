@@ -1,4 +1,4 @@
-"""A database's tables, read from itself, in the same words for SQLite and PostgreSQL."""
+"""A database's tables, read from the database itself, in the same words for SQLite and PostgreSQL."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _CHECK = re.compile(r"CHECK \(+(\w+) (?:IN \(|= )(?:ANY \(ARRAY\[)?([^)\]]*)")
 
 @dataclass(frozen=True)
 class Column:
-    """type: INTEGER, TEXT or BLOB. default: as SQL, or None. not_null: the columns of a primary key are always."""
+    """type: INTEGER, TEXT or BLOB. default: as SQL, or None. not_null: always true for the columns of a primary key."""
 
     type: str
     not_null: bool
@@ -42,11 +42,11 @@ class Table:
 
 
 def read(database: Database) -> dict[str, Table]:
-    """By name, without the table that counts the migrations."""
+    """Reads the tables by name, without the table that counts the migrations."""
     if database.is_sqlite:
         sql = (
             "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> ?"
-            # FTS5's own; PostgreSQL has an index instead
+            # FTS5's own tables; PostgreSQL has an index instead
             " AND name NOT LIKE 'search_words%'"
         )
         made = database.execute(sql, (versions.HISTORY_TABLE,)).fetchall()
@@ -57,8 +57,8 @@ def read(database: Database) -> dict[str, Table]:
 
 
 def _plain(sql: str | None) -> str:
-    """An expression without the parentheses, types and spaces that one of the two adds, and with PostgreSQL's word for the number
-    of a character."""
+    """An expression without the parentheses, types and spaces that only one of the databases adds, and with PostgreSQL's name of
+    the function for a character's number."""
     text = re.sub(r"'(\d+)'::bigint", r"\1", sql or "")
     text = re.sub(r"::\w+", "", text)
     text = " ".join(re.sub(r"[()]", " ", text).split()).replace(" ,", ",").lower()
@@ -93,14 +93,14 @@ def _sqlite_indexes(database: Database, table: str) -> list[Index]:
         columns = [row[2] for row in database.execute(f"PRAGMA index_info({name})").fetchall()]
         (made,) = database.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
         whole, _, where = (made or "").partition(" WHERE ")
-        if None in columns:  # an expression: SQLite gives its position, and not its text
+        if None in columns:  # for an expression, SQLite gives its position, not its text
             columns = _parts(whole[whole.index("(") + 1 : whole.rindex(")")])
         found.append(Index(bool(unique), tuple(map(_plain, columns)), _plain(where)))
     return found
 
 
 def _parts(sql: str) -> list[str]:
-    """Parted at the commas that are in no parentheses."""
+    """The parts between commas outside of parentheses."""
     return [part.strip() for part in re.split(r",(?![^()]*\))", sql)]
 
 

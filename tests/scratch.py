@@ -1,4 +1,5 @@
-"""The place of the tests' files: in memory if there is room. There a new database takes a twentieth of its time on a disk.
+"""The place of the tests' files: in memory if there is room. A new database takes a twentieth of the time there that it takes on
+disk.
 
 The tests need no disk: they kill programs, never the machine. `bench/` measures a disk, and isn't run by pytest. Called by
 `conftest` before anything is made, and by `integration/` for files that the daemons' unprivileged user needs.
@@ -10,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 MEMORY = Path("/dev/shm")
-NEEDED_BYTES = 3 * 2**30  # all workers together leave less than half of it
+NEEDED_BYTES = 3 * 2**30  # all workers together use less than half of it
 _VARIABLE = "TMPDIR"
 
 
@@ -22,7 +23,7 @@ def use_memory() -> None:
 
 
 def suits(folder: Path) -> bool:
-    """May everybody make files in it and run them, and is there room? A container often has 64 MB, from which nothing runs."""
+    """May everybody make files in it and run them, and is there room? A container often has 64 MB, from which nothing can run."""
     if not folder.is_dir() or stat.S_IMODE(folder.stat().st_mode) != 0o1777:
         return False
     system = os.statvfs(folder)

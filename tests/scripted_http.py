@@ -1,4 +1,4 @@
-"""An HTTP server with scripted answers, for tests of requests to Google: real HTTP, also broken."""
+"""An HTTP server with scripted answers, for tests of requests to Google: real HTTP, also faulty."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that came. fields: of the query, or of a form."""
+    """A request that came in. fields: of the query, or of a form."""
 
     method: str
     path: str
@@ -30,7 +30,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer. cut_at: this many bytes of the body, then the connection ends. delay_seconds: before the first byte."""
+    """An answer. cut_at: sends this many bytes of the body, then closes the connection. delay_seconds: before the first byte."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -60,7 +60,7 @@ def raw_answer(message_id: str, raw: bytes, labels: tuple[str, ...] = ("INBOX",)
 
 @dataclass
 class Server:
-    """answer: makes the answer to a request; the scripted ones come first. asked: the requests, in order."""
+    """answer: makes the answer to a request, once the scripted answers are used up. asked: the requests, in order."""
 
     url: str
     answer: Callable[[Asked], Answer] = lambda asked: as_json({"access_token": "first", "expires_in": 3600})
@@ -69,11 +69,11 @@ class Server:
 
     @property
     def paths(self) -> list[str]:
-        """Of the requests."""
+        """The paths of the requests."""
         return [one.path for one in self.asked]
 
     def respond(self, asked: Asked) -> Answer:
-        """A token is never scripted: the time of a token request isn't predictable."""
+        """Answers to token requests aren't scripted, because the time of a token request isn't predictable."""
         self.asked.append(asked)
         return self.script.pop(0) if self.script and asked.path != "/token" else self.answer(asked)
 

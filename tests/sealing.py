@@ -1,4 +1,4 @@
-"""Seals of a mail (ARC, RFC 8617) with whatever results and tags a test wants; the canonical forms are dkimpy's."""
+"""Seals of a mail (ARC, RFC 8617) with any results and tags that a test wants. The canonical forms are dkimpy's."""
 
 import base64
 import hashlib
@@ -29,9 +29,10 @@ def seal(
     signature_tags: Mapping[str, str] | None = None,
     seal_tags: Mapping[str, str] | None = None,
 ) -> bytes:
-    """The message (CRLF) with one more set on top. chain: the sealer's statement about the earlier sets, else the usual one.
+    """The message (CRLF) with a further set on top. chain: the sealer's statement about the earlier sets, instead of the usual
+    one.
 
-    signature_tags, seal_tags: added to the usual ones, or replace them; an empty one is left out.
+    signature_tags, seal_tags: added to the usual tags, or replace them; an empty tag is left out.
     """
     headers, body = rfc822_parse(raw)
     sets = [(name, value) for name, value in headers if name.lower() in _NAMES]

@@ -1,4 +1,4 @@
-"""Processes that answer nothing for a while, without any sign."""
+"""Processes that don't answer for a while, and give no sign of it."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 @contextlib.contextmanager
 def standing_still(pids: Iterable[int]) -> Iterator[None]:
-    """Stops these processes for the block. One that is killed meanwhile stays dead."""
+    """Stops these processes for the block. A process that is killed meanwhile stays dead."""
     stopped = list(pids)
     assert stopped
     for pid in stopped:

@@ -1,7 +1,7 @@
 """`mailweir …` without its start-up, for tests with a real stack: a process has imported all commands, and forks for each one.
 
-A start takes a third of a second, nearly all of it imports, and a run of the tests makes hundreds of them. The fork has the
-console script's arguments, environment, streams and exit code. Tests of the script itself start it. Called by
+A start takes a third of a second, nearly all of it for imports, and a run of the tests needs hundreds of them. The fork has the
+console script's arguments, environment, streams and exit code. Tests of the script itself start the script. Called by
 `integration/conftest`. It is a separate program, too, so that nothing else is in the process that forks.
 """
 
@@ -24,7 +24,7 @@ _READY = b"ready"
 
 
 class WarmCommand:
-    """The process that waits. The caller closes it; it also ends when its caller does."""
+    """The waiting process. The caller closes it; it also ends when its caller does."""
 
     def __init__(self) -> None:
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -37,7 +37,7 @@ class WarmCommand:
     def run(
         self, arguments: Sequence[str], environment: Mapping[str, str], seconds: float
     ) -> "subprocess.CompletedProcess[str]":
-        """Runs one command; returns its result. subprocess.TimeoutExpired if it isn't done within this many seconds: it is
+        """Runs a command; returns its result. subprocess.TimeoutExpired if it isn't done within this many seconds: then it is
         killed."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             command, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -67,16 +67,16 @@ def _exit_code(command: socket.socket, name: list[str], seconds: float) -> int:
 
 
 def _text(file: IO[bytes]) -> str:
-    """As `subprocess` gives it where `text` is asked for: each line's end is one character."""
+    """The output as `subprocess` gives it with `text`: each line's end is one character."""
     file.seek(0)
     return io.TextIOWrapper(file, "utf-8").read()
 
 
-# --- the process that waits -------------------------------------------------------------------------------------------
+# --- the waiting process ---------------------------------------------------------------------------------------------
 
 
 def main(number: int) -> int:
-    """Forks for each request on this socket, until its other end is closed; in the fork, returns the command's exit code."""
+    """Forks for each request on this socket, until its other end is closed. In the fork, returns the command's exit code."""
     from admin_cli import main as command_line
 
     for lazy in command_line.Commands.lazy:
@@ -88,7 +88,7 @@ def main(number: int) -> int:
             text, fds, _, _ = socket.recv_fds(requests, MAX_REQUEST_BYTES, 3)
             if not text:
                 return 0
-            # one fork waits for the other, so that commands run side by side
+            # each command has a fork that waits for it, so that commands run side by side
             waiting = os.fork()
             if waiting == 0:
                 return _watch(json.loads(text), *fds)
@@ -106,12 +106,13 @@ def _reap() -> None:
 
 
 def _watch(request: dict[str, Any], answer: int, out: int, err: int) -> int:
-    """In a fork: runs the command in another, and sends its process id, then its exit code. In that fork: the exit code."""
+    """Runs in a fork: runs the command in a second fork, and sends its process id, then its exit code. In the second fork,
+    returns the exit code."""
     from admin_cli import main as command_line
 
     command = os.fork()
     if command:
-        with socket.socket(fileno=answer) as told, contextlib.suppress(BrokenPipeError):  # who asked waits no more
+        with socket.socket(fileno=answer) as told, contextlib.suppress(BrokenPipeError):  # nobody waits any more
             told.send(b"%d" % command)
             told.send(b"%d" % os.waitstatus_to_exitcode(os.waitpid(command, 0)[1]))
         os._exit(0)

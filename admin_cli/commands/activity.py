@@ -38,7 +38,7 @@ from mailweir.store.record import (
 from mailweir.store.record.activities import Activity
 from mailweir.store.record.readings import KeptReading
 
-BY_COMMAND = "operator"  # who changes things here
+BY_COMMAND = "operator"  # the author of changes by commands
 
 ActivityId = Annotated[int, typer.Argument(metavar="ID", help="The number that 'mailweir activity list' shows.")]
 
@@ -140,8 +140,8 @@ def show(
 
 
 def _copies(database: Database, activity: Activity, reading: KeptReading) -> dict[int, list[int]]:
-    """The other activities of the deployment that have the same file, by its number. Not of what stands in the text,
-    for a signature's picture is in every mail, nor of empty ones."""
+    """The other activities of the deployment that have the same file, by its number. Leaves out files in the text, because every
+    mail has a signature's picture, and empty files."""
     tenant = deployments.find(database, activity.deployment)
     most = reading_text.MOST_COPIES + 2  # one more than is shown, and this one
     found = {}
@@ -269,7 +269,7 @@ def _refuse_terminal(instead: str) -> None:
 
 
 def read_since(text: str, now: datetime) -> datetime:
-    """The moment that `--since` means: a date, a date and time, or `7d`, `24h` ago. A usage error where it is none of these."""
+    """The time that `--since` means: a date, a date and time, or `7d`, `24h` ago. A usage error for anything else."""
     ago = _AGO.fullmatch(text)
     try:
         if ago:

@@ -33,7 +33,7 @@ def show(as_json: options.JsonOption = False) -> None:
 
 def _in_force(settings: Settings) -> dict[str, Any]:
     values: dict[str, Any] = settings.model_dump(mode="json")
-    # what an empty value stands for
+    # the meaning of an empty value
     database = settings.database or f"sqlite:{settings.database_path}"
     return {**values, "database": database, "admin_mailbox": settings.admin_address}
 

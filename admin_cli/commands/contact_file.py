@@ -86,7 +86,7 @@ def export(
         form = Form.CSV if target is None else _form_of(target)
     with context.opened() as database:
         chosen = context.choose(database, deployment)
-        # whole in memory: the target isn't opened as the database's owner, nor left half written by an error
+        # whole in memory: the target isn't opened as the database's owner, and no error leaves half a file
         written = b"".join(part.encode() for part in forms.write(form, contacts.each(database, chosen), exact=exact))
     _write(target, written)
     if target is not None:
@@ -122,7 +122,7 @@ def _read(file: Path) -> bytes:
 
 
 def _report(file: Path, deployment: str, imported: Imported, as_json: bool) -> None:
-    """Says what was done; with a bad row that is an error."""
+    """Prints what was done. A bad row makes it an error."""
     good = imported.added + imported.completed + imported.unchanged
     if as_json:
         bad = [row._asdict() for row in imported.bad]

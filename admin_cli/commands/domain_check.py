@@ -61,7 +61,7 @@ def _named(selectors: list[str]) -> list[Key]:
 
 
 def _ours(settings: Settings | None, domain: str, deployment: str | None) -> list[Key]:
-    """The keys that sign for the domain or will; none where it isn't one of ours."""
+    """The keys that sign for the domain now or later; none if it isn't one of ours."""
     if settings is None:
         return []
     with context.opened(settings) as database:

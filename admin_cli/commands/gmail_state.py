@@ -1,4 +1,4 @@
-"""`mailweir gmail status|retry`: how the synced mailboxes stand, and what was given up once more."""
+"""`mailweir gmail status|retry`: the state of the synced mailboxes, and another try for dead letters."""
 
 from typing import Annotated
 

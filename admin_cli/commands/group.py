@@ -1,4 +1,4 @@
-"""`mailweir group`: the firm's groups and lists, whose mail somebody else wrote."""
+"""`mailweir group`: the firm's groups and lists. Other people wrote the mail that comes from them."""
 
 from typing import Annotated
 

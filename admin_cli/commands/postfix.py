@@ -57,7 +57,7 @@ def config(
 
 
 def _what_is_there(file: Path) -> str | None:
-    """A file's content. None if it isn't a regular file, or is a link: it is replaced then."""
+    """A file's content. None if it isn't a regular file, or is a link: then it is replaced."""
     if not stat.S_ISREG(file.lstat().st_mode if os.path.lexists(file) else 0):
         return None
     return file.read_text(encoding="utf-8", errors="replace")

@@ -18,7 +18,7 @@ from mailweir.reading.search_snippet import Snippet
 from mailweir.store.record import readings, search, search_index
 from mailweir.store.record.search import Hit, Wanted
 
-_COLUMNS = 80  # where it isn't printed on a terminal
+_COLUMNS = 80  # for output that isn't a terminal
 _FEWEST_COLUMNS = 60
 _AUTHOR_COLUMNS = 28
 _SNIPPET_CHARS = 200  # of JSON's
@@ -91,7 +91,7 @@ def find(
 
 
 def _as_typed(word: str) -> str:
-    """The shell has taken the quotes off a phrase. A word that it left them in stays as it is."""
+    """The shell has removed the quotes around a phrase, so they are added again. A word that still has quotes stays unchanged."""
     return f'"{word}"' if any(map(str.isspace, word)) and '"' not in word else word
 
 

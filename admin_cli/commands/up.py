@@ -1,7 +1,7 @@
 """`mailweir up`: runs the whole stack on one machine, in the foreground.
 
-Checks first and changes nothing where a check fails. Its flags win over DIR/mailweir.toml for this run only: the daemons read the
-settings in force from DIR/run/mailweir.toml. Called by an admin, by `mailweir demo` and by the tests.
+It checks first, and changes nothing if a check fails. Its flags override DIR/mailweir.toml for this run only: the daemons read
+the settings in force from DIR/run/mailweir.toml. Called by an admin, by `mailweir demo` and by the tests.
 """
 
 import os
@@ -35,12 +35,12 @@ Say = Callable[[str], None]
 FIRST_PRUNE_SECONDS = 300.0  # after the start, which has enough to do
 FIRST_REPORT_SECONDS = 30.0
 REPORT_SECONDS = 60.0
-PORT_WAIT_SECONDS = 10.0  # for a port that an ended earlier run still held
+PORT_WAIT_SECONDS = 10.0  # for a port that an earlier run, now ended, still held
 
 
 @dataclass(frozen=True)
 class Ports:
-    """The flags; None where the settings file decides."""
+    """The flags; None if the settings file decides."""
 
     smtp_port: int | None = None
     submission_port: int | None = None
@@ -75,7 +75,7 @@ def up(
 
 
 def run_up(data: Path, ports: Ports, say: Say) -> None:
-    """Runs the stack until SIGTERM, SIGINT or SIGHUP. MailweirError, with nothing left running, where it can't run."""
+    """Runs the stack until SIGTERM, SIGINT or SIGHUP. If it can't run, raises MailweirError, and nothing is left running."""
     preflight.check_root()
     # An admin's strict umask would hide files from the daemons that read them. Secret files have a mode of their own.
     os.umask(0o022)
@@ -84,7 +84,7 @@ def run_up(data: Path, ports: Ports, say: Say) -> None:
     try:
         _check_and_run(data_dir, ports, scripts, say)
     except OSError as error:
-        # what lies in the data folder is others' to change, between the look at it and its use too
+        # others can change the data folder's content, also between its check and its use
         if error.filename is None or not Path(os.fsdecode(error.filename)).is_relative_to(data_dir):
             raise
         raise CannotStart(f"can't use {os.fsdecode(error.filename)}: {error.strerror}") from error
@@ -101,11 +101,11 @@ def _check_and_run(data_dir: Path, ports: Ports, scripts: dict[str, str], say: S
     preflight.check_parts(settings)
     lock = Lock(settings.milter_socket.with_name("up.lock"))
     if not settings.milter_socket.parent.exists():
-        preflight.check_port(settings)  # before anything is made; later an earlier run may hold it
+        preflight.check_port(settings)  # before anything is made; later an earlier run may hold the port
     _make_data_dir(settings, account)
     remembered = lock.take()
     try:
-        # From here on a stop waits for the supervisor: Postfix's own checks would else go on behind our back.
+        # From here on, a stop waits for the supervisor: otherwise Postfix's own checks would continue in the background.
         with supervisor.blocked(supervisor.STOP_SIGNALS):
             _take_over(settings, lock, remembered, say)
             _remove_retired(settings)
@@ -143,7 +143,7 @@ def _with_flags(settings: Settings, ports: Ports) -> Settings:
 
 def _make_data_dir(settings: Settings, account: Account) -> None:
     settings.data_dir.parent.mkdir(parents=True, exist_ok=True)
-    make_folder(settings.data_dir, 0o711)  # to be passed through, not to be looked into
+    make_folder(settings.data_dir, 0o711)  # to be passed through, not to be listed
     make_run_folder(settings, account)
 
 
@@ -171,7 +171,7 @@ def _remove_retired(settings: Settings) -> None:
 
 
 def _write_first(settings: Settings, data_dir: Path, say: Say) -> None:
-    """The admin's file, without the flags: they are for this run."""
+    """Writes the admin's file without the flags, which are for this run only."""
     path = data_dir / preflight.SETTINGS_NAME
     settings_files.write_first(settings_files.first_settings(data_dir, settings.hostname), path)
     say(f"made the settings file {path}")
@@ -182,10 +182,10 @@ def _run(settings: Settings, account: Account, scripts: dict[str, str], lock: Lo
     settings_files.write_in_force(settings, in_force)
     _upgrade(settings, account, say)
     if settings.gmail.web_client_file:
-        key_files.note_public_half(settings)  # so that the page can seal what users consent to
+        key_files.note_public_half(settings)  # so that the page can seal the tokens of users' consents
     instance = Instance(settings, account)
     instance.prepare(context.now())
-    # Ours, and not mailweir-auth's: while that is started again, who asks waits at it. A fresh smtpd that finds no socket ends.
+    # The socket is ours, not mailweir-auth's: requests wait while that process restarts. A new smtpd that finds no socket ends.
     logins = listener.listening(settings.auth_socket)
     stack = Supervisor(
         _programs(settings, account, scripts, instance, logins),
@@ -214,7 +214,7 @@ def _run(settings: Settings, account: Account, scripts: dict[str, str], lock: Lo
 
 
 def _first_link(settings: Settings) -> str:
-    """The command that signs in whoever set this up: nobody has an account yet."""
+    """The command that signs in the person who set this up: nobody has an account yet."""
     file = shlex.quote(str(settings.data_dir / preflight.SETTINGS_NAME))
     return f"sudo {PATH_VARIABLE}={file} mailweir web link --operator"
 
@@ -224,7 +224,7 @@ def _where_out(settings: Settings) -> str:
 
 
 def _upgrade(settings: Settings, account: Account, say: Say) -> None:
-    """As the unprivileged user, who has to write the files later on."""
+    """Runs as the unprivileged user, who has to write the files later on."""
     database_url = settings.database_url
     if isinstance(database_url, Path) and database_url.parent.is_relative_to(settings.data_dir):
         make_folder(database_url.parent, 0o700, account)

@@ -152,7 +152,7 @@ def password(
 
 
 def _present(database: Database, name: str, deployment: str | None) -> Account:
-    """The account, whose change is noted in each deployment that it has a role in."""
+    """The account. Its change is noted in each deployment in which it has a role."""
     found = enrolment.present(database, name, context.narrow(database, deployment))
     change_notes.of_deployments(one.deployment_id for one in found.memberships)
     return found
@@ -167,7 +167,7 @@ def _operator_or_user(database: Database, chosen: Deployment | None, name: str, 
         known = accounts.named(database, name)
         if known is None or is_admin or all(one.deployment_id != chosen.id for one in known.memberships):
             raise
-        return known  # an admin who is no user
+        return known  # an admin who isn't a user
 
 
 def _page(of_file: Settings) -> str:

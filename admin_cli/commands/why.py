@@ -83,7 +83,7 @@ def _sentence(found: Tracked) -> str:
 
 
 def _object(found: Tracked) -> dict[str, Any]:
-    """All have the keys of a decision."""
+    """The keys that all decisions have."""
     if isinstance(found, Decided):
         decision = found.decision
         origins = [english.text(one) for one in found.origins]
@@ -95,7 +95,7 @@ def _object(found: Tracked) -> dict[str, Any]:
 def _decision_sentence(found: Decided) -> str:
     decision = found.decision
     what, cause = english.text(found.outcome), english.text(found.reason)
-    # what is relayed may have none of ours
+    # a relayed message may have no contact or user of ours
     to = f", to {', '.join(decision.recipients)}" if decision.recipients else ""
     name = f"queue id {decision.queue_id}" if decision.queue_id else "it had no queue id yet"
     if decision.mailbox:
@@ -141,7 +141,7 @@ def _refusal_sentence(found: Refused) -> str:
 
 
 def _refusal_object(found: Refused) -> dict[str, Any]:
-    """author: the envelope sender, for no header was seen, or none was kept."""
+    """author: the envelope sender, because no header was seen, or none was kept."""
     refusal = found.refusal
     return {
         "time": output.json_value(refusal.time),

@@ -59,7 +59,7 @@ def _run_on(data_dir: Path) -> None:
 
 
 def _interrupt(*_: int | FrameType | None) -> None:
-    """Clears up, and once: a second Ctrl-C must not cut the clearing up short."""
+    """Clears up, and only once: a second Ctrl-C must not interrupt that."""
     for number in _STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -42,11 +42,11 @@ class MailboxServer:
 
     @property
     def base(self) -> str:
-        """Where it is; no slash at the end."""
+        """The address of the server, without a slash at the end."""
         return f"http://{HOST}:{self._server.server_address[1]}"
 
     def write_client(self, path: Path, owner: tuple[int, int]) -> None:
-        """The file of an OAuth client, as Google's console gives it out, that this owner alone can read."""
+        """The file of an OAuth client in the form of Google's console, readable only by this owner."""
         client = {
             "client_id": "demo",
             "client_secret": "demo",
@@ -59,7 +59,7 @@ class MailboxServer:
         os.chown(path, *owner)
 
     def answer(self, path: str, query: dict[str, list[str]]) -> dict[str, Any] | None:
-        """The body; None where there is nothing."""
+        """The body; None if there is nothing."""
         _, _, what = path.partition("/users/me/")
         if path == "/token":
             return {"access_token": "demo", "expires_in": 3600, "token_type": "Bearer"}

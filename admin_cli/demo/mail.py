@@ -1,6 +1,6 @@
-"""The demo's mails, as their senders hand them over: raw bytes with CRLF, and the envelope each comes in.
+"""The demo's mails as their senders hand them over: raw bytes with CRLF, and the envelope of each.
 
-Real in form, invented in content; addresses of example domains only, Google's own but for the forwarding confirmation. Never
+Real in form, invented in content. Only addresses of example domains, except Google's own in the forwarding confirmation. Never
 sends anything. Called by `scenario`; tests build confirmations of other forms here.
 """
 
@@ -25,7 +25,7 @@ CONFIRM_LINK = "https://mail-settings.google.com/mail/vf-%5BANGjdJ-demo-only%5D-
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One mail and its envelope. story: a line that says what it is and where it comes from."""
+    """A mail and its envelope. story: a line about the mail and its origin."""
 
     story: str
     sender: str
@@ -34,7 +34,7 @@ class Delivery:
 
 
 def compose(headers: Sequence[tuple[str, str]], body: bytes) -> bytes:
-    """A message of these headers and this body, in their order. Header values may be in any script: UTF-8 as it is."""
+    """A message with these headers and this body, in order. Header values may be in any script: they are written as UTF-8."""
     return "".join(f"{name}: {value}\r\n" for name, value in headers).encode() + b"\r\n" + body
 
 
@@ -80,7 +80,7 @@ def logged_mail(now: datetime) -> Delivery:
 
 
 def stranger_mail(now: datetime) -> Delivery:
-    """Mail of somebody who is no contact, forwarded along with the rest."""
+    """Mail of somebody who isn't a contact, forwarded along with the rest."""
     headers = [
         ("X-Forwarded-To", CAPTURE_ADDRESS),
         ("X-Forwarded-For", f"{MAILBOX} {CAPTURE_ADDRESS}"),
@@ -100,7 +100,7 @@ def stranger_mail(now: datetime) -> Delivery:
 
 
 def synced_mail(now: datetime) -> bytes:
-    """Another mail of the client, which lies in the user's Gmail and isn't forwarded by it."""
+    """Another mail of the client, which is in the user's Gmail and isn't forwarded."""
     headers = [
         ("From", f"Purchasing <{CLIENT}>"),
         ("To", f"Richard <{MAILBOX}>"),
@@ -113,7 +113,7 @@ def synced_mail(now: datetime) -> bytes:
 
 
 def confirmation_mail(now: datetime) -> Delivery:
-    """Gmail's forwarding confirmation, not signed yet."""
+    """Gmail's forwarding confirmation, without a signature yet."""
     raw = build_confirmation(
         capture_address=CAPTURE_ADDRESS,
         requester=MAILBOX,

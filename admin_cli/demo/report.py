@@ -1,4 +1,4 @@
-"""The demo's findings as tables that need no explanation. Never decides what happened: it prints what was found.
+"""The demo's findings as tables that need no explanation. Never interprets: it prints what was found.
 
 Called by `command`.
 """
@@ -114,7 +114,7 @@ def _numbered(findings: Findings) -> Iterable[tuple[str, Delivered]]:
 
 
 def _numbers(findings: Findings, activity_id: int) -> str:
-    """Which mails are this activity."""
+    """The numbers of the mails that became this activity."""
     return ", ".join(
         number
         for number, one in _numbered(findings)

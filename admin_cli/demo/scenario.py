@@ -1,6 +1,6 @@
 """The demo's steps: sets up a deployment, delivers five mails over SMTP, and reads back the results.
 
-Every figure that it hands over was read from the database or from the outbox; nothing is known beforehand. Called by `command`.
+Every figure that it returns was read from the database or from the outbox; none is known beforehand. Called by `command`.
 """
 
 import contextlib
@@ -41,8 +41,8 @@ from mailweir.store.web import enrolment, links
 DEPLOYMENT = "demo"
 SELECTOR = "demo"
 _INBOX = ("INBOX",)
-DELIVERY_SECONDS = 15.0  # what Postfix may take to put a redirected mail into the outbox
-PAGE_SECONDS = 30.0  # what the page may take to start
+DELIVERY_SECONDS = 15.0  # the longest time that Postfix may need to put a redirected mail into the outbox
+PAGE_SECONDS = 30.0  # the longest time that the page may need to start
 _POLL_SECONDS = 0.05
 _QUEUE_ID = re.compile(rb"queued as (\w+)")
 _SETUP = (
@@ -58,7 +58,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A mail that Postfix took, by its queue id, and what was decided on it."""
+    """A mail that Postfix accepted, with its queue id and its decision."""
 
     story: str
     queue_id: str
@@ -67,7 +67,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class SentOn:
-    """A mail as it lies in the outbox. sender: its envelope sender."""
+    """A mail in the outbox. sender: its envelope sender."""
 
     mailbox: str
     sender: str
@@ -77,7 +77,8 @@ class SentOn:
 
 @dataclass(frozen=True, slots=True)
 class GmailFindings:
-    """Results of the sync of the user's mailbox. messages: how many there were; downloaded: how many it read whole."""
+    """Results of the sync of the user's mailbox. messages: number of messages in it; downloaded: number of messages read as a
+    whole."""
 
     address: str
     messages: int
@@ -110,7 +111,7 @@ def folder(keep: bool) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def playing(data_dir: Path, say: Say) -> Iterator[Findings]:
-    """Starts the stack and plays the scenario; stops it at the end of the block. MailweirError where something doesn't work."""
+    """Starts the stack and plays the scenario; stops it at the end of the block. MailweirError if something doesn't work."""
     key = signing.SigningKey.generate()
     zone = ZoneServer({(signing.key_name(SELECTOR, confirmation.SIGNING_DOMAIN), "TXT"): [key.record]})
     now = datetime.now(UTC)
@@ -133,7 +134,7 @@ def playing(data_dir: Path, say: Say) -> Iterator[Findings]:
 
 
 def sign_in_link(data_dir: Path) -> str:
-    """A link that signs the user of the demo in, while the stack runs. DemoFailed where the page doesn't answer in time."""
+    """A link that signs the user of the demo in, while the stack runs. DemoFailed if the page doesn't answer in time."""
     configured = settings.load(data_dir / SETTINGS_NAME)
     deadline = time.monotonic() + PAGE_SECONDS
     while not _answers(configured.web.port):
@@ -185,7 +186,7 @@ def _deliveries(key: signing.SigningKey, now: datetime) -> list[Delivery]:
 
 
 def _deliver(delivery: Delivery, configured: Settings) -> str:
-    """Hands one mail over; its queue id. DemoFailed where it isn't taken."""
+    """Hands a mail over; returns its queue id. DemoFailed if it isn't accepted."""
     try:
         with smtplib.SMTP("127.0.0.1", configured.smtp.smtp_port, "mail.sender.example", timeout=60) as client:
             client.ehlo()
@@ -205,7 +206,7 @@ def _deliver(delivery: Delivery, configured: Settings) -> str:
 
 
 def _sync(configured: Settings, messages: int) -> None:
-    """Connects the mailbox, and waits until the sync, which runs by itself, has looked at each message."""
+    """Connects the mailbox, and waits until the sync, which runs by itself, has read each message."""
     sealed = key_files.opened(configured).seal(REFRESH_TOKEN.encode(), token_purpose(mail.MAILBOX))
     deadline = time.monotonic() + DELIVERY_SECONDS
     with context.opened(configured) as database:
@@ -251,7 +252,7 @@ def _read_back(
 
 
 def _read_outbox(outbox_dir: Path, expected: int) -> tuple[SentOn, ...]:
-    """Waits until as many files are there as were redirected, for Postfix delivers after its answer."""
+    """Waits until there are as many files as redirected mails, because Postfix delivers after its answer."""
     deadline = time.monotonic() + DELIVERY_SECONDS
     while len(paths := sorted((outbox_dir / "new").iterdir())) < expected and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)

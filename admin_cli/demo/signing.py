@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 KEY_BITS = 2048
-# The headers in Google's own signature. From, To, Subject, Date and Message-ID are signed once more than they occur, against
-# additions.
+# The headers in Google's own signature. From, To, Subject, Date and Message-ID are signed once more than they occur, so that
+# nobody can add them.
 SIGNED_HEADERS = ("to", "subject", "message-id", "date", "from", "mime-version")
 OVERSIGNED_HEADERS = ("from", "to", "cc", "subject", "date", "message-id", "reply-to")
 
@@ -47,7 +47,7 @@ class SigningKey:
 
 
 def key_name(selector: str, domain: str) -> str:
-    """Where a key's record lies (RFC 6376 3.6.2.1)."""
+    """The name of a key's record (RFC 6376 3.6.2.1)."""
     return f"{selector}._domainkey.{domain}"
 
 
@@ -60,7 +60,7 @@ def sign(
     headers: Sequence[str] | None = None,
     with_length: bool = False,
 ) -> bytes:
-    """The message (CRLF) with a DKIM-Signature on top. headers: those it covers; default: those of Google's signature."""
+    """The message (CRLF) with a DKIM-Signature on top. headers: the signed headers; default: those of Google's signature."""
     covered = (*SIGNED_HEADERS, *OVERSIGNED_HEADERS) if headers is None else headers
     signature: bytes = dkim.sign(
         raw,

@@ -1,6 +1,7 @@
 """The demo's own stack: a folder that is gone afterwards, free ports, and `mailweir up` as a child.
 
-Never leaves a process behind: the child ends its own, and gets SIGTERM itself should this process die. Called by `scenario`.
+Never leaves a process behind: the child ends its own processes, and gets SIGTERM itself if this process dies. Called by
+`scenario`.
 """
 
 import contextlib
@@ -33,8 +34,8 @@ class DemoFailed(MailweirError):
 
 
 def make_folder() -> Path:
-    """A new folder that the unprivileged user can get to; TMPDIR counts if everybody may pass through it."""
-    for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # mkdtemp makes an own folder in it
+    """A new folder that the unprivileged user can reach. TMPDIR counts if everybody may pass through it."""
+    for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # mkdtemp makes a folder of its own in it
         path = Path(base).resolve()
         if all(folder.is_dir() and folder.stat().st_mode & _OPEN_TO_OTHERS for folder in (path, *path.parents)):
             return Path(tempfile.mkdtemp(prefix="mailweir-demo-", dir=path))
@@ -42,7 +43,7 @@ def make_folder() -> Path:
 
 
 def write_settings(data_dir: Path, *, dns_port: int, gmail: MailboxServer) -> Path:
-    """The settings of the demo: free loopback ports, our DNS server, mail that goes out into files; their path."""
+    """Writes the settings of the demo: free loopback ports, our DNS server, and files for outgoing mail. Returns their path."""
     smtp_port, submission_port, submissions_port, web_port = _free_ports(4)
     values: dict[str, Any] = {
         "data_dir": str(data_dir),
@@ -72,7 +73,7 @@ def _free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def running(data_dir: Path) -> Iterator[None]:
-    """`mailweir up` on this folder, from `ready` until the end of the block. DemoFailed where it doesn't come that far.
+    """Runs `mailweir up` on this folder, from `ready` until the end of the block. DemoFailed if it doesn't get ready.
 
     To be entered while this process has one thread.
     """

@@ -1,7 +1,7 @@
 """A small DNS server on loopback, UDP and TCP, that answers from a dictionary.
 
-Lets the demo publish a DKIM key that nobody else sees. Never asks another server and never listens elsewhere than on 127.0.0.1.
-Called by `scenario`, and by tests, which make it fail.
+Lets the demo publish a DKIM key that nobody else sees. Never asks another server, and listens only on 127.0.0.1. Called by
+`scenario`, and by tests, which make it fail.
 """
 
 import socketserver
@@ -20,7 +20,7 @@ import dns.rrset
 
 HOST = "127.0.0.1"
 TTL_SECONDS = 60
-MAX_UDP_BYTES = 512  # RFC 1035 4.2.1; a longer answer is cut, and asked again over TCP
+MAX_UDP_BYTES = 512  # RFC 1035 4.2.1; a longer answer is cut, and the client asks again over TCP
 _PORT_TRIES = 20
 
 Records = Mapping[tuple[str, str], Sequence[str]]

@@ -1,4 +1,4 @@
-"""The certificate that Postfix offers: is it readable, whose key is it, how long is it valid?"""
+"""The certificate that Postfix offers: is it readable, does the key belong to it, how long is it valid?"""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -68,7 +68,7 @@ def _summary(found: list[Finding]) -> str:
 
 
 def examine(settings: Settings, name: str | None, now: datetime) -> Iterator[Finding]:
-    """All findings, in the order in which mail meets what they are about."""
+    """All findings, in the order in which mail meets their subjects."""
     running = in_force.settings(settings)
     by_systemd = settings.run_by == "systemd"
     yield from run("data folder", partial(_check_data_folder, settings))
@@ -133,7 +133,8 @@ def _examine_database(settings: Settings, name: str | None, now: datetime) -> It
 
 
 def _reported(settings: Settings, database: Database, since: datetime | None, now: datetime) -> Iterator[Finding]:
-    """Reports of the privileged chore: the other hosts' reports, and a late one of ours. since: when the chore began here."""
+    """Reports of the privileged chore: the other hosts' reports, and this host's if it is late. since: when the chore began
+    here."""
     reports, own = health_reports.list_all(database), hosts.own_name(settings)
     yield from hosts.own_is_late(reports, own, since, now)
     yield from hosts.of_others(reports, own, now)

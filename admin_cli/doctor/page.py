@@ -1,4 +1,4 @@
-"""The page: does it answer by the name that browsers call it by, is TLS before it, and can it use what its providers gave?
+"""The page: does it answer under the name that browsers use, is TLS in front of it, and can it use its providers' credentials?
 
 Called by `doctor.command`. The privileged chore doesn't ask the page: its unit has no network.
 """
@@ -25,12 +25,12 @@ Facts = dict[str, Fact]
 AREA = "page"
 _ANSWER_SECONDS = 4.0
 _MAX_SECRET_BYTES = 10_000
-_PATH = "/sign-in"  # what anybody may open
+_PATH = "/sign-in"  # a page that anybody may open
 _GOOGLE_RETURNS_TO = "/integrations/google/return"
 
 
 def is_here(settings: Settings) -> bool:
-    """Is there to be a page on this host? False also where systemd can't be asked, which `units.check` finds."""
+    """Should this host have a page? False also if systemd can't be asked, which `units.check` reports."""
     if settings.web.port == 0:
         return False
     try:
@@ -40,7 +40,7 @@ def is_here(settings: Settings) -> bool:
 
 
 def check_answer(settings: Settings) -> Iterator[Finding]:
-    """Asks it for the sign-in page, as the web server before it does."""
+    """Requests the sign-in page, as the web server in front of it does."""
     host, port = _host(settings), settings.web.port
     where, name = f"{host} port {port}", urlsplit(settings.web.url).netloc
     see = said("see {log}", log=advice.log_of(settings, daemons.WEB.name))
@@ -78,7 +78,7 @@ def check_answer(settings: Settings) -> Iterator[Finding]:
 
 
 def check_settings(settings: Settings) -> Iterator[Finding]:
-    """TLS, the providers' secrets, and Google's client as far as it is the page's."""
+    """TLS, the providers' secrets, and the page's part of Google's client."""
     yield from _address(settings)
     for name, provider in settings.web.openid.items():
         yield _secret(settings, name, provider)
@@ -165,7 +165,7 @@ def _secret(settings: Settings, name: str, provider: OpenId) -> Finding:
 
 
 def _google(settings: Settings) -> Iterator[Finding]:
-    """Does Google send browsers back to this page? Whether the file can be used is said of Gmail."""
+    """Does Google send browsers back to this page? The checks of Gmail report whether the file can be used."""
     if not settings.gmail.web_client_file:
         return
     wanted = settings.web.url + _GOOGLE_RETURNS_TO
@@ -190,7 +190,7 @@ def _google(settings: Settings) -> Iterator[Finding]:
 
 
 def _traces(settings: Settings) -> Iterator[Finding]:
-    """Where systemd runs it, the page has the key of the digests alone. Another check reports faults of the key file."""
+    """Under systemd, the page has only the key of the digests. Another check reports faults of the key file."""
     if settings.run_by != "systemd":
         return
     try:
@@ -212,6 +212,6 @@ def _traces(settings: Settings) -> Iterator[Finding]:
 
 
 def _host(settings: Settings) -> str:
-    """Where it is asked from this host."""
+    """The address at which this host asks it."""
     address = settings.web.bind_address
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)

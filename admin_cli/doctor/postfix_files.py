@@ -1,4 +1,4 @@
-"""Postfix: is it the version that the templates need, and is its configuration what they render for the settings?"""
+"""Postfix: does its version fit the templates, and is its configuration the one from the settings?"""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     try:
         account = Account.named(settings.run_as)
     except KeyError:
-        return  # said of the settings
+        return  # the check of the settings reports that
     wanted = rendering.render(settings, run_as_uid=account.uid, run_as_gid=account.gid)
     config_dir = rendering.Places.of(settings).config_dir
     take_up = advice.take_up_settings(settings)

@@ -75,7 +75,7 @@ def _waiting(settings: Settings) -> list[dict[str, Any]]:
         try:
             found = [json.loads(line) for line in itertools.islice(process.stdout, _MAX_MESSAGES)]
             complaint = process.stderr.read(500).decode(errors="replace") if not found else ""
-            failed = not found and process.wait() != 0  # a warning alone is none
+            failed = not found and process.wait() != 0  # a warning alone isn't a fault
         finally:
             process.kill()
     if failed:
@@ -89,7 +89,7 @@ def check_outbox(settings: Settings) -> Iterator[Finding]:
         return
     try:
         if any(path.is_symlink() for path in data_folder.outbox_folders(settings)):
-            return  # said of the data folder
+            return  # the check of the data folder reports that
         count = sum(1 for _ in os.scandir(settings.outbox_dir / "new"))
     except (FileNotFoundError, NotADirectoryError):
         count = 0

@@ -1,4 +1,4 @@
-"""The unix sockets between Postfix and ours: Postfix reaches them, and nobody else does."""
+"""The unix sockets between Postfix and our daemons: Postfix can reach them, and nobody else can."""
 
 import grp
 import stat
@@ -19,11 +19,11 @@ _TO_DO = said(
 
 
 def check(settings: Settings) -> Iterator[Finding]:
-    """Owner and mode of each that is there; that one is missing is said of its process."""
+    """Owner and mode of each existing socket. The check of its process reports a missing one."""
     try:
         gid = grp.getgrnam(MAIL_OWNER).gr_gid
     except KeyError:
-        return  # Postfix isn't installed: said elsewhere
+        return  # Postfix isn't installed: another check reports that
     faults: list[Finding] = []
     sockets = (settings.milter_socket, settings.lookups_socket, settings.auth_socket)
     seen = 0

@@ -27,7 +27,7 @@ _SMTP_SECONDS = 15.0  # Postfix waits 10 s for a filter that doesn't answer
 _ANSWER_SECONDS = 4.0
 _OPTION_NEGOTIATION = struct.pack(
     ">IcIII", 13, b"O", 6, 0x1FF, 0x1FFFFF
-)  # as Postfix begins: version 6, and all that it can
+)  # as Postfix begins: version 6, with everything that it supports
 _QUIT = struct.pack(">Ic", 1, b"Q")
 _QUESTION = b"rcpt ready@probe.invalid"
 _MAX_RECORD_BYTES = 65_536
@@ -35,14 +35,14 @@ _GO_ON = 334  # RFC 4954 4
 
 
 def is_running(settings: Settings) -> bool | None:
-    """Does a `mailweir up` hold the lock of the data folder? None where that can't be seen, and where systemd runs it all."""
+    """Does a `mailweir up` hold the lock of the data folder? None if that can't be seen, or if systemd runs everything."""
     if settings.run_by == "systemd":
         return None
     return _look_at_lock(settings)[0]
 
 
 def running_since(settings: Settings) -> datetime | None:
-    """When the `mailweir up` that runs was started, by the settings file that it wrote then; None where none is seen to run."""
+    """When the running `mailweir up` was started, by the settings file that it wrote then; None if none is seen running."""
     with suppress(OSError):
         if is_running(settings):
             return datetime.fromtimestamp(settings.milter_socket.with_name("mailweir.toml").stat().st_mtime, UTC)
@@ -52,7 +52,7 @@ def running_since(settings: Settings) -> datetime | None:
 def _look_at_lock(settings: Settings) -> tuple[bool | None, bytes]:
     path = settings.milter_socket.with_name("up.lock")
     try:
-        # no waiting for a writer, should it be a pipe
+        # no waiting for a writer, in case it is a pipe
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return False, b""
@@ -68,7 +68,7 @@ def _look_at_lock(settings: Settings) -> tuple[bool | None, bytes]:
 
 
 def check_processes(settings: Settings) -> Iterator[Finding]:
-    """The supervisor and what it keeps running."""
+    """The supervisor and the processes that it keeps running."""
     running, record = _look_at_lock(settings)
     if running is None:
         yield note(
@@ -90,7 +90,7 @@ def check_processes(settings: Settings) -> Iterator[Finding]:
         )
         return
     wanted = {"postfix", *(one.name for one in preflight.wanted(settings))}
-    kept = [one for one in _remembered(record) if one.name in wanted]  # a chore may be running, or over
+    kept = [one for one in _remembered(record) if one.name in wanted]  # a chore may be running, or have ended
     dead = [one.name for one in kept if processes.remember(one.name, one.pid) != one]
     missing = wanted - {one.name for one in kept if one.name not in dead}
     if missing:
@@ -122,7 +122,7 @@ def _remembered(record: bytes) -> list[Remembered]:
 
 
 def check_filter(settings: Settings) -> Iterator[Finding]:
-    """Does it answer the first thing that Postfix says to it?"""
+    """Does it answer Postfix's first message?"""
     try:
         with _connected(settings.milter_socket) as channel:
             channel.sendall(_OPTION_NEGOTIATION)
@@ -138,7 +138,7 @@ def check_filter(settings: Settings) -> Iterator[Finding]:
 
 
 def check_lookups(settings: Settings) -> Iterator[Finding]:
-    """Do they, and the database behind them, answer about a recipient?"""
+    """Do the look-ups, and the database behind them, answer about a recipient?"""
     try:
         with _connected(settings.lookups_socket) as channel:
             channel.sendall(b"%d:%s," % (len(_QUESTION), _QUESTION))
@@ -180,7 +180,7 @@ def _connected(path: Path) -> Iterator[socket.socket]:
 
 
 def check_dialogue(settings: Settings) -> Iterator[Finding]:
-    """The way of a mail, as far as it leaves no trace: Postfix greets, takes a sender, refuses a foreign recipient."""
+    """The way of a mail, as far as it leaves no trace: Postfix greets, accepts a sender, and refuses a foreign recipient."""
     host, port = _host(settings), settings.smtp.smtp_port
     to_do = said("see {log}", log=Places.of(settings).log_file)
     try:
@@ -219,10 +219,11 @@ def check_dialogue(settings: Settings) -> Iterator[Finding]:
 
 
 def check_relay(settings: Settings) -> Iterator[Finding]:
-    """Both of the relay's ports, as far as one gets without a login: TLS, and AUTH behind it while mailweir-auth answers."""
+    """Both of the relay's ports, as far as that is possible without a login: TLS, and AUTH behind it while mailweir-auth
+    answers."""
     host, smtp = _host(settings), settings.smtp
     untrusting = ssl.create_default_context()
-    untrusting.check_hostname, untrusting.verify_mode = False, ssl.CERT_NONE  # `certificate` looks at that
+    untrusting.check_hostname, untrusting.verify_mode = False, ssl.CERT_NONE  # `certificate` checks that
     for port, wrapped in ((smtp.submission_port, False), (smtp.submissions_port, True)):
         try:
             with _relay_session(host, port, untrusting, wrapped=wrapped) as client:
@@ -270,8 +271,8 @@ def check_relay(settings: Settings) -> Iterator[Finding]:
 
 
 def _begin_auth(client: smtplib.SMTP) -> tuple[int, str]:
-    """The answer to AUTH; where it is a question, it is called off (RFC 4954 4). EHLO's offer says little: smtpd keeps on
-    offering its first list, and asks the daemon at AUTH only."""
+    """The answer to AUTH; if the server asks for more, the exchange is cancelled (RFC 4954 4). EHLO's offer shows little: smtpd
+    keeps offering its first list, and asks the daemon only at AUTH."""
     code, text = client.docmd("AUTH", "PLAIN")
     if code == _GO_ON:
         client.docmd("*")
@@ -291,6 +292,6 @@ def _relay_session(host: str, port: int, context: ssl.SSLContext, *, wrapped: bo
 
 
 def _host(settings: Settings) -> str:
-    """Where it is asked from this host."""
+    """The address at which this host asks it."""
     address = settings.smtp.bind_address
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)

@@ -1,4 +1,4 @@
-"""A host that systemd runs: do the units of the role run, and keep running? Which there are tells what the host is for."""
+"""A host under systemd: do the role's units run, and keep running? The installed units show the host's purpose."""
 
 import subprocess
 import time
@@ -25,18 +25,19 @@ _SECONDS = 10
 
 
 class NoSystemd(MailweirError):
-    """The settings say that systemd runs the processes, and it can't be asked."""
+    """The settings say that systemd runs the processes, but it can't be asked."""
 
 
 def unit_files() -> dict[str, str]:
-    """Our units that are to run on this host, each with what systemd does at boot: enabled, disabled or masked. NoSystemd."""
+    """Our units that must run on this host, each with systemd's state for the next boot: enabled, disabled or masked.
+    NoSystemd."""
     listed = _systemctl("list-unit-files", "--no-legend", "--plain", f"--state={','.join(_AT_BOOT)}", _OURS)
     rows = [line.split() for line in listed.splitlines()]
     return {row[0]: row[1] for row in sorted(rows) if len(row) > 1}
 
 
 def is_front_end() -> bool:
-    """Does this host take mail? False also where systemd can't be asked, which `check` finds."""
+    """Does this host accept mail? False also if systemd can't be asked, which `check` reports."""
     try:
         return FRONT_END in unit_files()
     except NoSystemd:
@@ -44,7 +45,7 @@ def is_front_end() -> bool:
 
 
 def check(settings: Settings) -> Iterator[Finding]:
-    """Each of our units, and Postfix where there is a filter."""
+    """Each of our units, and Postfix if there is a filter."""
     units = unit_files()
     if not units:
         yield wrong(
@@ -95,7 +96,7 @@ def check(settings: Settings) -> Iterator[Finding]:
 
 
 def reports_since(now: datetime) -> datetime | None:
-    """When the timer was started by which this host reports its health; None where it isn't on, or can't be asked for."""
+    """When the timer for this host's health reports was started; None if it isn't active, or can't be asked."""
     try:
         shown = _systemctl("show", "--property", "ActiveEnterTimestampMonotonic", "--value", _HEALTH_TIMER)
     except NoSystemd:

@@ -1,4 +1,4 @@
-"""Our library and others behind one interface; one that isn't installed is reported and left out. Called by
+"""Our library and others behind one interface. Libraries that aren't installed are reported and left out. Called by
 `bench.accuracy.run`."""
 
 import importlib
@@ -9,7 +9,7 @@ from bench.accuracy.fixtures import Forward
 from mailweir.reading import folds, forwarded
 
 Shown = Callable[[str], str]  # the visible part of a reply
-# from text and subject: is it forwarded, and who is the author
+# from text and subject: whether it is forwarded, and its author
 AuthorOf = Callable[[str, str], tuple[bool, str | None]]
 
 

@@ -74,7 +74,7 @@ def _print_row(title: str, replies: Sequence[Reply], *, is_told: bool) -> None:
 def _guarded(reader: Callable[[str], str], text: str) -> str:
     try:
         return reader(text) or ""
-    except Exception:  # noqa: BLE001 - a library that raises has shown nothing
+    except Exception:  # noqa: BLE001 - a library that raises has no result
         return ""
 
 

@@ -10,7 +10,8 @@ from mailweir.store.record.search_index import Known
 
 
 def entries(database: Database, found: Mapping[int, Reading | None]) -> dict[int, search_entry.Entry]:
-    """By version, for versions on the record. found: None if the mail could not be read; then its subject and people are indexed.
+    """The entries by version, for versions on the record. found: None if the mail could not be read; then its subject and people
+    are indexed.
 
     Call it outside of the transaction that writes the entries, because it takes longer than writing.
     """

@@ -193,7 +193,7 @@ def _by_9989(questions: Questions, domain: str) -> Policy:
 
 
 def _differences(old: Policy, new: Policy) -> Iterator[str]:
-    """Where receivers of the two RFCs act differently."""
+    """The cases in which receivers of the two RFCs act differently."""
     if (old.policy, old.found_at) != (new.policy, new.found_at):
         yield said("by RFC 7489 {old}; by RFC 9989 {new}", old=_told(old), new=_told(new))
     record = dmarc_record.parse(new.text)

@@ -18,7 +18,7 @@ from mailweir.sentence import said
 MAX_LOOKUPS = 10  # 4.6.4
 MAX_VOID_LOOKUPS = 2
 MAX_NAMES = 10  # of one mx (more: permerror) or ptr (more: not looked at)
-MAX_BESIDE_LOOKUPS = 60  # after the match or a fault; nobody's record makes us query for ever
+MAX_BESIDE_LOOKUPS = 60  # after the match or a fault; no record makes us query without end
 BESIDE_SECONDS = 5.0  # the same, for each evaluation
 
 DEFAULT_EXPLANATION = "DEFAULT"

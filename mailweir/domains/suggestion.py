@@ -241,7 +241,7 @@ def _united(parts: Sequence[Part], notes: list[str], unclear: tuple[str, ...]) -
 
 
 def _first(questions: Questions, domain: str) -> _Base:
-    """A domain's first record; everybody else who sends for the domain has to be in it as well."""
+    """A domain's first record. Everybody else who sends for the domain has to be in it as well."""
     exchanges = _exchanges(questions, domain)
     own = [host for host in exchanges if dmarc.organisation(host) == dmarc.organisation(domain)]
     return _Base(

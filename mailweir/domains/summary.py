@@ -55,7 +55,7 @@ def key_words(key: Published) -> str:
 
 
 def dmarc_state(found: Found) -> DmarcState:
-    """By RFC 7489; a fault by its successor counts, too."""
+    """The state by RFC 7489; a fault by its successor counts, too."""
     if found.by_7489.fault or found.by_9989.fault:
         return DmarcState.BROKEN
     return DmarcState.OK if found.by_7489.found_at else DmarcState.NONE

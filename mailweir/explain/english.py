@@ -1,7 +1,7 @@
 """Explanations in English, once for the command line and the page: a text for each key of `keys`.
 
-A text holds the parameters of its key, and moments in the form that stands there. It may hold text that came by mail, as it
-came: escape it where you show it. Pure. Called by the commands, the demo and the page.
+A text contains the parameters of its key, with times in their final form. It may contain text that came by mail, unchanged:
+escape it where you show it. Pure. Called by the commands, the demo and the page.
 """
 
 from collections.abc import Mapping

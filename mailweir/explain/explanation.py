@@ -11,9 +11,9 @@ Value = str | int | float | datetime
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A statement in no language yet. key: one of `keys.PARAMETERS`, for programs too.
+    """A statement in no language yet. key: one of `keys.PARAMETERS`, for programs, too.
 
-    parameters: the values by the names in `keys.PARAMETERS`. Text that came by mail is in them as it came. Moments are aware.
+    parameters: the values by the names in `keys.PARAMETERS`. Text that came by mail is in them unchanged. Times are aware.
     """
 
     key: str
@@ -28,6 +28,6 @@ def explain(key: str, **parameters: Value) -> Explanation:
 
 
 def word(kind: str, stored: str) -> Explanation:
-    """One of several words that the record keeps (`route`, `forward`), by itself. A word of a later version is said as it is."""
+    """A word that the record stores (`route`, `forward`), by itself. Words of later versions are shown unchanged."""
     key = f"{kind}.{stored}"
     return explain(key) if PARAMETERS.get(key) == frozenset() else explain("stored.word", word=stored)

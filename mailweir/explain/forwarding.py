@@ -35,7 +35,7 @@ class Seen:
 @dataclass(frozen=True, slots=True)
 class UserForwarding:
     """One user's forwarding. to_do: None if there is nothing to do. last: the last mail, or None. confirmation: Gmail's newest
-    unanswered one. A strange mailbox may have asked for it; then the state isn't about it."""
+    unanswered one. Somebody else's mailbox may have asked for it; then the state isn't about it."""
 
     user: User
     state: Explanation
@@ -56,8 +56,8 @@ def states(database: Database, deployment: Deployment, now: datetime) -> list[Us
 
 
 def of_user(database: Database, deployment: Deployment, user: User, now: datetime, *, is_ever: bool) -> UserForwarding:
-    """One user's, by what is on that user's record and the decisions of the deployment. is_ever: was captured mail ever forwarded
-    for the user?"""
+    """The forwarding of one user, from the user's record and the deployment's decisions. is_ever: was captured mail ever
+    forwarded for the user?"""
     times = user_routes.forwarded_times(database, deployment, user, now - _LOOK_BACK)
     confirmation = user_routes.newest_confirmation(database, deployment, user)
     return state(user, _seen(deployment, user, times, confirmation, is_ever or bool(times)), now)
@@ -73,7 +73,7 @@ def _seen(
 
 
 def state(user: User, seen: Seen, now: datetime) -> UserForwarding:
-    """One user's. Pure. A confirmation that wasn't answered goes before all else."""
+    """The state of one user. Pure. An unanswered confirmation takes precedence over everything else."""
     last = max(seen.times, default=None)
     pending = None if seen.confirmation is None or _is_outdated(seen.confirmation, seen) else seen.confirmation
     found = _of_confirmation(user, pending) if seen.is_own else None
@@ -81,12 +81,12 @@ def state(user: User, seen: Seen, now: datetime) -> UserForwarding:
 
 
 def _is_outdated(pending: Pending, seen: Seen) -> bool:
-    """Mail came regularly since: it comes by another way, or the mailbox doesn't say so in the envelope."""
+    """Mail came regularly since then. So it comes in another way, or the mailbox doesn't show in the envelope."""
     return len({time.date() for time in seen.times if time > pending.seen_at}) >= LEAST_DAYS
 
 
 def _of_confirmation(user: User, pending: Pending | None) -> tuple[Explanation, Explanation] | None:
-    """A confirmation after which nothing came that its mailbox forwards: it didn't reach its owner, or wasn't clicked."""
+    """A confirmation after which its mailbox forwarded nothing: the confirmation didn't reach its owner, or nobody clicked it."""
     if pending is None:
         return None
     seen_at = pending.seen_at

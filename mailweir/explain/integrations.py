@@ -1,6 +1,6 @@
-"""The ways that each user's mail comes and goes by, and their states: forwarding, the synced mailbox, the relay's login.
+"""The ways of each user's mail, in and out, and their states: forwarding, the synced mailbox, the relay's login.
 
-Never writes. Reads whole tables once: the caller bounds the time. For the page and the API.
+Never writes. Reads whole tables once, so the caller limits the time. For the page and the API.
 """
 
 from collections.abc import Mapping
@@ -39,9 +39,9 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """One user's ways. synced, sending: None where nothing is connected.
+    """One user's ways. synced, sending: None if nothing is connected.
 
-    last_mail: when the last captured mail was seen, by route; without routes that had no mail.
+    last_mail: the time of the last captured mail, by route; without routes that had no mail.
     """
 
     user: User

@@ -1,9 +1,9 @@
-"""All that an edge may have to say: each key with the names of its parameters. Pure. Standard library only.
+"""Everything that an edge may have to say: each key with the names of its parameters. Pure. Standard library only.
 
-A key never changes, for programs read it; it may gain parameters, and loses none. A reason's key is `decision.` with the name
-of its `decision.Reason`, and an ending where its sentence differs: by direction, or where From names others.
+A key never changes, because programs read it. It may gain parameters, but loses none. A reason's key is `decision.` with the name
+of its `decision.Reason`. If its sentence differs, an ending follows: by direction, or if From names others.
 
-author: "" where there is none. names: addresses, with commas. rule: an address, or `@` and a domain.
+author: "" if there is none. names: addresses, with commas. rule: an address, or `@` and a domain.
 """
 
 from collections.abc import Mapping
@@ -72,26 +72,26 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     **_DECISIONS,
     # a word that the record keeps and this version doesn't know
     "stored.word": _of("word"),
-    # what was done with a message
+    # the outcome of a message
     "outcome.captured": _NONE,
     "outcome.captured.activity": _of("activity"),
     "outcome.ignored": _NONE,
     "outcome.redirected": _NONE,
     "outcome.refused": _NONE,
     "outcome.put_off": _NONE,
-    # a message that nothing was decided of yet
+    # a message without a decision yet
     "sync.given_up": _of("attempts", "error", "username"),
     "sync.held": _of("until"),
     "sync.failing": _of("attempts", "error"),
     "sync.waiting": _NONE,
-    # what keeps all mailboxes from being read
+    # reasons why no mailbox can be read
     "sync.app_refused": _of("since", "error"),
     "sync.nobody_sweeps": _NONE,
-    # what Postfix did at its own stages
+    # Postfix's results at its own stages
     "postfix.refused": _of("stage", "reply"),
     "postfix.put_off": _of("stage", "reply"),
     "postfix.broken_off": _of("stage", "reply"),
-    # the fate of a message of which nothing is known, and hints that would help
+    # an unknown message, and hints that would help
     "tracking.nothing": _of("text", "days"),
     "tracking.nothing_since": _of("text", "until"),
     "tracking.looked_back": _of("until"),
@@ -114,7 +114,7 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "verdict.fail": _NONE,
     "verdict.none": _NONE,
     "verdict.pending": _NONE,
-    # why the verdict is what it is; domain: whose signature or seal it is about
+    # the reason of a verdict; domain: whose signature or seal it is about
     "verdict_reason.dkim": _of("domain"),
     "verdict_reason.seal": _of("domain"),
     "verdict_reason.seal_spf": _of("domain"),
@@ -147,7 +147,7 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "author.several": _NONE,
     "author.forwarded": _NONE,
     "author.via": _of("via"),
-    # what a user forwarded by hand; original: the author by the forwarder's word
+    # mail that a user forwarded by hand; original: the author as the forwarder gives it
     "forwarded.by": _of("original", "user"),
     "author.known_thread": _NONE,
     "author.known_thread.naming": _of("names"),
@@ -155,7 +155,7 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "contact.company_domain": _of("address", "company", "made_at"),
     "todo.open": _NONE,
     "todo.done": _of("since"),
-    # a synced mailbox: its state, and what there is to say of it
+    # a synced mailbox: its state, and notes on it
     "mailbox.connected": _NONE,
     "mailbox.waits": _NONE,
     "mailbox.reconnect": _NONE,
@@ -163,7 +163,7 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "mailbox.waits_for_app": _NONE,
     "mailbox.failing": _of("error", "again"),
     "mailbox.consent_ends": _of("ends"),
-    # what is left at Google, once a mailbox is disconnected
+    # the rest of a consent at Google, once a mailbox is disconnected
     "consent.service_account": _NONE,
     "consent.shared": _of("address"),
     "consent.untold": _of("address", "error"),

@@ -32,10 +32,10 @@ _NO_USERS = (0,)  # ids begin with 1
 class Question:
     """text: a Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id, or words.
 
-    since: nothing that was decided or recorded before. limit: at most so many decisions, waiting messages and refusals together.
-    max_activities: at most so many activities by the words of text; 0 doesn't look. decision_days: how long decisions on
-    ignored mail stay. before: `further` of the answer before: older decisions alone. goes_on: looks at all decisions, however
-    many there are; else an answer ends after so many.
+    since: leaves out all that was decided or recorded before. limit: the largest number of decisions, waiting messages and
+    refusals together. max_activities: the largest number of activities found by the words of text; 0 doesn't search them.
+    decision_days: how long decisions on ignored mail stay. before: `further` of the previous answer: only older decisions.
+    goes_on: covers all decisions, however many there are; otherwise an answer ends after a number of them.
     """
 
     text: str
@@ -49,7 +49,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing that is known of the message, and what would mend it."""
+    """A known fact about the message, and its remedy."""
 
     tracked: Tracked
     remedy: Remedy
@@ -124,7 +124,7 @@ def ask(
 def _remarks(
     question: Question, asker: Asker | None, until: datetime | None, *, is_found: bool
 ) -> Iterable[Explanation]:
-    """until: since when decisions were looked at, where that isn't all of them."""
+    """until: since when the answer covers decisions, if it doesn't cover all."""
     if not is_found:
         yield tracking.nothing(question.text, question.decision_days, until, is_first=question.before is None)
     elif until is not None:
@@ -142,7 +142,7 @@ def _remedy(found: Tracked, asked: str, asker: Asker | None) -> Remedy:
         is_over = found.refusal.is_for_good
         return remedies.NOTHING if is_over else Remedy(Action.WAIT)
     remedy = remedies.of_decision(found.decision, found.hint, asked)
-    # a rule of somebody else's is no button
+    # another user's rule gets no button
     is_others = remedy.action is Action.CHANGE_RULE and not remedy.subject
     return remedies.NOTHING if is_others and asker is not None else remedy
 
@@ -153,7 +153,7 @@ def _remedy(found: Tracked, asked: str, asker: Asker | None) -> Remedy:
 def _as_told_to(
     database: Database, asker: Asker, deployment: Deployment | None, tracked: Sequence[Tracked]
 ) -> list[Tracked]:
-    """The query has left out what the asker may not know of; here goes what stands beside the rest."""
+    """The query has left out decisions that the asker may not know of. This leaves out other facts beside the remaining ones."""
     assert deployment is not None
     ids = [one.decision.activity for one in tracked if isinstance(one, Decided) and one.decision.activity]
     may = visibility.access(database, asker.reader, ids)
@@ -167,7 +167,7 @@ def _told(one: Decided, asker: Asker, own: set[str], may: dict[int, Access]) -> 
         one = replace(one, origins=())
     if asker.is_admin:
         return one
-    # who else got it may have been in Bcc
+    # others who got it may have been in Bcc
     recipients = tuple(each for each in decision.recipients if _untagged(each, asker) in own)
     decision = replace(decision, recipients=recipients)
     if decision.rule_user is not None and decision.rule_user != asker.username:

@@ -14,7 +14,7 @@ def direction(stored: str) -> Explanation:
 
 
 def route(stored: str) -> Explanation:
-    """How a message came to be seen."""
+    """The way in which a message was seen."""
     return word("route", stored)
 
 
@@ -24,7 +24,7 @@ def verdict(stored: str) -> Explanation:
 
 
 def verdict_reason(stored: str | None, domain: str | None) -> Explanation | None:
-    """Why, of an activity or of one version; None where it isn't examined yet, or was before that was kept."""
+    """The reason, for an activity or a version; None if it isn't examined yet, or was examined before reasons were stored."""
     if stored is None:
         return None
     key = f"verdict_reason.{stored}"
@@ -42,13 +42,13 @@ def visibility(stored: str) -> Explanation:
 
 
 def origin(found: MadeByMail) -> Explanation:
-    """How a contact came about."""
+    """The way in which a contact was made."""
     return explain("contact.company_domain", address=found.address, company=found.company, made_at=found.made_at)
 
 
 def author(activity: Activity) -> list[Explanation]:
-    """Why the author is less sure than others are, that it is nobody known, and by which group's address the mail came; empty as
-    a rule."""
+    """Reasons why the author is less certain than usual: nobody knows the address, or the mail came by a group's address. Usually
+    empty."""
     found = [word("author", activity.author_doubt)] if activity.author_doubt else []
     if activity.known_thread and activity.known_thread_of:
         found.append(explain("author.known_thread.naming", names=", ".join(activity.known_thread_of)))

@@ -11,11 +11,11 @@ from mailweir.explain.explanation import Explanation, explain
 
 
 class Refusal(Protocol):
-    """One time that Postfix refused something, to one recipient. time: UTC. queue_id: None before there was one.
+    """A refusal by Postfix, for one recipient. time: UTC. queue_id: None if there was none yet.
 
-    stage: RCPT, DATA, …. client: name and address, "" where they aren't known. reply: the reply to the client. sender,
-    recipient: of the envelope as the client gave them, None where none was given yet. is_for_good, is_broken_off: one at most is
-    true; if neither is, the mail was put off, and the sender tries again. key: tells it from others, wherever it is read.
+    stage: RCPT, DATA, …. client: name and address, "" if unknown. reply: the reply to the client. sender, recipient: of the
+    envelope as the client gave them, None if not given yet. is_for_good, is_broken_off: at most one is true; if neither is, the
+    mail was put off, and the sender tries again. key: distinguishes it from others, wherever it is read.
     """
 
     @property

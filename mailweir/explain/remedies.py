@@ -20,7 +20,7 @@ class Action(enum.StrEnum):
     """Actions of a person. In brackets the meaning of `Remedy.subject`."""
 
     NONE = "none"
-    WAIT = "wait"  # it goes on by itself
+    WAIT = "wait"  # nothing: it continues by itself
     MAKE_CONTACT = "make_contact"  # [address]
     ADD_GROUP = "add_group"  # [address] of the firm's, if it is one
     ADD_ADDRESS = "add_address"  # [address] of a user's, if it is one
@@ -150,12 +150,12 @@ def of_hint(hint: Explanation | None, of_user: str = "") -> Remedy:
 
 
 def of_waiting(waiting: Waiting) -> Remedy:
-    """Of a message that the sync has heard of."""
+    """The remedy for a message that the sync has heard of."""
     return Remedy(Action.WAIT) if waiting.dead_at is None else Remedy(Action.RETRY, waiting.mailbox)
 
 
 def of_mailbox(mailbox: GmailMailbox, app_error: str | None) -> Remedy:
-    """The most urgent. app_error: why Google refuses the app: no user mends that."""
+    """The most urgent remedy. app_error: why Google refuses the app, which no user can mend."""
     if mailbox.state is State.RECONNECT:
         return Remedy(Action.CONNECT_AGAIN, mailbox.address)
     if mailbox.error and mailbox.error == app_error:
@@ -168,5 +168,5 @@ def of_mailbox(mailbox: GmailMailbox, app_error: str | None) -> Remedy:
 
 
 def of_login(login: RelayLogin) -> Remedy:
-    """Of a connected login."""
+    """The remedy of a connected login."""
     return NOTHING if login.suspended_at is None else Remedy(Action.NEW_PASSWORD, login.login)

@@ -10,10 +10,10 @@ from mailweir.store.gmail.gmail_waiting import Waiting
 
 
 def waiting(message: Waiting) -> Explanation:
-    """How it stands with a message that the sync has heard of and nothing was decided of."""
+    """The state of a message that the sync has heard of, and that has no decision yet."""
     if message.dead_at is not None:
         return explain("sync.given_up", attempts=message.attempts, error=message.error or "", username=message.username)
-    if message.held_until is not None:  # own mail that is to be sent later
+    if message.held_until is not None:  # own mail that will be sent later
         return explain("sync.held", until=message.held_until)
     if message.error is not None:
         return explain("sync.failing", attempts=message.attempts, error=message.error)
@@ -28,7 +28,7 @@ def hindrances(app: AppRefusal | None, *, is_swept: bool) -> list[Explanation]:
 
 
 def state(mailbox: GmailMailbox) -> Explanation:
-    """Can the mailbox be read? `mailbox.waits`: not at this moment, and it goes on by itself."""
+    """Can the mailbox be read? `mailbox.waits`: not now, but it continues by itself."""
     if mailbox.state is State.CONNECTED and mailbox.failures:
         return explain("mailbox.waits")
     return word("mailbox", mailbox.state)
@@ -47,7 +47,7 @@ def note(mailbox: GmailMailbox, app_error: str | None) -> Explanation | None:
 
 
 def consent_end(mailbox: GmailMailbox) -> Explanation | None:
-    """When the consent ends by itself, as that of an app "in testing" does; None where it doesn't."""
+    """The time when the consent expires, as those of an app "in testing" do; None if it doesn't."""
     if not mailbox.consent_ends_at:
         return None
     return explain("mailbox.consent_ends", ends=mailbox.consent_ends_at)

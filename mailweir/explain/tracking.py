@@ -41,7 +41,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """The sync has heard of the message, and nothing was decided of it."""
+    """The sync has heard of the message, which has no decision yet."""
 
     waiting: Waiting
     reason: Explanation
@@ -49,7 +49,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Postfix refused it, or gave it up. deployment: whom the recipient's domain belongs to, or None."""
+    """Postfix refused it, or gave it up. deployment: the owner of the recipient's domain, or None."""
 
     refusal: Refusal
     deployment: str | None
@@ -61,8 +61,8 @@ Tracked = Decided | Waits | Refused
 
 @dataclass(frozen=True, slots=True)
 class Tracks:
-    """found: decisions, what waits, refusals; each the newest first. further, until: where not all decisions were looked at, see
-    `decision_search.Part`."""
+    """found: decisions, waiting mail, refusals; each the newest first. further, until: if the answer doesn't cover all decisions,
+    see `decision_search.Part`."""
 
     found: tuple[Tracked, ...]
     further: Place | None = None
@@ -159,6 +159,6 @@ def _digests(known: Iterable[Deployment], traces: Traces, text: str) -> dict[int
 
 
 def _domain(recipient: str | None) -> str:
-    """The domain of a recipient as it was given, in its normal form; "" where there is none."""
+    """The domain of a recipient as given, in its normal form; "" if there is none."""
     normal = address.normalise_path(recipient) if recipient else None
     return address.split(normal)[1] if normal else ""

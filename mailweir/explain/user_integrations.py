@@ -23,7 +23,8 @@ from mailweir.store.record import user_routes
 
 
 class ForwardingState(enum.StrEnum):
-    """How the forwarding stands: the endings of the keys of its explanations. NONE_OF_LATE, RARE: too little came to tell."""
+    """The states of forwarding: the endings of the keys of its explanations. NONE_OF_LATE, RARE: too little mail came to be
+    sure."""
 
     USUAL = "usual"
     NOT_YET = "not_yet"
@@ -37,7 +38,7 @@ class ForwardingState(enum.StrEnum):
 
 
 class GmailState(enum.StrEnum):
-    """WAITS: can't be read at this moment, and goes on by itself. RECONNECT: until the user consents again."""
+    """WAITS: can't be read now, but continues by itself. RECONNECT: until the user consents again."""
 
     CONNECTED = "connected"
     WAITS = "waits"
@@ -56,7 +57,7 @@ class RelayState(enum.StrEnum):
 class Forwarding:
     """address: the mailbox has to forward to it. last_captured: the last mail on the record; last_seen: the last of all mail, as
     far as decisions stay. quiet_since: None unless it went quiet. confirmation_at: when Gmail's newest one came, if the state is
-    about it. confirmation_id: of the unanswered one, whoever asked for it."""
+    about it. confirmation_id: of the unanswered one, whichever mailbox asked for it."""
 
     state: ForwardingState
     text: Explanation
@@ -74,8 +75,8 @@ class Forwarding:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gmail:
     """A connected mailbox. connected_since: when the user connected it. swept_at: the last whole sweep, next_sweep_at: the next.
-    waiting, given_up: messages. given_up_since: the first of them. missing: by the audit of audited_at, None where there was
-    none. failure: why it can't be read, or not now. note: the same in words, or when the consent ends."""
+    waiting, given_up: numbers of messages. given_up_since: the first of them. missing: found by the audit at audited_at, None if
+    there was none. failure: why it can't be read, or not now. note: the same in words, or when the consent ends."""
 
     state: GmailState
     text: Explanation
@@ -125,7 +126,7 @@ class LogAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserIntegrations:
-    """gmail: None where no mailbox is connected."""
+    """gmail: None if no mailbox is connected."""
 
     user: User
     forwarding: Forwarding
@@ -137,7 +138,7 @@ class UserIntegrations:
 def of_user(
     database: Database, settings: Settings, deployment: Deployment, username: str, now: datetime
 ) -> UserIntegrations:
-    """How a user's ways stand now. settings: those that the running processes go by. NotFound."""
+    """The current state of a user's ways. settings: those of the running processes. NotFound."""
     user = users.find(database, deployment, username)
     last = user_routes.last_of_user(database, deployment, user)
     app = gmail_app.find(database)

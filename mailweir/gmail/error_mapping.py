@@ -19,7 +19,7 @@ from mailweir.gmail.refusals import Asked, Meaning
 from mailweir.gmail.transport import Answer
 from mailweir.sentence import Sentence
 
-_MAX_WAIT_SECONDS = 86_400.0  # an absurd answer doesn't stop a mailbox for ever
+_MAX_WAIT_SECONDS = 86_400.0  # an absurd answer doesn't stop a mailbox forever
 _RETRY_AFTER = re.compile(r"[Rr]etry after (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?)Z")
 
 

@@ -12,7 +12,7 @@ class Whose(StrEnum):
     MAILBOX = "mailbox"  # one mailbox: its user, or the admin for it, has to act
     APP = "app"  # the OAuth client or the service account: all mailboxes
     PROJECT = "project"  # the project at Google Cloud: its limits, its switches
-    GOOGLE = "Google"  # Google, or the network: it passes by itself
+    GOOGLE = "Google"  # Google, or the network: it ends by itself
     HOST = "host"  # this host's clock
 
 

@@ -34,7 +34,7 @@ class OAuthClient:
 
     @property
     def revoke_uri(self) -> str:
-        """Where a token is revoked (RFC 7009): Google's address, or the one beside the token endpoint."""
+        """The address that revokes a token (RFC 7009): Google's, or the address beside the token endpoint."""
         host = f".{urlsplit(self.token_uri).hostname}"
         return (
             _GOOGLE_REVOKES if host.endswith((".google.com", ".googleapis.com")) else urljoin(self.token_uri, "revoke")

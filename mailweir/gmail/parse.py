@@ -123,7 +123,7 @@ def profile(answer: dict[str, Any]) -> Profile:
 
 @_of_json
 def history_id(answer: dict[str, Any]) -> str:
-    """Of a message: a number that can exceed 64 bits, as text."""
+    """A message's history id: a number that can exceed 64 bits, as text."""
     return _history_id(answer)
 
 

@@ -1,6 +1,6 @@
-"""Since when a host's findings hold: a report has what the one before it knew, for each takes the place of the last.
+"""The time since which a host's findings are true. A report takes it from the report before, because each replaces the last one.
 
-A finding is the same as long as its key and what it is about stay, whatever its numbers do. Called by `health_report`.
+A finding is the same as long as its key and its subject stay the same, whatever its numbers do. Called by `health_report`.
 """
 
 import json
@@ -18,10 +18,10 @@ SINCE = "since"  # among the facts of a finding
 
 
 def noted(before: Iterable[HealthReport], reports: Sequence[HealthReport]) -> list[HealthReport]:
-    """The reports of one host, whose findings say since when they hold where that is known. before: its earlier ones.
+    """The reports of one host, whose findings have their beginning where it is known. before: the host's earlier reports.
 
-    Not known is what was found in the first report of its check, or in the first one after a gap, and what can't be told from
-    another finding that is alike.
+    The beginning is unknown in the first report of a check, and in the first report after a gap. It is also unknown for a finding
+    that can't be distinguished from a similar one.
     """
     known = {one.check: one for one in before}
     return [_noted(known.get(report.check), report) for report in reports]
@@ -58,5 +58,5 @@ def _began(
 
 
 def _about(finding: dict[str, Any]) -> dict[str, str]:
-    """The facts that say what a finding is about, without those that count."""
+    """The facts that identify a finding's subject, without those that count."""
     return {name: value for name, value in finding["facts"].items() if isinstance(value, str) and name != SINCE}

@@ -1,4 +1,4 @@
-"""The digest: is it behind, what could it not read, and whose raw bytes are damaged?"""
+"""The digest: is it behind, which mail could it not read, and whose raw bytes are damaged?"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

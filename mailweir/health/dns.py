@@ -1,4 +1,4 @@
-"""The provider's own DNS: can the world reach this host, does it know whose addresses those are, and may clients include them.
+"""The provider's own DNS: can other servers reach this host, are its addresses known as the host's, and may clients include them?
 
 Checked only if mail goes out directly, or if the settings name addresses or a resolver: the embedded stack on loopback has no
 DNS. Called by `examination` and `health.page`.
@@ -22,12 +22,12 @@ _UNKNOWN = said("see whether the resolver answers ([dns] in the settings), then 
 
 
 def is_meant(settings: Settings) -> bool:
-    """Is there a DNS to speak of?"""
+    """Is there any DNS to check?"""
     return settings.outbound == "mx" or bool(settings.dns.nameserver) or bool(settings.relay.relay_addresses)
 
 
 def questions(settings: Settings, within_seconds: float | None = None) -> Questions:
-    """within_seconds: nothing is asked after so long. Errors: DnsUnavailable."""
+    """within_seconds: the limit for all queries. Errors: DnsUnavailable."""
     resolver = resolver_at(settings.dns.nameserver, settings.dns.port, settings.dns.timeout_seconds)
     return Questions(resolver, within_seconds=within_seconds)
 

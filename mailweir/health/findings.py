@@ -35,7 +35,7 @@ Words = Callable[[Explanation], str]  # those of the edge that shows findings, f
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One sentence on one area, and what to do about it ("" where there is nothing to do).
+    """A sentence on one area, and the remedy ("" if there is nothing to do).
 
     key: the finding's name for programs, as `queue.old_mail`; it stays while the sentence may change. facts: the values in the
     sentence, by name; times are RFC 3339, UTC, sizes in bytes.
@@ -69,7 +69,7 @@ def _kept(facts: Mapping[str, Fact | datetime]) -> dict[str, Fact]:
 
 
 def worst(found: Iterable[Finding]) -> Level:
-    """The level of the worst of them; ok where there is none."""
+    """The worst level of these findings; ok if there are none."""
     return max((one.level for one in found), key=list(Level).index, default=Level.OK)
 
 
@@ -121,7 +121,7 @@ def _told(error: MailweirError) -> str:
 
 @contextlib.contextmanager
 def _bounded(seconds: float) -> Iterator[None]:
-    """Only a process's main thread can be interrupted; in another one, the bounds of the check itself have to do."""
+    """Only a process's main thread can be interrupted. In other threads, the limits of the check itself must be enough."""
 
     def give_up(*_: Any) -> None:
         raise TookTooLong

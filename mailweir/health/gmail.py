@@ -20,7 +20,7 @@ _LEAST_LATE = timedelta(minutes=10)
 
 
 def check_file(settings: Settings) -> Iterator[Finding]:
-    """Can the files be used that say as whom Gmail is asked, and by the user that the sync runs as?"""
+    """Can the user that the sync runs as use the files that identify us at Google?"""
     if not settings.gmail.is_set_up:
         return
     try:
@@ -48,7 +48,7 @@ def check_file(settings: Settings) -> Iterator[Finding]:
 
 
 def check_sync(settings: Settings, database: Database, now: datetime) -> Iterator[Finding]:
-    """Is there a process that sweeps, where there are mailboxes to sweep?"""
+    """If there are mailboxes to sweep, does a process sweep them?"""
     app = gmail_app.find(database)
     if settings.gmail.is_set_up and app:
         since = _text(app.since)
@@ -86,7 +86,7 @@ def check_mailboxes(settings: Settings, database: Database, deployment: Deployme
     app = gmail_app.find(database)
     for mailbox in gmail_mailboxes.list_all(database, deployment):
         if app and mailbox.error == app.error:
-            continue  # told once, for all
+            continue  # reported once, for all mailboxes
         given_up_at = gmail_waiting.given_up_since(database, mailbox.id) if mailbox.dead else None
         found = list(_examine(settings, mailbox, area, now, given_up_at))
         yield from found
@@ -139,7 +139,7 @@ def _examine(
 
 
 def _sweeping(settings: Settings, mailbox: GmailMailbox, area: str, now: datetime) -> Iterator[Finding]:
-    """Is it looked at as often as it should be?"""
+    """Is it swept as often as it should be?"""
     who = _who(mailbox)
     about = {"username": mailbox.username, "mailbox": mailbox.address}
     late = max(_LATE_SWEEPS * timedelta(seconds=settings.gmail.sweep_seconds), _LEAST_LATE)
@@ -203,12 +203,12 @@ def _who(mailbox: GmailMailbox) -> Sentence:
 
 
 def _last(mailbox: GmailMailbox) -> datetime:
-    """Until when all was well, as far as the record knows."""
+    """The last time when all was well, as far as the record shows."""
     return mailbox.swept_at or mailbox.connected_at
 
 
 def _since(moment: datetime | None) -> dict[str, datetime]:
-    """The fact, where it is known."""
+    """The fact, if it is known."""
     return {} if moment is None else {"since": moment}
 
 

@@ -26,7 +26,7 @@ _UNITS = (  # seconds, one of it, several
 
 
 def own_name(settings: Settings) -> str:
-    """By which this host's reports are known: its public name, or the system's where the settings have none."""
+    """The name under which this host reports: its public name, or the system's if the settings have none."""
     return os.uname().nodename if settings.hostname.startswith("localhost") else settings.hostname
 
 
@@ -63,7 +63,7 @@ def _findings(report: HealthReport, now: datetime) -> Iterator[Finding]:
 
 
 def own_is_late(reports: Sequence[HealthReport], own: str, since: datetime | None, now: datetime) -> Iterator[Finding]:
-    """Whether this host should have reported of late and didn't. since: when what reports was started; None: it doesn't run, or
+    """Should this host have reported lately, and didn't? since: when the reporting program was started; None: it doesn't run, or
     that isn't known."""
     if since is None:
         return

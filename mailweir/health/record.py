@@ -1,4 +1,5 @@
-"""The record of one deployment: last mail of each route, users whose forwarding is quiet, confirmations, addresses held twice."""
+"""The record of one deployment: last mail of each route, users whose forwarding is quiet, confirmations, addresses of several
+contacts."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from mailweir.store.record import overview
 
 _CLOCK_SLACK = timedelta(minutes=5)
 _UNREADABLE_DAYS = timedelta(days=7)
-_FEW_UNREADABLE = 5  # a day; that much is spam and tests
+_FEW_UNREADABLE = 5  # a day; so much comes from spam and tests
 _SHOWN = 5
 _BROKEN = {"forwarding.quiet", "forwarding.confirmation_bounced", "forwarding.confirmation_held_back"}
 
@@ -80,7 +81,7 @@ def check_logins(database: Database, deployment: Deployment) -> Iterator[Finding
 
 
 def check_authors(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
-    """Mail whose From names no author, or several: a client's program may write it so."""
+    """Mail whose From names no author, or several: a client's program may write such headers."""
     worst = overview.unreadable_authors(database, deployment, now - _UNREADABLE_DAYS)
     if worst and worst[1] > _FEW_UNREADABLE:
         yield note(
@@ -165,7 +166,7 @@ def _area(deployment: Deployment) -> str:
 
 
 def _route(stored: str) -> Sentence:
-    """The word of a route, as `explain.english` has it; a stored one has no braces."""
+    """The words of a route, as in `explain.english`; a stored route has no braces."""
     return Sentence(stored, {})
 
 

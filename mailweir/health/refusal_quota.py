@@ -11,8 +11,8 @@ A_DAY = 2_000
 
 
 class RefusalQuota:
-    """Counts what one host took, by the minute and the day that it read it. `text` is the count between two readings, "" at
-    first."""
+    """Counts the refusals of one host, by the minute and the day in which it read them. `text` is the count between two readings,
+    "" at first."""
 
     def __init__(self, text: str, now: datetime) -> None:
         self._minute, self._day = f"{now:%Y-%m-%dT%H:%M}", f"{now:%Y-%m-%d}"

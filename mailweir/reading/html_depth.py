@@ -54,15 +54,15 @@ _MARK_PIECES = 4  # of the output: an element in its tags, and the blank behind 
 
 # Gives a tag's attributes for the output, with a blank before; None: the tag is left out.
 Attributes = Callable[[str, Tag], str | None]
-# Gives the mark before a link, by its start tag and the forms of its text; "" for no mark; None: it loses its target.
+# Returns the mark before a link, from its start tag and the forms of its text; "" for no mark; None: the link loses its target.
 Mark = Callable[[Tag, Sequence[str]], str | None]
 
 
 def rewrite(
     source: str, known: frozenset[str], attributes: Attributes, other: Callable[[Tag, str], None], mark: Mark
 ) -> str:
-    """source: as `html_tags.clean` gives it. known: names of elements that stay. other: is told of each start tag that isn't
-    known, with what stands in it if that is no text of the mail's (a style). The result is well formed."""
+    """source: as returned by `html_tags.clean`. known: names of elements that stay. other: called for each start tag of another
+    element, with its content if that isn't text of the mail (a style). The result is well formed."""
     return _Rewriter(source, known, attributes, other, mark).rewritten()
 
 
@@ -135,10 +135,10 @@ class _Rewriter:
             text = _OVERRIDES.sub("", text)
         if self._links:
             self._links[-1].add(text)
-        if self._begins_pre:  # a parser drops the first line end of a `pre`, each time anew
+        if self._begins_pre:  # a parser drops the first line end of a `pre` each time
             text = text.lstrip("\n")
             self._begins_pre = not text
-        if (escaped := escape(text)) is text and "\xa0" not in text:  # nearly all text
+        if (escaped := escape(text)) is text and "\xa0" not in text:  # so is nearly all text
             self._out.append(text)
             return
         costly = text.count("&") + text.count("<") + text.count(">") + text.count("\xa0")
@@ -182,7 +182,7 @@ class _Rewriter:
             self._formatting += is_formatting
 
     def _note_in_link(self, tag: Tag) -> bool:
-        """What an element adds to the text of the link that it stands in; may it hide or shrink its own?"""
+        """The effect of an element on the text of the link around it: may it hide or shrink its own text?"""
         if not self._links or tag.name == "a":
             return False
         link = self._links[-1]

@@ -179,7 +179,7 @@ def _at_marker(all_lines: Sequence[Line], index: int, context: Context, seen: _S
         return Opening(
             lines=all_lines, first=index, end=end or index + 1, is_forwarded=True, attribution=end and index + 1
         )
-    is_original = ORIGINAL.search(all_lines[index].body) is not None  # else it may head the writer's own text
+    is_original = ORIGINAL.search(all_lines[index].body) is not None  # otherwise it may head the writer's own text
     if context.is_forward() or seen.said > index or not is_original:
         return None
     return Opening(lines=all_lines, first=index, end=index + 1, quote=index)

@@ -10,7 +10,7 @@ from mailweir.reading.invitation import Invitation
 from mailweir.reading.labels import Label
 from mailweir.reading.thread_keys import ThreadKeys
 
-READER_VERSION = 2  # a higher number has the whole record read anew
+READER_VERSION = 2  # a higher number makes the digest read the whole record again
 
 TEXT_CUT = "text_cut"
 HTML_CUT = "html_cut"

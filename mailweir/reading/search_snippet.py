@@ -62,7 +62,7 @@ def around(text: str, terms: Sequence[Term], width: int) -> Snippet:
 
 
 def cut(text: str, width: int) -> str:
-    """The text in so many columns at most; where it is longer, it ends in an ellipsis."""
+    """The text in at most so many columns; a longer text ends in an ellipsis."""
     if text.isascii():
         return text if len(text) <= width else text[: max(0, width - 1)].rstrip() + MORE
     columns = 0
@@ -132,8 +132,8 @@ def _stands(words: Sequence[_Word], place: int, term: Term) -> bool:
 
 
 def _words(line: str) -> Iterator[_Word]:
-    """The words of a line as `fold` makes them, with where they stand."""
-    if line.isascii():  # most text is, and its letters needn't be looked at one by one
+    """The words of a line as `fold` makes them, with their places."""
+    if line.isascii():  # most text is ASCII, and its letters needn't be examined one by one
         for found in _ASCII_WORD.finditer(line):
             yield _Word(found[0].lower()[:MAX_WORD_CHARS], found.start(), found.end())
         return

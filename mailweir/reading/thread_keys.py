@@ -50,7 +50,7 @@ def read(view: HeaderView) -> ThreadKeys:
     sources = view.found.get(b"x-forwarded-message-id", ())
     people = {*view.candidates, *view.named_in_from, *view.recipients}
     own = digest(view.message_id) if view.message_id else None
-    # A forward answers nobody, whatever it names.
+    # A forward isn't an answer, whatever ids it names.
     is_forward = subject.is_forward or any(value.strip() for value in sources)
     answered = _digests(_ids(parents, bare=True), people, {own, None})[-MAX_IN_REPLY_TO:]
     forwarded = set(_digests(_ids(sources, bare=True), people, set()))

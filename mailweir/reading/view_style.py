@@ -103,6 +103,6 @@ def _is_kept(name: str, value: str) -> bool:
         return False
     if _OF_THE_WINDOW.search(value) or (name != "letter-spacing" and _NEGATIVE.search(value)):
         return False
-    if name == "unicode-bidi" and "override" in value:  # what is written backwards would be read as another word
+    if name == "unicode-bidi" and "override" in value:  # a word written backwards would be read as another word
         return False
     return name != "display" or value in _DISPLAYS

@@ -83,12 +83,12 @@ class Counters:
         return Page(self._pages[slot])
 
     def decisions(self) -> dict[tuple[Outcome, Reason], int]:
-        """By outcome and reason, without zero counts."""
+        """The counts by outcome and reason, without zeros."""
         counted = {pair: self._sum(at) for at, pair in enumerate(DECISIONS)}
         return {pair: count for pair, count in counted.items() if count}
 
     def tempfails(self) -> dict[TempfailCause, int]:
-        """By cause."""
+        """The counts by cause."""
         return {cause: self._sum(at) for cause, at in _TEMPFAIL_CELL.items()}
 
     def commit_seconds(self) -> tuple[list[int], float]:
@@ -100,7 +100,7 @@ class Counters:
         return self._buckets(_BATCH_AT, len(BATCH_MESSAGES) + 1), float(self._sum(_BATCH_SUM_AT))
 
     def worker_pids(self) -> list[int]:
-        """By slot; 0 if none has begun yet."""
+        """The workers' process ids by slot; 0 if none has begun yet."""
         return [page[_PID_AT] for page in self._pages]
 
     def worker_starts(self) -> int:

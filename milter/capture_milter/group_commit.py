@@ -1,10 +1,10 @@
 """One transaction for all messages that wait at the same moment, so that one fsync serves many.
 
-The first thread writes for all that wait by then, and hands over to the first of those that came meanwhile. There is no writer
-thread, so no message costs two thread switches. If messages come together, the writing thread waits a moment for the next ones
-(like PostgreSQL's `commit_delay`); a single message doesn't wait. A message that can't be written fails alone: a failed batch is
-written again with a savepoint for each message. `commit` returns only when the entries are on the disk (law 1). Called by
-`session` at the end of each message.
+The first thread writes for all messages that wait by then. It hands over to the first message that came meanwhile. There is no
+writer thread, so a message doesn't cost two thread switches. If messages come together, the writing thread waits a moment for the
+next ones (like PostgreSQL's `commit_delay`); a single message doesn't wait. A message that can't be written fails alone: a failed
+batch is written again with a savepoint for each message. `commit` returns only when the entries are on the disk (law 1). Called
+by `session` at the end of each message.
 """
 
 import threading
@@ -23,7 +23,7 @@ KEEP_ALIVE_SECONDS = 5.0
 
 
 class Written(NamedTuple):
-    """One message that is on the disk. seconds: from the end of the message until it was."""
+    """A message that is on the disk. seconds: from the end of the message until it was written."""
 
     entries: Sequence[Entry]
     results: Sequence[Recorded]
@@ -31,9 +31,9 @@ class Written(NamedTuple):
 
 
 class _Ticket:
-    """Entries of one message, their results, and the seconds of waiting and writing.
+    """A message's entries, their results, and the seconds of waiting and writing.
 
-    `wake` is released when they are written, or when this ticket's thread must write.
+    `wake` is released when the entries are written, or when this ticket's thread must write.
     """
 
     __slots__ = ("begun", "done", "entries", "error", "results", "seconds", "wake")
@@ -55,7 +55,7 @@ class GroupCommit:
     def __init__(
         self, open_database: Callable[[], Database], tell: Callable[[Sequence[Written]], object] = lambda _: None
     ) -> None:
-        """tell: gets each batch once it is on the disk and its messages' answers are on their way; never raises."""
+        """tell: gets each batch once it is on the disk and its messages' answers are on their way; it never raises."""
         self._database = open_database()
         self._tell = tell
         self._lock = threading.Lock()  # of the two below
@@ -73,8 +73,8 @@ class GroupCommit:
     ) -> list[Recorded]:
         """Writes a message's entries, all or none, and waits until they are committed.
 
-        keep_alive is called every few seconds of waiting for others. Errors: what the database raised; TimeoutError where the
-        time is up (the entries may still be written: the sender tries again, and writing is safe to repeat).
+        keep_alive is called every few seconds of waiting for others. Errors: those of the database; TimeoutError if the time is
+        up. The entries may still be written then: the sender tries again, and writing is safe to repeat.
         """
         ticket = _Ticket(entries)
         with self._lock:
@@ -98,7 +98,7 @@ class GroupCommit:
             try:
                 keep_alive()
             except Exception:
-                # The client is gone; but a thread whose turn has come must write, because all others wait for it.
+                # The client is gone. But if this thread's turn has come, it must write, because all others wait for it.
                 if self._give_up(ticket):
                     raise
 
@@ -139,7 +139,7 @@ class GroupCommit:
                 self._write_at_once(batch)
             except DatabaseUnavailable:
                 raise
-            except Exception:  # noqa: BLE001  a row that can't be: now each message by itself, to find whose it is
+            except Exception:  # noqa: BLE001  a refused entry: now each message is written by itself, to find the faulty one
                 self._write_one_by_one(batch)
         except Exception as error:  # noqa: BLE001  handed to the waiting sessions, which log it and answer 451
             self._database.close()  # a broken connection stays broken until it is closed
@@ -158,5 +158,5 @@ class GroupCommit:
                 try:
                     with self._database.savepoint():
                         ticket.results = recording.record_all(self._database, ticket.entries)
-                except Exception as error:  # noqa: BLE001  likewise; the others of the batch go on
+                except Exception as error:  # noqa: BLE001  likewise; the others of the batch are written
                     ticket.error = error

@@ -127,7 +127,7 @@ def _entry(
 
 
 def _forwarded(plan: Plan, decision: Decision) -> tuple[tuple[int, str], ...]:
-    """Whom of the deployment Gmail forwarded it to, and from which mailbox."""
+    """The users of the deployment to whom Gmail forwarded it, each with the forwarding mailbox."""
     found = confirmation.forwarder(plan.envelope.sender)
     if found is None:
         return ()

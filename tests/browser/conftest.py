@@ -1,6 +1,6 @@
 """A real browser for the tests of pages: Debian's chromium, driven by playwright. `make test` installs both.
 
-Every name of the samples that it looks up resolves to a trap of the tests' own: a connection that sends nothing counts, too.
+Every name of the samples resolves to a trap of the tests. A connection counts even if it sends nothing.
 """
 
 import importlib
@@ -17,11 +17,11 @@ from tests.browser.visit import Visitor
 from tests.needs import lacks
 
 CHROMIUM = Path("/usr/bin/chromium")
-MOST_SMOKE = 3  # `make test` has no more minutes to give
+MOST_SMOKE = 3  # `make test` has no time for more
 
 
 def _playwright() -> Any:
-    """Skips where the browser isn't there; fails where CI=true."""
+    """Skips if the browser isn't installed; fails then if CI=true."""
     try:
         playwright = importlib.import_module("playwright.sync_api")
     except ImportError:
@@ -47,10 +47,10 @@ def chromium() -> Iterator[Chromium]:
         browser = driver.chromium.launch(
             executable_path=str(CHROMIUM),
             args=[
-                # Requests of the browser itself to its makers lead nowhere.
+                # The browser's own requests to its makers lead nowhere.
                 f"--host-resolver-rules=MAP *.example 127.0.0.1:{trap.port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1,"
                 " EXCLUDE localhost",
-                *(["--no-sandbox"] if os.geteuid() == 0 else []),  # as root it refuses to start otherwise
+                *(["--no-sandbox"] if os.geteuid() == 0 else []),  # chromium refuses to start as root without it
             ],
         )
         yield Chromium(browser, trap)
@@ -65,7 +65,7 @@ def visitor(chromium: Chromium) -> Iterator[Visitor]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make test` has three of them, marked as smoke; the rest takes minutes."""
+    """`make test` runs the three that are marked as smoke; the rest takes minutes."""
     if os.environ.get("MAILWEIR_TEST_BROWSER"):
         return
     here = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]

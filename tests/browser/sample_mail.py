@@ -1,4 +1,4 @@
-"""Mail of a small firm and its clients, as the pages of the sample site show it: questions, offers, a file, an invitation.
+"""Mail of a small firm and its clients for the pages of the sample site: questions, offers, a file, an invitation.
 
 Called by `sample_site`.
 """
@@ -17,9 +17,9 @@ from tests.page import JANE, Page
 RICHARD, ANNA, LOG = (f"{name}@demo.example.net" for name in ("richard", "anna", "log"))
 PURCHASING, ORDERS = "purchasing@client.example", "orders@supplier.example"
 STRANGER = "builder@prospect.example"
-_OF_CLIENT, _OF_FIRM = "client", "proven"  # whose signature the tests' examiner finds
+_OF_CLIENT, _OF_FIRM = "client", "proven"  # the tests' examiner finds a signature of these
 _HOUR = 3600.0
-_MONTHS = (5, 3, 6, 4, 7, 2, 5, 8, 6, 4, 7)  # mails of jane's in each of the months before
+_MONTHS = (5, 3, 6, 4, 7, 2, 5, 8, 6, 4, 7)  # Jane's mails in each of the months before
 _QUESTIONS = """Dear Richard,
 
 thank you for your offer. Two questions before I can sign it:
@@ -64,8 +64,8 @@ END:VCALENDAR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """A mail. hours: before now. about: the Message-ID's name; answers: that of the mail before it. proof: see PROOFS of
-    `tests.held_mail`."""
+    """A mail. hours: the time before now. about: the name of its Message-ID. answers: the name of the mail that it answers.
+    proof: see PROOFS of `tests.held_mail`."""
 
     about: str
     hours: float
@@ -81,7 +81,7 @@ class Sample:
     invitation: str = ""
 
     def message(self, page: Page) -> EmailMessage:
-        """With its date on the page's clock."""
+        """The message, with its date on the page's clock."""
         message = EmailMessage(policy=SMTP)
         message["From"], message["To"], message["Subject"] = self.author, self.to, self.subject
         message["Date"] = format_datetime(page.clock())
@@ -102,7 +102,7 @@ class Sample:
 
 
 def deliver(page: Page) -> dict[str, int]:
-    """Records and reads all of it, each mail at its own time; the activities' ids by the name of the mail."""
+    """Records and reads all of it, each mail at its own time. Returns the activities' ids by the name of the mail."""
     now = page.clock.at
     ids = {}
     for one in sorted([*_before(), *_lately()], key=lambda one: -one.hours):
@@ -115,7 +115,7 @@ def deliver(page: Page) -> dict[str, int]:
 
 
 def deliver_unknown(page: Page) -> None:
-    """A mail of an unknown person: it isn't recorded."""
+    """Delivers a mail of an unknown person, which isn't recorded."""
     now = page.clock.at
     page.clock.pass_by(-20 * 60)
     one = Sample(about="unknown", hours=0, subject="A new house", text="", author=STRANGER, proof="")

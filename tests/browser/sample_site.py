@@ -1,4 +1,4 @@
-"""A site as a firm has it after some months, for pictures and for tests of every page: people, mail, rules, jobs, states.
+"""A firm's site after some months, for pictures and for tests of every page: people, mail, rules, jobs, states.
 
 Called by `test_accessible` and `screenshots`.
 """
@@ -56,7 +56,7 @@ class SampleSite:
     mail: dict[str, int]
 
     def signed_in(self, browser: Any, name: str, **options: Any) -> Any:
-        """A page of a browser of its own, in which this account is signed in. options: of playwright's context."""
+        """A page in a browser of its own, in which this account is signed in. options: of playwright's context."""
         page = browser.new_context(**options).new_page()
         page.goto(self.served.link(name))
         with page.expect_navigation():
@@ -99,7 +99,7 @@ def sample_site() -> Iterator[SampleSite]:
 
 
 def _fill(page: Page, folder: Path) -> tuple[dict[str, int | str], dict[str, int]]:
-    """All rows; the ids of some."""
+    """Adds all rows; returns the ids of some."""
     database, demo, now = page.database, page.demo, page.clock()
     companies.add(database, demo, "Supplier Ltd", None, now)
     contacts.add(database, demo, "Purchasing", [sample_mail.PURCHASING], "Client Ltd", now)
@@ -133,7 +133,7 @@ def _fill(page: Page, folder: Path) -> tuple[dict[str, int | str], dict[str, int
 
 
 def _finish_old_todos(page: Page) -> None:
-    """Those of mail of the months before."""
+    """Finishes the to-dos of mail from the months before."""
     sql = "UPDATE todos SET done_at = ? WHERE created_at < ?"
     page.database.execute(sql, (rfc3339(NOW - timedelta(days=5)), rfc3339(NOW - timedelta(days=10))))
 
@@ -162,7 +162,7 @@ def _connect(page: Page, folder: Path) -> None:
 
 
 def _publish(page: Page, zone: MoodyZoneServer) -> None:
-    """The domain's keys, in its DNS."""
+    """Publishes the domain's keys in its DNS."""
     for key in dkim_keys.list_keys(page.database, page.demo):
         record = signing_keys.record(key)
         zone.records[record.name, "TXT"] = [" ".join(f'"{part}"' for part in record.strings)]

@@ -48,7 +48,7 @@ PICTURES_TAKEN = (
 
 
 def main() -> int:
-    """Takes each picture; returns the exit code: 1 if one is too large."""
+    """Takes each picture. Returns the exit code: 1 if a picture is too large."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     PICTURES.mkdir(exist_ok=True)
     large = []
@@ -75,7 +75,7 @@ def _taken(browser: Any, site: SampleSite, wanted: Picture) -> bytes:
 
 
 def _smaller(content: bytes) -> bytes:
-    """With a palette."""
+    """The picture with a palette, if that is smaller."""
     image = importlib.import_module("PIL.Image")
     made = BytesIO()
     with image.open(BytesIO(content)) as opened:

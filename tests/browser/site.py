@@ -23,7 +23,7 @@ class Site:
                 self.send_header("Content-Type", "image/png" if page is None else "text/html; charset=utf-8")
                 self.send_header("Cache-Control", "no-store")
                 self.end_headers()
-                with suppress(OSError):  # the browser went elsewhere
+                with suppress(OSError):  # the browser navigated elsewhere
                     self.wfile.write(PNG if page is None else page)
 
             def log_message(self, *_: object) -> None:
@@ -43,7 +43,7 @@ class Site:
 
 
 class Trap:
-    """Where the names of the samples lead. connections: the first bytes of each, empty where none came."""
+    """The names of the samples lead here. connections: the first bytes of each connection, empty if none came."""
 
     def __init__(self) -> None:
         self.connections: list[bytes] = []

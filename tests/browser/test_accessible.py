@@ -1,6 +1,7 @@
-"""Every page for everybody: axe-core finds nothing, in light and dark, wide and on a phone; without a script; by keyboard alone.
+"""Every page for everybody: axe-core finds nothing, in light and dark, on wide screens and on a phone; without a script; by
+keyboard alone.
 
-The pages are those of the application's routes, with the ids of a sample site: a new route is tested without a line here.
+The pages are those of the application's routes, with the ids of a sample site. So a new route is tested without a line here.
 """
 
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ _READERS = {
     Access.READER: "richard",
     Access.ADMIN: "boss",
 }
-# Files, documents of a mail, and answers that lead elsewhere
+# Files, documents of a mail, and redirects
 _NO_PAGES = {
     "static",
     "home.start",
@@ -42,7 +43,7 @@ PAGES = [
     for one in every_route(bare_application())
     if one.method == "GET" and one.endpoint not in _NO_PAGES
 ]
-# States that the routes alone don't show.
+# States that aren't visible on the routes alone.
 MORE = [
     ("richard", "/activities?direction=incoming&since=2026-11-01"),
     ("richard", "/activities?contact=nobody%40client.example"),
@@ -65,8 +66,8 @@ _LOOKS = [(width, scheme) for width in (1280, 360) for scheme in ("light", "dark
 _OPEN_ALL = "document.querySelectorAll('details:not(.own)').forEach(one => one.open = true)"
 _OPEN_MENU = "document.querySelector('details.own').open = true"
 _OVERFLOW = "document.scrollingElement.scrollWidth - innerWidth"
-_NOT_THERE = "Failed to load resource: the server responded with a status of 4"  # of pages that report an error
-# A mail's document isn't the page's to mend
+_NOT_THERE = "Failed to load resource: the server responded with a status of 4"  # for pages that report an error
+# A mail's own document isn't checked: the page can't change it.
 _AXE = """axe.run(document, {iframes: false, rules: {'target-size': {enabled: true}}}).then(
   found => found.violations.map(one => `${one.id}: ${one.nodes.slice(0, 3).map(node => node.html).join(' | ')}`))"""
 _FOCUSED = """(() => {
@@ -77,7 +78,7 @@ _FOCUSED = """(() => {
 
 
 class Reader:
-    """Opens pages as each account, each in one browser. faults: found on the way."""
+    """Opens pages as each account, each in a browser of its own. faults: found on the way."""
 
     def __init__(self, chromium: Chromium, site: SampleSite, *, has_script: bool = True) -> None:
         self._browser, self._site, self._has_script = chromium.browser, site, has_script
@@ -96,13 +97,13 @@ class Reader:
         return self._pages[name]
 
     def open(self, name: str, path: str) -> Any:
-        """Goes there."""
+        """Opens this address."""
         page = self.page(name)
         page.goto(self._site.served.url + path)
         return page
 
     def faults(self, name: str, path: str, opening: str = _OPEN_ALL) -> list[str]:
-        """The page's faults in each display mode, before and after that part is opened."""
+        """The page's faults in each display mode, before and after this part is opened."""
         page = self.open(name, path)
         page.evaluate(self.axe)
         found = []
@@ -124,14 +125,14 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def site(chromium: Chromium) -> Iterator[SampleSite]:
-    """chromium: without a browser nothing is set up."""
+    """chromium: without a browser, nothing is set up."""
     with sample_site() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def reader(chromium: Chromium, site: SampleSite) -> Iterator[Reader]:
-    """With scripts, as browsers come."""
+    """A reader with scripts, the browsers' default."""
     made = Reader(chromium, site)
     yield made
     made.close()
@@ -139,7 +140,7 @@ def reader(chromium: Chromium, site: SampleSite) -> Iterator[Reader]:
 
 @pytest.fixture(scope="module")
 def scriptless(chromium: Chromium, site: SampleSite) -> Iterator[Reader]:
-    """Without."""
+    """A reader without scripts."""
     made = Reader(chromium, site, has_script=False)
     yield made
     made.close()
@@ -163,7 +164,7 @@ def test_nothing_bars_anybody_from_a_message(mail: str, view: str, reader: Reade
 
 @pytest.mark.smoke
 def test_nothing_bars_anybody_from_integrations(reader: Reader) -> None:
-    """The smoke that `make test` has."""
+    """The smoke test that `make test` runs."""
     assert reader.faults("richard", "/integrations") == []
 
 
@@ -267,5 +268,5 @@ def test_a_key_does_what_a_messages_own_button_does(reader: Reader) -> None:
 
 
 def test_no_page_wants_what_its_policy_refuses(reader: Reader) -> None:
-    """After all the others: the browsers' messages meanwhile."""
+    """Runs after all others, and looks at the browsers' messages during their runs."""
     assert [one for one in reader.said if not one.startswith(_NOT_THERE)] == []

@@ -1,4 +1,4 @@
-"""A user's first day, by clicks alone, on a running `mailweir up`: from the link that signs in to the first captured mail."""
+"""A user's first day on a running `mailweir up`, by clicks alone: from the link that signs in to the first captured mail."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ SECONDS = 20
 
 
 class Person:
-    """A person, who clicks; the clicks are counted. Typing is free: each text is typed once."""
+    """A person who clicks; the clicks are counted. Typing doesn't count: each text is typed once."""
 
     def __init__(self, page: Any) -> None:
         self.page = page
@@ -38,18 +38,18 @@ class Person:
         self.page.locator("summary", has_text=summary).first.click()
 
     def types(self, label: str, text: str) -> None:
-        """Into the field of that label."""
+        """Types into the field with that label."""
         self.page.get_by_label(label, exact=True).fill(text)
 
     def sees(self, text: str) -> bool:
-        """Does it stand on the page, a little later at the latest?"""
+        """Does the page show it, after a short wait at most?"""
         self.page.get_by_text(text).first.wait_for(timeout=SECONDS * 1000)
         return True
 
 
 @pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.smoke), "postgresql"])
 def stack(request: pytest.FixtureRequest, chromium: Chromium) -> Iterator[Stack]:
-    """All of Mailweir on loopback, with its page, and richard as the only user. chromium: nothing starts without it."""
+    """All of Mailweir on loopback, with its page, and richard as the only user. chromium: without a browser, nothing starts."""
     own = {} if request.param == "sqlite" else {"database": str(request.getfixturevalue("postgresql_url"))}
     with stack_maker() as make:
         made = make(web={"port": free_port()}, **own)
@@ -68,7 +68,7 @@ def person(chromium: Chromium) -> Iterator[Person]:
 
 
 def forwarded(stack: Stack, to: str) -> None:
-    """The mail that a mailbox forwards to the capture address, of a mail from richard to himself."""
+    """A mail from richard to himself, as his mailbox forwards it to the capture address."""
     raw = (
         f"From: Richard <{PRIVATE}>\r\nTo: richard@firm.example\r\nSubject: Does it work?\r\n"
         "Date: Tue, 24 Nov 2026 03:12:55 +0000\r\nMessage-ID: <try@home.example>\r\n\r\nI hope so.\r\n"

@@ -43,7 +43,7 @@ def test_the_judge_lets_ordinary_html_be(html: str, visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("html", [*HOSTILE, *MUTATING])
 def test_a_browser_only_shows_what_is_left_of_hostile_html(html: str, visitor: Visitor) -> None:
-    """As a whole, and inside of the other samples: each is a mail of its own, and all of them are on one page."""
+    """As a whole, and inside of the other samples: each sample is a mail of its own, and all are on one page."""
     mails = (around.format(html) for around in _WITHIN)
     shown = "".join(html_view.sanitise(mail, {"a@b": 3}).html for mail in mails)
     assert visitor.faults(shown) == [], shown

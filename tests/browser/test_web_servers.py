@@ -1,4 +1,4 @@
-"""The documentation's examples of nginx and Caddy, in front of a separate `mailweir-web`, as seen by a browser."""
+"""The documentation's examples of nginx and Caddy in front of a separate `mailweir-web`, as a browser sees them."""
 
 import http.client
 import os
@@ -31,7 +31,7 @@ SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Answer:
-    """Of a request by TLS."""
+    """The answer to a request over TLS."""
 
     status: int
     headers: dict[str, str]
@@ -47,7 +47,7 @@ class Front:
     link: str
 
     def ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
-        """A request to the page's name, with any DNS."""
+        """A request for the page's name, without DNS."""
         context = ssl.create_default_context(cafile=str(self.certificate))
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS)
@@ -59,7 +59,7 @@ class Front:
 
 
 def nginx(folder: Path, port: int, page_port: int, certificate: Path) -> list[str]:
-    """nginx with the example as its only site; the command that runs it."""
+    """nginx with the example as its only site; returns the command that runs it."""
     text = (EXAMPLES / "nginx.conf").read_text()
     text = text.replace("listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;").replace("    listen [::]:443 ssl;\n", "")
     text = text.replace("127.0.0.1:8025", f"127.0.0.1:{page_port}")
@@ -74,7 +74,7 @@ def nginx(folder: Path, port: int, page_port: int, certificate: Path) -> list[st
 
 
 def caddy(folder: Path, port: int, page_port: int, certificate: Path) -> list[str]:
-    """Caddy with the example; the command that runs it."""
+    """Caddy with the example; returns the command that runs it."""
     text = (EXAMPLES / "Caddyfile").read_text()
     text = text.replace("mail.example.net {", f"{NAME}:{port} {{\n\tbind 127.0.0.1\n\ttls {certificate} {certificate}")
     text = text.replace("127.0.0.1:8025", f"127.0.0.1:{page_port}")
@@ -84,7 +84,7 @@ def caddy(folder: Path, port: int, page_port: int, certificate: Path) -> list[st
 
 @contextmanager
 def running(command: list[str], port: int, environment: dict[str, str]) -> Iterator[None]:
-    """The program, from when it listens until the end of the block."""
+    """Runs the program. The block begins when it listens."""
     process = subprocess.Popen(command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + SECONDS
@@ -173,6 +173,6 @@ def test_a_form_of_another_site_is_refused(front: Front) -> None:
 
 @pytest.mark.parametrize("front", [nginx], ids=["nginx"], indirect=True)
 def test_what_is_too_large_is_refused_before_any_of_it_is_sent(front: Front) -> None:
-    """Caddy begins to read, and rejects it later: its answer may reach the client after an error there."""
+    """Caddy begins to read and refuses later, so a client may get an error before it gets the answer."""
     large = {"Origin": f"https://{NAME}", "Content-Length": "25000000"}
     assert front.ask("POST", "/sign-out", b"", large).status == 413

@@ -7,7 +7,7 @@ from tests.browser.site import Site, Trap
 _SETTLES_MILLISECONDS = 40  # for a page's delayed actions: navigation, or prefetching
 PAGE = "<!doctype html><html><head><meta charset=utf-8><title>x</title></head><body>{}</body></html>"
 # The browser's view of the page, and the effects of touching everything. Then the same with the page's own HTML, parsed again, as
-# a page's scripts would do that.
+# a page's scripts would do.
 _LOOK = """
 async () => {
   const faults = [];
@@ -103,7 +103,7 @@ class Visitor:
         connections = len(self._trap.connections)
         try:
             self._visit(url)
-        except Exception as error:  # noqa: BLE001  the page went elsewhere meanwhile, or never ended
+        except Exception as error:  # noqa: BLE001  the page navigated meanwhile, or never finished loading
             self._found.append(f"was disturbed: {error}")
         del self._site.pages[path]
         self._found += (f"connects: {one!r}" for one in self._trap.connections[connections:])

@@ -1,6 +1,6 @@
 """Imports of contacts by the page's worker, for a scenario that kills it: one file after the other, and the final result.
 
-Requests them through the store, as a form of the page does. Called by `scenarios`.
+Requests the imports through the store, as a form of the page does. Called by `scenarios`.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ ROWS_OF_A_COMPANY = 50
 _SECONDS = 120.0
 _ALL = 1_000_000
 _CLIENT = "client@client.example"
-# Existing contacts, with the activities of the load; and two lines that can't be contacts.
+# Existing contacts, with the activities of the load; and two lines that are no contacts.
 _OTHER_ROWS = f"The client,{_CLIENT},\r\nNobody,,\r\nOur own,somebody@demo.example.net,\r\n"
 _REPORTED = {
     "added": NEW_ROWS,
@@ -33,7 +33,7 @@ _REPORTED = {
 
 
 class Imports:
-    """Those of one site, whose deployment `demo` is there. Looks at the first file at once."""
+    """The imports of a site with the deployment `demo`. Previews the first file at once."""
 
     def __init__(self, database_url: DatabaseUrl) -> None:
         self._database_url = database_url
@@ -49,7 +49,7 @@ class Imports:
             yield database
 
     def go_on(self) -> None:
-        """Where the last job is over, the next one: the file that was looked at is imported, or another one looked at."""
+        """When the last job is over, adds the next job: imports the previewed file, or previews another one."""
         with self._database() as database:
             last = jobs.find(database, self._deployment.id, self._last.id)
             if last.is_open:
@@ -73,9 +73,9 @@ class Imports:
         return jobs.find(database, self._deployment.id, wanted)
 
     def await_progress(self) -> None:
-        """Until the last job is further than `go_on` found it, or over."""
+        """Waits until the last job is further than `go_on` found it, or is over."""
         last = self._last
-        wait_until(lambda: self._is_over() or self._found().done > last.done, "a job goes on", _SECONDS)
+        wait_until(lambda: self._is_over() or self._found().done > last.done, "the job makes progress", _SECONDS)
 
     def _found(self) -> Job:
         with self._database() as database:
@@ -101,7 +101,7 @@ class Imports:
             self._judge_people(database)
 
     def _judge_jobs(self, database: Database) -> None:
-        """Each is done and has counted each row once, and each import is in the log of changes once."""
+        """Each job is done and has counted each row once. The log of changes has each import once."""
         done = jobs.recent(database, self._deployment.id, None, _ALL)
         wrong = [
             f"{one.kind} {one.parameters['file']}: {one.state}, {one.report}" for one in done if not _is_right(one)
@@ -113,7 +113,7 @@ class Imports:
         assert sorted(noted) == sorted(files), "the log of changes"
 
     def _judge_people(self, database: Database) -> None:
-        """Each row is a contact, once, and each company is there once."""
+        """Each row is a contact, once. Each company exists once."""
         people = contacts.list_all(database, self._deployment)
         found = sorted(one.addresses for one in people)
         wanted = [address for number in range(1, self._files + 1) for address in _addresses(number)]
@@ -122,7 +122,7 @@ class Imports:
 
 
 def _file(number: int) -> bytes:
-    """Of this number: people and companies that no other file has, and _OTHER_ROWS."""
+    """The file with this number: people and companies that no other file has, and _OTHER_ROWS."""
     lines = [
         f"Person {number}.{row},{address},Company {number}.{row // ROWS_OF_A_COMPANY}\r\n"
         for row, address in enumerate(_addresses(number))

@@ -1,6 +1,6 @@
-"""`mailweir-milter` whose database may have no more pages than the number in the file `max_page_count`, in its working folder.
+"""`mailweir-milter` whose database may not have more pages than the number in the file `max_page_count`, in its working folder.
 
-SQLite keeps that limit per connection, so each new one gets it. Started by `mailweir up` in the filter's place
+SQLite keeps that limit per connection, so each new connection gets it. Started by `mailweir up` in the filter's place
 (faults.put_in_place puts it there).
 """
 

@@ -1,7 +1,7 @@
-"""Senders: deliver a mix of mail, and try again on a 4xx or a cut connection until each message is acknowledged.
+"""Senders: deliver a mix of mail. They try again after a 4xx or a lost connection until each message is acknowledged.
 
-Never gives up a message before the load's own deadline, like a real sender. The messages and answers stay in `Load.messages`, for
-`verdict`. Called by `run`.
+Never gives up a message before the load's own deadline, as a real sender does. The messages and answers stay in `Load.messages`,
+for `verdict`. Called by `run`.
 """
 
 import hashlib
@@ -28,12 +28,12 @@ class Kind(StrEnum):
     FORWARDED = "forwarded"  # a contact's, at a capture address: captured
     COPIED = "copied"  # a user's, at the log address: captured
     LARGE = "large"  # 300 kB that don't compress well: captured
-    IGNORED = "ignored"  # a stranger's
+    IGNORED = "ignored"  # a stranger's: ignored
     LOOKALIKE = "lookalike"  # like a forwarding confirmation, and unproven: ignored
 
     @property
     def is_captured(self) -> bool:
-        """Does it belong on the record?"""
+        """Must it be on the record?"""
         return self in (Kind.FORWARDED, Kind.COPIED, Kind.LARGE)
 
 
@@ -51,24 +51,24 @@ _SIZES = (60, 900, 5_000, 40_000)
 
 @dataclass
 class Message:
-    """One message, and its tries. digest: of all its bytes; codes: of each try, 0 for a cut connection."""
+    """A message and its tries. digest: of all its bytes; codes: of each try, 0 for a lost connection."""
 
     message_id: str
     kind: Kind
     digest: bytes
     first_try_at: float
     codes: list[int] = field(default_factory=list)
-    complaint: str = ""  # a 5xx reply in full
+    complaint: str = ""  # a complete 5xx reply
     acknowledged_at: float | None = None
 
     @property
     def seconds(self) -> float:
-        """From the first try to the acknowledgement."""
+        """Seconds from the first try to the acknowledgement."""
         return (self.acknowledged_at or time.monotonic()) - self.first_try_at
 
 
 def compose(number: int, chance: random.Random) -> tuple[Message, bytes]:
-    """The message of this number, and its bytes."""
+    """Makes the message of this number, with its bytes."""
     kind = Kind.LARGE if number % _LARGE_EVERY == 7 else _MIX[number % len(_MIX)]
     message_id = f"<{number}@chaos.example>"
     _, author, _ = _ENVELOPES[kind]
@@ -83,11 +83,11 @@ def compose(number: int, chance: random.Random) -> tuple[Message, bytes]:
 
 
 class Load:
-    """Clients that send until `finish`. No more than max_messages."""
+    """Clients that send until `finish`, at most max_messages."""
 
     def __init__(self, port: int, *, max_messages: int, seed: int = 1) -> None:
         self.messages: dict[str, Message] = {}
-        self.temporary: Counter[str] = Counter()  # 4xx replies by their text
+        self.temporary: Counter[str] = Counter()  # number of 4xx replies by their text
         self._port = port
         self._numbers = iter(range(max_messages))
         self._lock = threading.Lock()
@@ -105,14 +105,14 @@ class Load:
             thread.start()
 
     def finish(self, within_seconds: float) -> None:
-        """Sends nothing new, and waits until everything is acknowledged, or the time is up."""
+        """Sends nothing new, and waits until everything is acknowledged, or until the time is up."""
         self._give_up_at = time.monotonic() + within_seconds
         self._stopping.set()
         for thread in self._threads:
             thread.join(within_seconds + TIMEOUT_SECONDS)
 
     def acknowledged(self) -> int:
-        """How many messages are acknowledged by now."""
+        """The number of messages that are acknowledged by now."""
         return sum(message.acknowledged_at is not None for message in list(self.messages.values()))
 
     def _send_on(self, chance: random.Random) -> None:
@@ -127,7 +127,7 @@ class Load:
             time.sleep(chance.uniform(*PAUSES_SECONDS))
 
     def _next_ones(self, chance: random.Random) -> list[tuple[Message, bytes]]:
-        """For one connection."""
+        """The next messages for one connection."""
         with self._lock:
             numbers = list(itertools.islice(self._numbers, chance.choice((1, 1, MAX_PER_CONNECTION))))
         made = [compose(number, chance) for number in numbers]
@@ -135,7 +135,7 @@ class Load:
         return made
 
     def _deliver(self, waiting: list[tuple[Message, bytes]]) -> list[tuple[Message, bytes]]:
-        """One connection; returns the messages to try again."""
+        """Uses one connection; returns the messages to try again."""
         open_ones = list(waiting)
         try:
             with smtplib.SMTP("127.0.0.1", self._port, "client.example", timeout=TIMEOUT_SECONDS) as smtp:
@@ -153,7 +153,7 @@ class Load:
                         open_ones.remove((message, raw))
                     else:
                         smtp.rset()
-        except smtplib.SMTPResponseException as error:  # the greeting or HELO
+        except smtplib.SMTPResponseException as error:  # the failure of the greeting or of HELO
             _note(open_ones, error.smtp_code, str(error))
             return open_ones if error.smtp_code < 500 else []
         except (OSError, smtplib.SMTPException):
@@ -176,7 +176,7 @@ def _transact(smtp: smtplib.SMTP, kind: Kind, raw: bytes) -> tuple[int, str]:
             return _checked(code, text)
     try:
         return _checked(*smtp.data(raw))
-    except smtplib.SMTPDataError as error:  # DATA itself refused
+    except smtplib.SMTPDataError as error:  # DATA itself was refused
         refusal = error.smtp_error
         return _checked(error.smtp_code, refusal if isinstance(refusal, bytes) else refusal.encode())
 

@@ -1,7 +1,7 @@
 """Runs scenarios, each on a stack of its own, and prints their figures. `python -m tests.chaos.run` is the long form.
 
-Exit 1 on any violation. A scenario that isn't possible here (no PostgreSQL, no right to mount) is named and left out. Called by
-`make chaos`, and by test_chaos.py for the short form.
+Exit 1 on any violation. A scenario that isn't possible here (no PostgreSQL, no right to mount) is reported and left out. Called
+by `make chaos`, and by test_chaos.py for the short form.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def _cluster(database: str) -> Iterator[Cluster | None]:
 
 
 def missing(scenario: Scenario, database: str) -> str:
-    """Why it isn't possible here; empty if it is."""
+    """The reason why the scenario isn't possible here; empty if it is."""
     if database == "postgresql" and postgresql.server_programs() is None:
         return "needs PostgreSQL's server"
     if scenario.needs_mount and not can_mount(Path(tempfile.mkdtemp(prefix="mailweir-mount-"))):
@@ -50,7 +50,7 @@ def missing(scenario: Scenario, database: str) -> str:
 
 
 def run(scenario: Scenario, database: str, *, budget: int, seconds: float, keep: bool = False) -> Figures:
-    """Runs one scenario. keep: a stack with a violation is left, stopped, for inspection."""
+    """Runs a scenario. keep: after a violation, the stopped stack stays for inspection."""
     began = time.monotonic()
     with _cluster(database) as cluster:
         site = Site(
@@ -95,7 +95,7 @@ def run(scenario: Scenario, database: str, *, budget: int, seconds: float, keep:
 def _act(scenario: Scenario, site: Site) -> list[str]:
     try:
         scenario.act(site)
-    except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  its figures count all the more
+    except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  the figures are still wanted
         traceback.print_exc()
         return [f"the scenario failed: {error}"]
     return []

@@ -1,4 +1,4 @@
-"""The scenarios: each is one fault, given again and again while mail comes in, and gone at the end.
+"""The scenarios: each gives one fault again and again while mail comes in, and ends it at last.
 
 Never judges: `verdict` does, once everything that was sent is acknowledged. Called by `run`.
 """
@@ -22,17 +22,17 @@ POSTFIX_PROCESSES = ("smtpd", "cleanup", "qmgr", "master", "trivial-rewrite", "a
 
 @dataclass(frozen=True)
 class Scenario:
-    """A fault by name. act: gives it; prepare: before the start. short_budget: blows in `make test`."""
+    """A fault by name. act: gives the fault; prepare: before the start. short_budget: number of blows in `make test`."""
 
     act: Callable[[Site], None]
     databases: tuple[str, ...]
     short_budget: int
-    is_kill: bool  # its budget is the long form's number of kills; else a round is long, and a few are enough
+    is_kill: bool  # its budget is the long form's number of kills; otherwise a round is long, and a few are enough
     prepare: Callable[[Site], None] | None = None
     workers: int = 1
     needs_mount: bool = False
     has_page: bool = False
-    allowed: tuple[int, ...] = ()  # 5xx replies that it may cause
+    allowed: tuple[int, ...] = ()  # 5xx replies that the fault may cause
 
     @property
     def name(self) -> str:
@@ -64,29 +64,29 @@ def scenario(
 
 @scenario(short=8, is_kill=True, workers=3)
 def kill_filter_worker(site: Site) -> None:
-    """kill -9 of one of the filter's three workers; their parent starts another."""
+    """kill -9 of one of the filter's three workers. Their parent starts another."""
     site.kill_again_and_again(lambda: site.filter_processes()[1])
 
 
 @scenario(short=2, is_kill=True)
 def kill_filter_parent(site: Site) -> None:
-    """kill -9 of the filter's parent; its workers end with it, and the supervisor starts it again."""
+    """kill -9 of the filter's parent. Its workers end with it, and the supervisor starts it again."""
     site.kill_again_and_again(lambda: site.filter_processes()[0])
 
 
 @scenario(short=2, is_kill=True)
 def kill_lookups(site: Site) -> None:
-    """kill -9 of the look-ups; each RCPT is a 451 until the supervisor has started them again."""
+    """kill -9 of the look-ups. Each RCPT gets a 451 until the supervisor has started them again."""
     site.kill_again_and_again(lambda: site.stack.pids("mailweir-lookups"))
 
 
 @scenario(short=3, is_kill=True, has_page=True)
 def kill_page(site: Site) -> None:
-    """kill -9 of the page, with its worker in the middle of an import of contacts; the next worker continues there."""
+    """kill -9 of the page, with its worker in the middle of an import of contacts. The next worker continues there."""
     imports = Imports(site.database_url)
     while site.goes_on():
         imports.go_on()
-        if site.faults % 3:  # else as it comes: amid its start, too, or before the first part
+        if site.faults % 3:  # otherwise at any time: also amid its start, or before the first part
             imports.await_progress()
         site.pause()
         for pid in site.stack.pids("mailweir-web"):
@@ -100,7 +100,7 @@ def kill_any_postfix_process(site: Site) -> None:
     """kill -9 of smtpd, cleanup, qmgr, trivial-rewrite, anvil, and now and then the master."""
 
     def victims() -> list[int]:
-        # of the master not as often: it takes all the others with it
+        # the master less often: its death ends all the others
         name = site.chance.choice(POSTFIX_PROCESSES)
         return site.stack.pids(name if name != "master" or site.chance.random() < 0.3 else "smtpd")
 
@@ -109,7 +109,7 @@ def kill_any_postfix_process(site: Site) -> None:
 
 @scenario("sqlite", short=1)
 def kill_smtpd_at_birth(site: Site) -> None:
-    """kill -9 of each smtpd before it has served anybody: the master throttles the service, for 5 s and not for 60."""
+    """kill -9 of each smtpd before it has served anybody. The master throttles the service for 5 s, not for 60."""
     while site.goes_on():
         for pid in site.stack.pids("smtpd"):
             with contextlib.suppress(ProcessLookupError):
@@ -121,7 +121,7 @@ def kill_smtpd_at_birth(site: Site) -> None:
 
 @scenario(short=2, is_kill=True)
 def kill_supervisor(site: Site) -> None:
-    """kill -9 of `mailweir up`, ready or in the middle of its start; a new one takes the folder over."""
+    """kill -9 of `mailweir up`, ready or in the middle of its start. A new process takes the folder over."""
     while site.goes_on():
         site.pause(0.1, 1.0)
         site.stack.kill()
@@ -148,7 +148,8 @@ def database_locked_in_bursts(site: Site) -> None:
 
 @scenario("sqlite", "postgresql")
 def database_locked_for_25_s(site: Site) -> None:
-    """The write lock is held for longer than the filter waits for it (20 s): 451, and then it works again by itself."""
+    """The write lock is held for longer than the filter waits for it (20 s). The reply is 451, and then it works again by
+    itself."""
     while site.goes_on():
         before = site.refused()
         with site.locked():
@@ -159,7 +160,7 @@ def database_locked_for_25_s(site: Site) -> None:
 
 @scenario("sqlite", prepare=Site.preload_faults)
 def database_slow_by_20_s(site: Site) -> None:
-    """Each fsync of the filter's takes 20 s longer: mail waits, and is acknowledged after its commit, not before."""
+    """Each fsync of the filter's takes 20 s longer. Mail waits, and is acknowledged after its commit, not before."""
     while site.goes_on():
         site.set_faults(fsync_ms=20_000)
         time.sleep(21)
@@ -172,11 +173,11 @@ def database_slow_by_20_s(site: Site) -> None:
 
 @scenario("sqlite", prepare=Site.limit_pages)
 def database_full_by_max_page_count(site: Site) -> None:
-    """SQLite may not add another page (`max_page_count`): 451 for mail that needs one, until it may."""
+    """SQLite may not add another page (`max_page_count`): 451 for mail that needs a page, until the limit is lifted."""
     while site.goes_on():
-        site.set_max_pages(1)  # SQLite reads: no more than there are
+        site.set_max_pages(1)  # SQLite reads this as: no more than there are
         for pid in site.filter_processes()[1]:
-            os.kill(pid, signal.SIGKILL)  # the limit is a connection's own
+            os.kill(pid, signal.SIGKILL)  # each connection has its own limit
         site.wait_for_refusals(20)
         site.set_max_pages(None)
         for pid in site.filter_processes()[1]:
@@ -195,7 +196,7 @@ def _kind(site: Site) -> str:
 
 @scenario(prepare=lambda site: site.mount_small(SMALL_BYTES[_kind(site)]), needs_mount=True)
 def database_full_by_file_system(site: Site) -> None:
-    """The database lies on a small file system, which fills up and is made larger: 451 in between, nothing else."""
+    """The database is on a small file system, which fills up and is enlarged later: 451 in between, nothing else."""
     size = SMALL_BYTES[_kind(site)]
     while site.goes_on():
         site.wait_for_refusals(20, 240)
@@ -208,7 +209,7 @@ def database_full_by_file_system(site: Site) -> None:
 
 @scenario("sqlite")
 def database_gone_and_back(site: Site) -> None:
-    """The folder of the database is moved away, filter and look-ups die meanwhile, and it comes back."""
+    """The folder of the database is moved away, and moved back later. The filter and the look-ups die meanwhile."""
     away = site.database_dir.with_name("away")
     while site.goes_on():
         site.database_dir.rename(away)
@@ -223,7 +224,7 @@ def database_gone_and_back(site: Site) -> None:
 
 @scenario("sqlite")
 def database_unreadable_and_back(site: Site) -> None:
-    """The database's folder is closed to the filter and the look-ups, which die meanwhile, and opened again."""
+    """The database's folder is closed to the filter and the look-ups, and opened again later. They die meanwhile."""
     while site.goes_on():
         site.database_dir.chmod(0o000)
         for pid in site.filter_processes()[1] + site.stack.pids("mailweir-lookups"):
@@ -236,9 +237,9 @@ def database_unreadable_and_back(site: Site) -> None:
 
 @scenario("sqlite")
 def filter_stopped(site: Site) -> None:
-    """SIGSTOP to the whole filter for 25 s and until Postfix has answered 451; SIGCONT.
+    """SIGSTOP to the whole filter for 25 s and until Postfix has answered 451; then SIGCONT.
 
-    It does so after milter_command_timeout (20 s), or milter_content_timeout (60 s) where all clients were past DATA.
+    Postfix does so after milter_command_timeout (20 s), or milter_content_timeout (60 s) if all clients were past DATA.
     """
     while site.goes_on():
         before = site.refused()
@@ -251,7 +252,7 @@ def filter_stopped(site: Site) -> None:
 
 @scenario(short=2, prepare=Site.preload_faults)
 def clock_moved_by_a_day(site: Site) -> None:
-    """The clock of filter and look-ups goes a day ahead, a day back, and right again."""
+    """The clock of the filter and the look-ups goes a day ahead, a day back, and right again."""
     while site.goes_on():
         for seconds in (DAY_SECONDS, -DAY_SECONDS):
             site.set_faults(clock_seconds=seconds)
@@ -263,12 +264,12 @@ def clock_moved_by_a_day(site: Site) -> None:
 
 @scenario("postgresql", short=3, is_kill=True)
 def kill_database_backend(site: Site) -> None:
-    """kill -9 of a server process; the postmaster throws all others out and recovers."""
+    """kill -9 of a server process. The postmaster ends all others and recovers."""
     assert site.cluster is not None
     cluster = site.cluster
 
     def victims() -> list[int]:
-        cluster.revive()  # the death of the recovering process, or of too many, ends the server
+        cluster.revive()  # if the recovering process dies, or too many others, the server ends
         return _children(cluster.pid)
 
     site.kill_again_and_again(victims)
@@ -289,13 +290,13 @@ def database_restarted(site: Site) -> None:
 
 @scenario("postgresql", short=1)
 def database_shut_down_at_once(site: Site) -> None:
-    """An immediate shutdown, which doesn't even make a checkpoint, and a start."""
+    """An immediate shutdown, which doesn't make a checkpoint, and a start."""
     _stop_again_and_again(site, signal.SIGQUIT)
 
 
 @scenario("postgresql", short=1)
 def database_cut_off(site: Site) -> None:
-    """The server's socket is moved away and its connections are ended: it is unreachable; and then back."""
+    """The server is unreachable for a while: its socket is moved away, and its connections are ended."""
     assert site.cluster is not None
     cluster = site.cluster
     while site.goes_on():

@@ -28,8 +28,8 @@ PEOPLE = (
     ("user", "add", "richard", "--email", "richard@firm.example"),
     ("contact", "add", "The client", "client@client.example"),
 )
-PAUSES_SECONDS = (0.05, 0.35)  # between two kills
-PROGRESS_SECONDS = 45.0  # once the fault is gone; less than the minute for which Postfix may throttle a server
+PAUSES_SECONDS = (0.05, 0.35)  # pause between two kills
+PROGRESS_SECONDS = 45.0  # without the fault; less than the minute for which Postfix may throttle a server
 _HERE = Path(__file__).parent
 
 UP = """\
@@ -44,7 +44,8 @@ FAULTY = '#!/bin/sh\nexec env LD_PRELOAD="{library}" CHAOS_FAULTS="{faults}" "{p
 
 
 class Site:
-    """One scenario's. budget: how many blows; seconds: no longer than that. has_page: does mailweir-web run, too?"""
+    """The place of one scenario. budget: number of blows; seconds: the longest time for them. has_page: does mailweir-web run,
+    too?"""
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class Site:
 
     @property
     def database_url(self) -> DatabaseUrl:
-        """Its database."""
+        """The database of the stack."""
         return self.stack.settings.database_url
 
     @property
@@ -83,7 +84,7 @@ class Site:
         return self.database_url.parent
 
     def start(self) -> None:
-        """Starts stack and load, and waits until mail flows."""
+        """Starts the stack and the load, and waits until mail flows."""
         self.stack.start()
         for arguments in PEOPLE:
             self.stack.cli(*arguments, check=True)
@@ -92,13 +93,13 @@ class Site:
         self._deadline = time.monotonic() + self._seconds
 
     def remove(self) -> None:
-        """Ends everything and removes its files."""
+        """Stops everything and removes the files."""
         self.stack.stop()
         self._cleanup.close()
         self.stack.remove()
 
     def progress(self, messages: int = 5) -> None:
-        """Waits until so many more are acknowledged."""
+        """Waits until so many more messages are acknowledged."""
         goal = self.load.acknowledged() + messages
         wait_until(lambda: self.load.acknowledged() >= goal, "mail is accepted again", PROGRESS_SECONDS)
 
@@ -107,11 +108,11 @@ class Site:
         return self.faults < self.budget and time.monotonic() < self._deadline
 
     def pause(self, shortest: float | None = None, longest: float | None = None) -> None:
-        """A while of chance; between two kills where nothing is said."""
+        """Waits a random time: the pause between two kills, if no time is given."""
         time.sleep(self.chance.uniform(shortest or PAUSES_SECONDS[0], longest or PAUSES_SECONDS[1]))
 
     def kill_again_and_again(self, victims: Callable[[], list[int]]) -> None:
-        """Kills one of these with -9, pauses, and so on."""
+        """Kills one of these with -9, pauses, and repeats that."""
         while self.goes_on():
             self.pause()
             if found := victims():
@@ -124,14 +125,14 @@ class Site:
             self.faults += 1
 
     def filter_processes(self) -> tuple[list[int], list[int]]:
-        """The filter's parent, and its workers; by parent ids."""
+        """The filter's parent and its workers, by parent ids."""
         pids = self.stack.pids("mailweir-milter")
         parents = {pid: _parent(pid) for pid in pids}
         return [p for p in pids if parents[p] not in pids], [p for p in pids if parents[p] in pids]
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Somebody else writes meanwhile, and doesn't come to an end."""
+        """For the block, another process holds an open write transaction."""
         with contextlib.closing(Database(self.database_url, busy_timeout_seconds=60)) as other, other.transaction():
             if not other.is_sqlite:
                 other.execute("LOCK TABLE decisions IN EXCLUSIVE MODE")
@@ -141,7 +142,7 @@ class Site:
     # --- before the start -------------------------------------------------------------------------------------------
 
     def put_in_place(self, programs: dict[str, Path]) -> None:
-        """`mailweir up` starts these in place of its daemons."""
+        """`mailweir up` starts these programs in place of its daemons."""
         self._write_script(
             "mailweir", UP.format(python=sys.executable, programs={k: str(v) for k, v in programs.items()})
         )
@@ -152,12 +153,12 @@ class Site:
         self.replace_filter("limited_filter.py")
 
     def replace_filter(self, name: str) -> None:
-        """A faulty filter of this folder, in the filter's place."""
+        """Puts a faulty filter of this folder in the filter's place."""
         text = f"#!{sys.executable}\n" + (_HERE / name).read_text()
         self.put_in_place({"mailweir-milter": self._write_script("mailweir-milter", text)})
 
     def preload_faults(self) -> None:
-        """Filter and look-ups go by `set_faults`."""
+        """The filter and the look-ups follow `set_faults`."""
         library, faults = self._bin / "faults.so", self._bin / "faults"
         subprocess.run(
             ["gcc", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", library, _HERE / "faults.c", "-ldl"],
@@ -196,12 +197,12 @@ class Site:
     # --- while it runs ----------------------------------------------------------------------------------------------
 
     def set_faults(self, *, clock_seconds: int = 0, fsync_ms: int = 0) -> None:
-        """See faults.c. The file is mapped: written in place, it counts at once."""
+        """See faults.c. The file is mapped: a write in place takes effect at once."""
         with (self._bin / "faults").open("r+b") as file:
             file.write(struct.pack("qq", clock_seconds, fsync_ms))
 
     def set_max_pages(self, count: int | None) -> None:
-        """See limited_filter.py; None: no limit. Counts for connections made from now on."""
+        """See limited_filter.py; None: no limit. Applies to connections made from now on."""
         limit = self.stack.data_dir / "run" / "max_page_count"
         if count is None:
             limit.unlink(missing_ok=True)
@@ -209,7 +210,7 @@ class Site:
             limit.write_text(str(count))
 
     def grow(self, size_bytes: int) -> None:
-        """The small file system gets larger."""
+        """Enlarges the small file system."""
         subprocess.run(["mount", "-o", f"remount,size={size_bytes}", self._small], check=True)
 
     def refused(self) -> int:
@@ -217,7 +218,7 @@ class Site:
         return sum(400 <= code < 500 for message in list(self.load.messages.values()) for code in list(message.codes))
 
     def wait_for_refusals(self, count: int = 5, seconds: float = 60.0) -> None:
-        """Until the fault shows."""
+        """Waits until the fault shows."""
         goal = self.refused() + count
         wait_until(lambda: self.refused() >= goal, "4xx replies", seconds)
 

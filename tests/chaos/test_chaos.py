@@ -17,8 +17,8 @@ from tests.needs import lacks
 
 AT_ONCE = 6
 SECONDS = 40.0
-LYING_TRIES = 3  # one message at a time is lied about, and none where the lock happens to be let go just then
-# On PostgreSQL its own scenarios, and a common one.
+LYING_TRIES = 3  # it lies about one message at a time, and about none if the lock is released just then
+# On PostgreSQL: its own scenarios, and a common one.
 SHORT = [
     (scenario, database)
     for scenario in scenarios.ALL
@@ -33,7 +33,7 @@ Running = dict[tuple[str, str], "Future[Figures]"]
 
 @pytest.fixture(scope="module")
 def running(request: pytest.FixtureRequest) -> Iterator[Running]:
-    """All that are asked for, on their way."""
+    """All scenarios that this run asks for, started."""
     require_root_and_postfix()
     mine = [item for item in request.session.items if item.path == request.path]
     asked = {spec.params["pair"] for item in mine if (spec := getattr(item, "callspec", None))}
@@ -62,8 +62,8 @@ def test_a_filter_that_acknowledges_without_a_commit_is_noticed() -> None:
     def prepare(site: Site) -> None:
         site.replace_filter("lying_filter.py")
 
-    # The look-ups continue to read, so mail comes in; the filter acknowledges mail that it can't write.
+    # The look-ups continue to read, so mail comes in. The filter acknowledges mail that it can't write.
     lying = Scenario(scenarios.database_locked_for_25_s, ("sqlite",), 1, False, prepare)
     tries = (run.run(lying, "sqlite", budget=1, seconds=SECONDS).violations for _ in range(LYING_TRIES))
-    # as soon as one shows it
+    # one try that shows it is enough
     assert any(line.startswith("acknowledged without a decision") for violations in tries for line in violations)

@@ -15,7 +15,7 @@ from mailweir.database_url import DatabaseUrl
 from mailweir.store.database.connection import Database
 from tests.chaos.load import Message
 
-MAX_NAMED = 5  # violations of one sort that are named
+MAX_NAMED = 5  # how many violations of one sort are printed
 
 
 @dataclass
@@ -97,7 +97,7 @@ def _faults_of(
 
 
 def named(wrong: Iterable[str]) -> list[str]:
-    """All of them, counted; a few of each sort in full."""
+    """All violations, counted; of each sort, a few in full."""
     seen: Counter[str] = Counter()
     kept = []
     for line in wrong:

@@ -39,7 +39,7 @@ ZONE = st.lists(HOST, min_size=len(NAMES), max_size=len(NAMES))
 
 
 def records_of(hosts: list[dict[str, list[str]]]) -> Records:
-    """By name and type, as a ZoneServer has them. No record includes itself."""
+    """The records by name and type, as a ZoneServer has them. No record includes itself."""
     return {
         (NAMES[n], kind): [_without_loop(value, NAMES[n]) for value in values]
         for n, host in enumerate(hosts)

@@ -1,4 +1,4 @@
-"""Address parsers by other authors: each parses many texts. None shares code with another one."""
+"""Address parsers by other authors: each parses many texts. They share no code with one another."""
 
 import email.policy
 import json
@@ -11,13 +11,13 @@ from typing import Any, cast
 
 from tests.needs import lacks
 
-Shown = dict[str, list[list[str]]]  # by parser: for each text the addresses, as the parser gives them
+Shown = dict[str, list[list[str]]]  # by parser: the addresses of each text, as the parser returns them
 _SCRIPTS = Path(__file__).with_name("readers")
 _NODE_MODULES = Path(__file__).parents[1] / "gmail" / "node_modules"
 
 
 def ask_all(texts: Sequence[str]) -> Shown:
-    """The results of all parsers. Skips the test if one isn't installed."""
+    """The results of all parsers. Skips the test if a parser isn't installed."""
     perl = _ask(["perl", str(_SCRIPTS / "perl_readers.pl")], texts, "libmailtools-perl and libemail-address-xs-perl")
     nodes = sorted(_NODE_MODULES.glob("node-linux-*/bin/node"))
     if not nodes:
@@ -49,7 +49,7 @@ def _each(read: Callable[[str], list[str]], texts: Sequence[str]) -> list[list[s
 def _lenient(text: str) -> list[str]:
     unchecked: Any = getaddresses
     try:
-        # Without the check of newer versions: the results of older ones count.
+        # Without the check of newer versions, the result is that of older versions.
         pairs = unchecked([text], strict=False)
     except TypeError:
         pairs = unchecked([text])
@@ -60,5 +60,5 @@ def _by_policy(text: str) -> list[str]:
     try:
         header = email.policy.default.header_factory("To", text)
         return [one.addr_spec for one in header.addresses] if isinstance(header, AddressHeader) else []
-    except Exception:  # noqa: BLE001  it raises many kinds on hostile text
+    except Exception:  # noqa: BLE001  it raises many types on hostile text
         return []

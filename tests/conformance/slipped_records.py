@@ -1,4 +1,5 @@
-"""SPF records as they were meant and as they were mistyped, for Hypothesis, and a zone in which each term lets somebody send."""
+"""SPF records as they were meant and as they were mistyped, for Hypothesis; and a zone in which each term lets some sender
+pass."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 DOMAIN = "client.example"
-# By term: the senders that it alone allows.
+# By term: the senders that only this term allows.
 TERMS = {
     "ip4:192.0.2.1": "192.0.2.1",
     "ip4:192.0.2.64/26": "192.0.2.65",
@@ -57,7 +58,7 @@ def _spec(term: str) -> bool:
     return ":" in term
 
 
-# (for which terms, the mistyped form): each has one possible meaning.
+# (the terms, the mistyped form): each form has only one possible meaning.
 OF_A_TERM: Sequence[tuple[Callable[[str], bool], Callable[[str], str]]] = (
     (lambda term: True, lambda term: term + ";"),
     (lambda term: True, lambda term: term + ","),
@@ -97,7 +98,7 @@ OF_A_TERM: Sequence[tuple[Callable[[str], bool], Callable[[str], str]]] = (
     (lambda term: term.startswith("include:"), lambda term: term.replace(":", ":<") + ">"),
     (lambda term: term.startswith("include:"), lambda term: term.replace(":", ":@")),
 )
-# of the whole record
+# slips of the whole record
 OF_A_RECORD: Sequence[Callable[[str], str]] = (
     lambda text: " " + text,
     lambda text: "\u00a0" + text,
@@ -137,7 +138,7 @@ OF_A_RECORD: Sequence[Callable[[str], str]] = (
     lambda text: text + " -all",
     lambda text: "client.example. IN TXT " + f'"{text}"',
 )
-# Forms without a clear meaning.
+# Forms that may mean several things.
 UNCLEAR = (
     "ip4:192.0.2.1/33", "ip4:300.1.1.1", "ip4:192.0.2", "ip6:2001:db8::/129", "provider.example", "include:", "include",
     "a:web.client.example/99", "include:*.provider.example", "include:provider", "-~all", "a:%{z}", "ip4:192.0.2.1/", "redirect=",
@@ -147,7 +148,7 @@ UNCLEAR = (
 
 @dataclass(frozen=True, slots=True)
 class Slipped:
-    """meant: the records without their slips, each of which is to count. published: the TXT values that are in DNS."""
+    """meant: the records without their slips; each of them is to count. published: the TXT values in DNS."""
 
     meant: tuple[str, ...]
     published: tuple[str, ...]
@@ -156,12 +157,12 @@ class Slipped:
 def _slipped(terms: list[str], end: str, seed: int, *, split: bool) -> Slipped:
     dice = random.Random(seed)
     written = [_term_slipped(dice, term) if dice.random() < 0.5 else term for term in terms]
-    if split and len(written) > 1:  # a record begun again, with no terms removed from the first one
+    if split and len(written) > 1:  # somebody began a second record, and left the first one there
         at = dice.randrange(1, len(written))
         meant, published = ((_record(some[:at], end), _record(some[at:], end)) for some in (terms, written))
         return Slipped(meant, published)
     text = _record(written, end)
-    # A record whose blanks are mistakes themselves, with terms that contain blanks: nobody could read that.
+    # A record in which blanks themselves are mistakes, with terms that contain blanks: nobody could read that.
     may_slip = not any(" " in term for term in written) and dice.random() < 0.5
     return Slipped((_record(terms, end),), (dice.choice(OF_A_RECORD)(text) if may_slip else text,))
 

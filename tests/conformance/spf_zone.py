@@ -1,4 +1,4 @@
-"""A zone of the SPF suite on a real DNS server: its records, its silences, its aliases."""
+"""A zone of the SPF suite on a real DNS server: its records, its time-outs, its aliases."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,8 @@ _MAX_ALIASES = 8
 
 
 class SuiteZone(ZoneServer):
-    """Answers by the suite's zonedata. TIMEOUT there means silence here; SPF records become TXT if there is no TXT."""
+    """Answers by the suite's zonedata. TIMEOUT there means that the server doesn't answer. SPF records become TXT if there is no
+    TXT."""
 
     def __init__(self, zonedata: Mapping[str, Sequence[Any]]) -> None:
         super().__init__({})
@@ -26,7 +27,7 @@ class SuiteZone(ZoneServer):
 
     @staticmethod
     def parsed(zonedata: Mapping[str, Sequence[Any]]) -> dict[bytes, dict[str, list[Any]]]:
-        """What `zone` takes: values by name and type."""
+        """The argument of `zone`: values by name and type."""
         return {name.lower().encode(): _by_type(entries) for name, entries in zonedata.items()}
 
     def reply(self, wire: bytes, max_bytes: int) -> bytes | None:
@@ -53,7 +54,7 @@ class SuiteZone(ZoneServer):
             answer.set_rcode(dns.rcode.SERVFAIL)
         try:
             return answer.to_wire(max_size=max_bytes)
-        except Exception:  # noqa: BLE001 - too large: cut, and asked again over TCP
+        except Exception:  # noqa: BLE001 - the answer is too large: the server cuts it, and the client asks again over TCP
             cut = dns.message.make_response(query)
             cut.flags |= dns.flags.TC
             return cut.to_wire()

@@ -1,4 +1,4 @@
-"""For a From with one candidate, parsers by other authors show that one; and each address that they show in To is a recipient.
+"""If a From has one candidate, parsers by other authors show the same one; and each address that they show in To is a recipient.
 
 `MAILWEIR_READER_FORMS=20000 pytest tests/conformance/test_readers.py` tries more than the short form.
 """
@@ -116,7 +116,7 @@ def shown(forms: list[str]) -> other_readers.Shown:
 
 
 def test_each_reader_reads(forms: list[str], shown: other_readers.Shown) -> None:
-    """A reader that answers nothing compares with nothing."""
+    """A comparison with a reader that answers nothing would be worthless."""
     plain = forms.index(f"Jane <{JANE}>")
     assert {reader: answers[plain] for reader, answers in shown.items()} == {reader: [JANE] for reader in shown}
 
@@ -129,7 +129,7 @@ def _found(form: str) -> set[str]:
 def test_where_there_is_one_candidate_no_reader_shows_another_known_address(
     forms: list[str], shown: other_readers.Shown
 ) -> None:
-    """Of generated forms one in ten thousand may slip through: three of 30,000 did, each joined by one parser only."""
+    """One generated form in ten thousand may slip through: three of 30,000 did. Only one parser read each of them in that way."""
     wrong: list[tuple[str, str, set[str]]] = []
     seen: Counter[str] = Counter()
     alone = {number: found for number, form in enumerate(forms) if len(found := _found(form)) == 1 and found <= KNOWN}
@@ -150,7 +150,7 @@ def test_a_harmless_form_has_one_candidate(form: str) -> None:
 
 
 def test_whom_two_readers_show_is_named(forms: list[str], shown: other_readers.Shown) -> None:
-    """A single parser may be odd. An address that two show and that isn't named would count as Bcc; that affects one form in
+    """A single parser may be odd. An address that two parsers show, but we don't, would count as Bcc. That affects one form in
     thousands."""
     missing = []
     for number, form in enumerate(forms):

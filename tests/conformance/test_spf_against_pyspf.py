@@ -3,12 +3,12 @@
 The generated zones exclude cases that pyspf deliberately handles differently:
 - exchanges without an address: it queries all of them before it compares, so a void look-up may come before the match;
 - `ptr`: its order of names;
-- a record that includes itself: a syntax error to it, also after a match; RFC 7208 has the limit of look-ups for that;
-- an unknown modifier twice in a record: it refuses what RFC 7208 6 ignores;
-- `%{d0}`: it accepts what RFC 7208 7.3 forbids.
+- a record that includes itself: to pyspf that is a syntax error, also after a match; RFC 7208 has the limit of look-ups for that;
+- an unknown modifier twice in a record: it refuses this, although RFC 7208 6 ignores it;
+- `%{d0}`: it accepts this, although RFC 7208 7.3 forbids it.
 
-One difference is tolerated: it counts a `redirect=` even if a term before it matches, so it may find more than ten look-ups where
-a receiver makes fewer.
+One difference is tolerated: pyspf counts a `redirect=` even if a term before it matches. So it may find more than ten look-ups
+where a receiver makes fewer.
 """
 
 import ipaddress
@@ -28,7 +28,7 @@ from tests.conformance.spf_zone import SuiteZone
 ZONES = 400
 NAMES = [f"d{number}.example.com" for number in range(8)]
 IPS = ("192.0.2.9", "192.0.2.200", "198.51.100.7", "2001:db8::9", "2001:db8:1::7")
-# each of these a run of this size must meet, or it compares next to nothing
+# a run of this size must meet each of these, or it compares next to nothing
 RESULTS = ("pass", "fail", "softfail", "neutral", "none", "permerror")
 _NETWORKS = ("192.0.2.0/25", "192.0.2.9", "198.51.100.0/24", "203.0.113.1", "0.0.0.0/0")
 _NETWORKS6 = ("2001:db8::/64", "2001:db8::9", "2001:db8:1::/48", "2001:db8:2::1")
@@ -89,7 +89,7 @@ def _theirs(ip: str, sender: str, helo: str) -> tuple[str, str]:
 
 
 def _unfollowed(node: Node) -> int:
-    """How many redirects were read and not followed, where terms counted."""
+    """The number of redirects that were read and not followed, in records whose terms counted."""
     live = [step for step in node.steps if step.live]
     followed = bool(live) and live[-1].text.startswith("redirect=")
     below = sum(_unfollowed(step.child) for step in live if step.child)

@@ -1,4 +1,4 @@
-"""Zones made to mislead or to wear out whoever evaluates them; each over UDP, from a server of ours."""
+"""Zones made to mislead or to exhaust an evaluator; each over UDP, from a server of ours."""
 
 import ipaddress
 import time
@@ -12,7 +12,7 @@ from mailweir.domains.spf import MAX_BESIDE_LOOKUPS, Evaluation, evaluate
 from tests.conformance.spf_zone import SuiteZone
 
 RELAY: dict[str, Any] = {"relay.example.com": [{"A": "192.0.2.9"}]}
-DEAD = "v=spf1 -ip4:0.0.0.0/0 "  # the following terms are after the match
+DEAD = "v=spf1 -ip4:0.0.0.0/0 "  # the terms that follow come after the match
 
 
 def _txt(text: str) -> list[Any]:
@@ -47,7 +47,7 @@ def test_terms_past_the_match_take_no_time_from_those_that_count(monkeypatch: py
         for _ in range(4):  # one for each of the relay's addresses
             found = evaluate(questions, ipaddress.ip_address("192.0.2.9"), "jane@d.example.com", "mail.example.com")
             assert found.result == "pass"
-    assert time.monotonic() - began < 4 * 1.0 + 5  # without that limit it is 40 s
+    assert time.monotonic() - began < 4 * 1.0 + 5  # without that limit, it takes 40 s
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_tree_that_doubles_at_each_level_ends() -> None:
 @pytest.mark.parametrize(
     "record",
     [
-        "v=spf1 exists:%{d" + "9" * 5000 + "}.example.com -all",  # more digits than Python makes an int of
+        "v=spf1 exists:%{d" + "9" * 5000 + "}.example.com -all",  # more digits than Python converts to an int
         "v=spf1 -all exp=e.example.com",
     ],
 )

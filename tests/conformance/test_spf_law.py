@@ -1,4 +1,5 @@
-"""The law of a suggested SPF record: no address that passed, or that would pass once a slip is repaired, fails after it."""
+"""The law of a suggested SPF record: an address that passed, or that would pass once a slip is repaired, still passes after
+it."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ def server() -> Iterator[MoodyZoneServer]:
 
 
 def publish(server: MoodyZoneServer, *values: str) -> None:
-    """These TXT values at the domain."""
+    """Publishes these TXT values at the domain."""
     server.records = {
         **ZONE,
         (INCLUDE, "TXT"): [f'"v=spf1 ip4:{OURS[0]} ip6:{OURS[1]} -all"'],
@@ -69,7 +70,7 @@ def suggested(server: MoodyZoneServer, relay: Relay = INCLUDED) -> tuple[SpfRepo
 
 
 def holds(server: MoodyZoneServer, case: Slipped, relay: Relay = INCLUDED) -> None:
-    """The law, for one record; which must be repaired, and no sender that it was meant to refuse may pass afterwards."""
+    """The law for one record: it must be repaired, and no sender that it was meant to refuse may pass afterwards."""
     wanted: set[str] = set()
     unsure: set[str] = set()
     for values in (*((one,) for one in case.meant), case.published):
@@ -154,7 +155,7 @@ def test_what_finds_nothing_for_us_stays(server: MoodyZoneServer) -> None:
     macro = "include:%{i}._ip.%{d}.p.example"
     publish(server, f"v=spf1 {macro} -all")
     _, record = suggested(server)
-    # their senders may be at ten look-ups already: no include of ours
+    # their senders may have ten look-ups already, so our include isn't added
     assert record == f"v=spf1 ip4:{OURS[0]} ip6:{OURS[1]} {macro} -all"
     publish(server, record)
     report, again = suggested(server)

@@ -1,4 +1,4 @@
-"""The suggested record, published unchanged: every address of the relay then passes, within RFC 7208's limits."""
+"""The suggested record, published unchanged: then every address of the relay passes, within RFC 7208's limits."""
 
 import ipaddress
 import re
@@ -37,7 +37,7 @@ def checked(server: MoodyZoneServer, records: Records, relay: Relay = INCLUDED, 
 
 
 def published(server: MoodyZoneServer, report: SpfReport) -> SpfReport:
-    """The report after the suggestion is published; it has to be good."""
+    """The report after the suggestion is published. The report has to be good."""
     assert report.suggestion is not None
     record = report.suggestion.record
     assert record is not None, report.suggestion.notes
@@ -59,12 +59,12 @@ def result_for(server: MoodyZoneServer, ip: IpAddress, domain: str = DOMAIN) -> 
 
 
 def txt(*texts: str) -> Records:
-    """SPF records of the domain."""
+    """The SPF records of the domain."""
     return {(DOMAIN, "TXT"): [f'"{text}"' for text in texts]}
 
 
 def _passes(server: MoodyZoneServer, report: SpfReport) -> bool:
-    """With the suggested record, all senders pass that passed before; if there is none, the report says why."""
+    """With the suggested record, all senders still pass that passed before. If there is no suggestion, the report says why."""
     assert report.suggestion is not None
     if not report.suggestion.record:
         return re.match("settle first|no record can be made", report.suggestion.notes[0]) is not None
@@ -133,7 +133,7 @@ def test_of_a_first_record_it_is_asked_who_else_sends(server: MoodyZoneServer, e
     report = checked(server, {(DOMAIN, "MX"): [f"20 second.{exchange}", f"10 {exchange}"]})
     assert report.suggestion is not None
     assert report.suggestion.record is not None
-    # A question, and no part of the record; a forgotten sender isn't refused.
+    # A question, and not part of the record: the suggestion refuses no sender that may have been forgotten.
     assert report.suggestion.record.value == f"v=spf1 include:{INCLUDE} ~all"
     (asked,) = [note for note in report.suggestion.notes if question in note]
     assert "does it send, too?" in asked
@@ -159,7 +159,7 @@ def test_the_record_of_an_alias_is_changed_where_it_stands() -> None:
 
 
 def full(lookups: int) -> Records:
-    """A record that takes so many."""
+    """A record that takes this many look-ups."""
     names = [f"i{n}.example" for n in range(lookups)]
     return {
         **txt(" ".join(["v=spf1", *(f"include:{name}" for name in names), "-all"])),

@@ -50,7 +50,7 @@ def test_the_suite_is_whole() -> None:
 
 
 def _listed(result: str | list[str]) -> list[str]:
-    """The suite allows several of some."""
+    """The suite allows several results for some cases."""
     return result if isinstance(result, list) else [result]
 
 

@@ -1,8 +1,8 @@
 """Fixtures of the deployment's tests: the engine, the images, a network, hosts, and their installation sources.
 
-`make test-deploy` runs them: they need root, Debian's docker.io and debootstrap, Ansible, the package registries and minutes.
+`make test-deploy` runs them. They need root, Debian's docker.io and debootstrap, Ansible, the package registries, and minutes.
 Each test runs on every Debian that the role supports, the oldest first; `--suite trixie` chooses one. A test marked `one_suite`
-runs once: it doesn't test the host, or it has hosts of both, and says so.
+runs once: its subject isn't the host, or it has hosts of both Debians, and its docstring says so.
 """
 
 import subprocess
@@ -26,7 +26,8 @@ NETWORK = "mailweir-test"
 
 
 class MakeHost:
-    """make_host(name): a booted bare host, of the suite that the tests run on or of the given one. It ends with the module."""
+    """make_host(name): a booted bare host, of the given suite or of the suite that the tests run on. The host ends with the
+    module."""
 
     def __init__(self, make: Callable[[str, str, bool], Host], suite: str) -> None:
         self._make = make
@@ -37,7 +38,7 @@ class MakeHost:
         return self._keep(self._make(name, suite or self._suite, False))
 
     def peer(self, name: str, *, suite: str | None = None) -> Host:
-        """The same with other servers, and no Mailweir."""
+        """A host with other servers, and without Mailweir."""
         return self._keep(self._make(name, suite or self._suite, True))
 
     def _keep(self, host: Host) -> Host:
@@ -45,11 +46,11 @@ class MakeHost:
         return host
 
     def named(self, name: str) -> Host:
-        """One that was made before."""
+        """A host that was made before."""
         return self._made[name]
 
     def remove_all(self) -> None:
-        """Ends them."""
+        """Removes all hosts."""
         for host in self._made.values():
             host.remove()
 
@@ -61,7 +62,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def chosen(config: pytest.Config) -> tuple[str, ...]:
-    """The suites that this run is for, the oldest first."""
+    """The suites of this run, the oldest first."""
     said = config.getoption("--suite")
     return images.SUITES if said == "both" else (str(said),)
 
@@ -113,7 +114,7 @@ def network(client: docker.DockerClient) -> Iterator[Network]:
 
 
 class Wheels:
-    """wheels(suite): a folder with the program's libraries as wheels for that Debian's Python, so that not each host fetches and
+    """wheels(suite): a folder with the program's libraries as wheels for that Debian's Python, so that not every host fetches and
     builds them."""
 
     def __init__(self, client: docker.DockerClient, wheel: Path, folders: pytest.TempPathFactory) -> None:
@@ -142,7 +143,7 @@ class Wheels:
 
 
 def run_once(client: docker.DockerClient, image: str, script: str, volumes: dict[str, dict[str, str]]) -> str:
-    """The output of a script in a container of its own; it has to succeed."""
+    """The output of a script in a container of its own; the script has to succeed."""
     container = client.containers.run(image, ["sh", "-ec", script], detach=True, volumes=volumes, labels=[LABEL])
     try:
         code = container.wait(timeout=1200)["StatusCode"]
@@ -155,7 +156,7 @@ def run_once(client: docker.DockerClient, image: str, script: str, volumes: dict
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of this checkout."""
+    """The wheel of this checkout."""
     folder = tmp_path_factory.mktemp("dist")
     build(REPOSITORY, folder)
     (made,) = folder.glob("mailweir-*.whl")
@@ -181,7 +182,7 @@ def make_host(
     """See MakeHost."""
 
     def make(name: str, suite: str, is_peer: bool) -> Host:
-        # of all Debians of the run: a host may be upgraded from the one to the other
+        # wheels for all Debians of the run: a host may be upgraded from one to the other
         volumes = {f"{WHEELS_ON_HOST}/{one}": str(wheels(one)) for one in suites}
         return Host(client, network, name, (images.peer if is_peer else images.bare)(suite), volumes)
 
@@ -191,9 +192,9 @@ def make_host(
 
 
 def offline(**variables: Any) -> dict[str, Any]:
-    """Variables of a site: the program's libraries come from this machine's folders, and there is one deployment."""
+    """Variables of a site: the program's libraries come from folders on this machine, and there is one deployment."""
     return {
-        # pip passes by a folder that isn't there
+        # pip ignores a folder that doesn't exist
         "mailweir_pip_arguments": [
             "--no-index",
             *(f"--find-links={WHEELS_ON_HOST}/{suite}" for suite in images.SUITES),

@@ -1,4 +1,4 @@
-"""The Docker Engine for the hosts of these tests: a running one, or Debian's, started for the run.
+"""The Docker Engine for the hosts of these tests: a running one, or Debian's, which starts for the run.
 
 Needs root. Nothing is pulled: the images are made here (`images`).
 """
@@ -18,22 +18,22 @@ import docker.errors
 from tests import programs
 
 _START_SECONDS = 40
-# outlives the run, so that the images do too
+# This folder outlives the run, and the images with it.
 _DATA_ROOT = Path("/var/lib/mailweir-test-deploy")
 
 
 class NoEngine(Exception):
-    """Why there is none."""
+    """The reason why there is no engine."""
 
 
 @contextlib.contextmanager
 def running() -> Iterator[docker.DockerClient]:
-    """A client of the engine that DOCKER_HOST names, or of one that ends with the block. NoEngine."""
+    """A client of the engine that DOCKER_HOST names. Without DOCKER_HOST, starts an engine that ends with the block. NoEngine."""
     if os.environ.get("DOCKER_HOST"):
         yield _client(os.environ["DOCKER_HOST"])
         return
     if os.geteuid() != 0:
-        raise NoEngine("needs root to start the Docker Engine, or DOCKER_HOST with one that runs")
+        raise NoEngine("needs root to start the Docker Engine, or DOCKER_HOST with a running engine")
     program = shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         raise NoEngine("needs Docker Engine: install Debian's docker.io ('make test-deploy' does)")

@@ -1,4 +1,4 @@
-"""Hosts of these tests: containers with systemd, an address and a name of their own, in one network."""
+"""Hosts of these tests: containers with systemd in one network, each with an address and a name of its own."""
 
 import json
 import subprocess
@@ -18,15 +18,15 @@ WAIT_SECONDS = 60.0
 LABEL = "mailweir-test"
 # systemd mounts cgroups, the units' sandboxes mount folders, fail2ban's nftables changes the network
 _CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE")
-_RUN_SECONDS = 1800  # an upgrade of the system, on a busy machine
+_RUN_SECONDS = 1800  # enough for an upgrade of the system on a busy machine
 
 
 class Failed(AssertionError):
-    """A command on a host that should have worked."""
+    """A command failed on a host."""
 
 
 class Host:
-    """One that has booted. volumes: folders of this machine, read-only, by their place on the host."""
+    """A booted host. volumes: folders of this machine, read-only, by their place on the host."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Host:
         mounts |= {folder: {"bind": place, "mode": "ro"} for place, folder in (volumes or {}).items()}
         self.container: Container = client.containers.run(
             image,
-            # The second is for the engine's older kind of cgroups, which newer systemds use only when told to.
+            # The second word is for the engine's older kind of cgroups. Newer systemds use that kind only when told to.
             ["/lib/systemd/systemd", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"],
             name=name,
             hostname=name,
@@ -61,7 +61,7 @@ class Host:
 
     def _await_boot(self) -> None:
         self.container.reload()
-        self._init: int = self.container.attrs["State"]["Pid"]  # another one after each boot
+        self._init: int = self.container.attrs["State"]["Pid"]  # a new id after each boot
         self.wait_until(
             lambda: self.run("systemctl is-system-running", code=None)[1].strip() in ("running", "degraded"),
             "it has booted",
@@ -69,12 +69,12 @@ class Host:
         self.address: str = self.container.attrs["NetworkSettings"]["Networks"][self._network]["IPAddress"]
 
     def reboot(self) -> None:
-        """Stops everything on it, and boots it again. Its address may be another one then."""
+        """Stops everything on it, and boots it again. It may have another address then."""
         self.container.restart(timeout=60)
         self._await_boot()
 
     def run(self, script: str, *, code: int | None = 0, user: str = "root") -> tuple[int, str]:
-        """Runs a shell script on it: exit code and output. Failed if the code is another one; None: any will do.
+        """Runs a shell script on it; returns exit code and output. Failed if the code is another one; None: any code will do.
 
         Processes that the script leaves running aren't waited for.
         """
@@ -94,7 +94,7 @@ class Host:
                 stdin=read,
                 stdout=said,
                 stderr=said,
-                start_new_session=True,  # nothing on it asks at the terminal
+                start_new_session=True,  # nothing on the host waits for a terminal
                 timeout=_RUN_SECONDS,
                 check=False,
             )
@@ -102,15 +102,15 @@ class Host:
             return done.returncode, said.read().decode(errors="replace")
 
     def says(self, script: str) -> str:
-        """A script's output; it has to succeed."""
+        """The output of a script, which has to succeed."""
         return self.run(script)[1]
 
     def json(self, script: str, *, code: int | None = 0) -> Any:
-        """A command's JSON output, without its remarks."""
+        """The JSON output of a command, without its remarks."""
         return json.loads(self.run(f"{script} 2>/dev/null", code=code)[1])
 
     def put(self, files: dict[str, bytes]) -> None:
-        """Writes files; the names are absolute, and their folders are there."""
+        """Writes files. The names are absolute, and their folders exist."""
         code, said = self._enter(
             ["tar", "-x", "-C", "/"], packed({name.lstrip("/"): content for name, content in files.items()})
         )
@@ -118,18 +118,18 @@ class Host:
             raise Failed(f"{self.name}: {', '.join(files)}: {said}")
 
     def doctor(self) -> dict[str, list[str]]:
-        """What `mailweir doctor` finds, by level."""
+        """The findings of `mailweir doctor`, by level."""
         found: dict[str, list[str]] = {"ok": [], "note": [], "wrong": []}
         for one in self.json("mailweir doctor --json", code=None):
             found[one["level"]].append(f"{one['area']}: {one['finding']}")
         return found
 
     def count(self, what: str) -> int:
-        """How many rows `mailweir WHAT list --json` has."""
+        """The number of rows in `mailweir WHAT list --json`."""
         return len(self.json(f"mailweir {what} list --json"))
 
     def wait_until(self, condition: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
-        """The condition's value once it is true; Failed if it doesn't become true."""
+        """The condition's value once it is true. Failed if it doesn't become true."""
         deadline = time.monotonic() + seconds
         while not (value := condition()):
             if time.monotonic() > deadline:
@@ -138,5 +138,5 @@ class Host:
         return value
 
     def remove(self) -> None:
-        """Ends it."""
+        """Removes the host."""
         self.container.remove(force=True, v=True)

@@ -1,7 +1,7 @@
-"""The images of these tests, made once by debootstrap: of each Debian a bare one with systemd, and a peer with other servers.
+"""The images of these tests, made once by debootstrap: for each Debian a bare one with systemd, and a peer with other servers.
 
-`bare` has Debian's package files in apt's cache, so that a host doesn't fetch them once more; none of them is installed. A peer
-also compiles: it makes the wheels for its Debian's Python (`conftest.wheels`).
+`bare` has Debian's package files in apt's cache, so that a host doesn't fetch them again; none of them is installed. A peer also
+has a compiler: it makes the wheels for its Debian's Python (`conftest.wheels`).
 """
 
 import io
@@ -24,7 +24,7 @@ _BASE_PACKAGES = "systemd,systemd-sysv,dbus,python3,ca-certificates,iproute2,pro
 _COMPILER = "gcc libc6-dev libmilter-dev python3-dev python3-venv"
 # packages that the role installs
 _WANTED = f"{_COMPILER} python3-apt libmilter1.0.1 postfix logrotate postgresql-client fail2ban python3-systemd nftables certbot"
-# additional packages of versions that are upgraded
+# additional packages, because upgrades change their versions
 _WANTED_BEFORE = {BOOKWORM: "dovecot-core", TRIXIE: ""}
 _PEERS = f"postfix postgresql swaks libnet-ssleay-perl openssl pebble {_COMPILER}"
 _QUIET = (
@@ -34,7 +34,7 @@ _QUIET = (
 
 
 def bare(suite: str) -> str:
-    """The image of a host that nothing was installed on."""
+    """The image of a host without installed servers."""
     return f"mailweir-test/bare-{suite}:{_VERSION}"
 
 
@@ -44,7 +44,7 @@ def peer(suite: str) -> str:
 
 
 def ensure(client: docker.DockerClient, suite: str) -> None:
-    """Makes the missing images. subprocess.CalledProcessError, docker.errors.DockerException if it can't."""
+    """Makes the missing images. subprocess.CalledProcessError, docker.errors.DockerException if that fails."""
     tags = {tag for image in client.images.list() for tag in image.tags}
     if bare(suite) not in tags:
         base = f"mailweir-test/base-{suite}:{_VERSION}"
@@ -101,7 +101,8 @@ def _import(client: docker.DockerClient, tag: str, suite: str) -> None:
 
 
 def _trust(root: Path) -> None:
-    """Certificates that this machine's admin trusts hold there too, for pip as well: a proxy may stand before the registries."""
+    """The image trusts the certificates that this machine's admin trusts, also for pip: a proxy may stand before the
+    registries."""
     for own in Path("/usr/local/share/ca-certificates").glob("*.crt"):
         (root / own.relative_to("/")).write_bytes(own.read_bytes())
     subprocess.run(["chroot", root, "update-ca-certificates"], check=True, capture_output=True)

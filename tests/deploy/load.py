@@ -1,4 +1,4 @@
-"""Mail and logins that come all the time while something happens to a host."""
+"""Mail and logins that come all the time while a test does something to a host."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ i=0; while [ ! -e /tmp/stop ]; do i=$((i+1));
 swaks --silent 3 --server 127.0.0.1 --from jane@client.example --to richard@demo.example.net \
 --header "Subject: {name} $i" --header 'From: jane@client.example' && echo $i > /tmp/accepted; sleep 0.3; done
 """
-# the password is right each time
+# the password is always right
 _LOGINS = """\
 while [ ! -e /tmp/stop ]; do swaks --server {host} --port 587 -tls --auth PLAIN --auth-user '{user}' \
 --auth-password '{password}' --quit-after AUTH --timeout 30 2>&1 | grep -E '^<~.* (235|454|535) ' >> /tmp/answers; sleep 1; done
@@ -22,23 +22,23 @@ _UNITS = "load-mail load-logins"
 
 @dataclass(frozen=True)
 class Login:
-    """Of the relay."""
+    """A login of the relay."""
 
     username: str
     password: str
 
 
 def connect(host: Host, user: str) -> Login:
-    """Makes one."""
+    """Makes a login."""
     made = host.json(f"mailweir relay connect {user} --json")
     return Login(made["username"], made["password"])
 
 
 @contextlib.contextmanager
 def load(host: Host, client: Host, name: str, login: Login | None = None) -> Iterator[None]:
-    """Mail comes in all the time until the block ends; then all of it has to be on the record, once, and none was refused.
+    """Mail comes in all the time until the block ends. Then all of it has to be on the record, once, and none was refused.
 
-    With a login, somebody logs in all the time, too: its password is never called wrong, and is called right again in the end.
+    With a login, somebody logs in all the time, too: its password is never called wrong, and it works again in the end.
     """
     began = host.count("activity")
     client.run("rm -f /tmp/stop /tmp/accepted /tmp/answers")
@@ -72,7 +72,7 @@ def load(host: Host, client: Host, name: str, login: Login | None = None) -> Ite
 
 
 def _answers(client: Host) -> list[str]:
-    """To each login so far."""
+    """The answers to all logins so far."""
     return client.says("cat /tmp/answers 2>/dev/null || true").splitlines()
 
 

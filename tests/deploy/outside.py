@@ -1,4 +1,4 @@
-"""The outside world: mail servers of clients, on peers. Real Postfix, without us."""
+"""The outside world: clients' mail servers, on peers. They run real Postfix, without Mailweir."""
 
 import contextlib
 import json
@@ -48,12 +48,12 @@ virtual_mailbox_limit = 0
 
 
 def sends(host: Host, network: str, next_hops: Sequence[str]) -> None:
-    """A client's server: mail from this network goes to the first of the next hops that accepts it."""
+    """A client's server: it sends mail from this network to the first of the next hops that accepts it."""
     _start(host, network, f"relayhost = {', '.join(f'[{one}]' for one in next_hops)}")
 
 
 def keeps(host: Host, network: str) -> None:
-    """A client's server that takes everything and keeps it; see `kept`."""
+    """A client's server that accepts and keeps all mail; see `kept`."""
     host.run("install -d -o nobody -g nogroup /var/kept")
     _start(host, network, _KEEPS)
 
@@ -71,13 +71,13 @@ def kept(host: Host) -> list[bytes]:
 
 
 def waiting(host: Host) -> int:
-    """How many messages are in its queue."""
+    """The number of messages in its queue."""
     return len(host.says("postqueue -j").splitlines())
 
 
 @contextlib.contextmanager
 def explained(sender: Host, ours: Host) -> Iterator[None]:
-    """If mail is late, the failure says where it waited, and why: at the client's server, or at ours."""
+    """If mail is late, the failure says where it waited and why: at the client's server, or at ours."""
     try:
         yield
     except Failed as error:

@@ -18,7 +18,8 @@ _SECONDS = 1500
 
 
 class Site:
-    """An inventory in a folder. groups: names of hosts by group; each host has variables of its own. checkout: whose playbook."""
+    """An inventory in a folder. groups: names of hosts by group; each host has variables of its own. checkout: the source of the
+    playbook."""
 
     def __init__(
         self, folder: Path, groups: Mapping[str, Sequence[str]], checkout: Path = REPOSITORY, **variables: Any
@@ -30,7 +31,7 @@ class Site:
         folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, *flags: str, **variables: Any) -> Ran:
-        """Runs the playbook; the variables hold for this run."""
+        """Runs the playbook with these variables for this run."""
         inventory = self._folder / "hosts.json"
         common = {
             "ansible_connection": "namespaces",
@@ -60,7 +61,7 @@ class Site:
                 "ANSIBLE_NOCOLOR": "1",
                 "ANSIBLE_FORCE_COLOR": "0",
                 "ANSIBLE_LOCAL_TEMP": str(self._folder / "tmp"),
-                "ANSIBLE_PIPELINING": "1",  # half the time
+                "ANSIBLE_PIPELINING": "1",  # takes half the time
             },
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -80,7 +81,7 @@ class Site:
             client.close()
 
     def converge(self, **variables: Any) -> Ran:
-        """Runs it; it has to end well."""
+        """Runs the playbook, which has to succeed."""
         ran = self.run(**variables)
         assert ran.code == 0, ran.output[-6000:]
         return ran

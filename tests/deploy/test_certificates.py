@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 NAME = "certified"
 FULL_NAME = f"{NAME}.host.example"
 OWN = {"mailweir_certificate_file": "/etc/ssl/own/chain.pem", "mailweir_certificate_key_file": "/etc/ssl/own/key.pem"}
-# The authority's own certificate isn't trusted by anybody.
+# Nobody trusts the authority's own certificate.
 _ARGUMENTS = ["--standalone", "--server", "https://authority:14000/dir", "--no-verify-ssl"]
 
 
@@ -25,7 +25,7 @@ def host(make_host: MakeHost) -> Host:
 
 @pytest.fixture(scope="module")
 def authority(make_host: MakeHost, host: Host) -> Host:
-    """An ACME server that asks port 80 of the host, whatever the name is."""
+    """An ACME server that asks port 80 of the host, for any name."""
     made = make_host.peer("authority")
     made.run(
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout /root/key -out /root/cert 2>&1"
@@ -54,7 +54,7 @@ def site(host: Host, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> S
 
 
 def shown(host: Host, what: str) -> str:
-    """The data of Postfix's certificate, as a TLS client sees it."""
+    """Postfix's certificate, as a TLS client gets it."""
     return host.says(
         f"openssl s_client -starttls smtp -connect 127.0.0.1:587 </dev/null 2>/dev/null | openssl x509 -noout -{what}"
     ).strip()
@@ -98,5 +98,7 @@ def test_certbot_obtains_one_and_postfix_serves_it_and_each_renewal(site: Site, 
     assert (again.changed, again.tasks) == ({NAME: 0}, [])
     before = shown(host, "serial")
     host.run("certbot renew --quiet --force-renewal --no-random-sleep-on-renew --no-verify-ssl")
-    host.wait_until(lambda: shown(host, "serial") != before, "the renewed one is served, without a run of the playbook")
+    host.wait_until(
+        lambda: shown(host, "serial") != before, "Postfix offers the renewed certificate without a run of the playbook"
+    )
     assert [one for one in host.doctor()["wrong"] if not one.startswith("DNS")] == []

@@ -1,5 +1,4 @@
-"""The jail: a client that guesses passwords is banned from the relay's ports, and an address of Google's never is, listed or
-not."""
+"""The jail bans a client that guesses passwords from the relay's ports. It never bans an address of Google's, listed or not."""
 
 import json
 from pathlib import Path
@@ -28,7 +27,7 @@ def host(make_host: MakeHost) -> Host:
 
 @pytest.fixture(scope="module")
 def guesser(make_host: MakeHost) -> Host:
-    """Has all the addresses, and serves DNS with Google's record."""
+    """A host with all the addresses, which also serves DNS with Google's record."""
     made = make_host.peer("guesser")
     made.run("systemd-run --quiet pebble-challtestsrv -dns01 :53 -http01 '' -https01 '' -tlsalpn01 ''")
     made.put({"/root/tell.py": _TELL.format(record=json.dumps(_RECORD).encode()).encode()})
@@ -40,7 +39,7 @@ def guesser(make_host: MakeHost) -> Host:
 
 @pytest.fixture(scope="module")
 def converged(host: Host, guesser: Host, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Host:
-    """In service; it asks the guesser's DNS, and has a way back to its addresses."""
+    """A host in service. It asks the guesser's DNS, and has a route back to its addresses."""
     variables = offline(mailweir_wheel=str(wheel), mailweir_outbound="outbox", mailweir_fail2ban_max_retry=_TRIES)
     Site(
         tmp_path_factory.mktemp("site"), {"front_ends": [host.name], "sync_hosts": [host.name]}, **variables
@@ -65,7 +64,7 @@ def guess(host: Host, guesser: Host, address: str, times: int) -> None:
 
 
 def banned(host: Host) -> list[str]:
-    """By the jail, now."""
+    """The addresses that the jail bans now."""
     return host.says("fail2ban-client get mailweir banip").split()
 
 
@@ -81,13 +80,13 @@ def test_google_is_never_banned_and_others_are(converged: Host, guesser: Host) -
 
 
 def connects(guesser: Host, host: Host, address: str, port: int) -> bool:
-    """Is that port open to that address?"""
+    """Can that address connect to that port?"""
     script = f"import socket; socket.create_connection(('{host.address}', {port}), timeout=3, source_address=('{address}', 0))"
     return guesser.run(f'python3 -c "{script}"', code=None)[0] == 0
 
 
 def test_nobody_is_banned_while_dns_says_nothing(converged: Host, guesser: Host) -> None:
-    converged.run("fail2ban-client unban --all; systemctl restart fail2ban")  # it remembers DNS's answers
+    converged.run("fail2ban-client unban --all; systemctl restart fail2ban")  # it caches DNS's answers
     converged.wait_until(lambda: converged.run("fail2ban-client get mailweir banip", code=None)[0] == 0, "it is back")
     converged.run("echo nameserver 127.0.0.9 > /etc/resolv.conf")
     guess(converged, guesser, NOBODYS, 2 * _TRIES)

@@ -1,4 +1,4 @@
-"""The hosts of these tests themselves: a script's output is complete, and its exit code known, whatever the container engine
+"""The hosts of these tests themselves: a script's output is complete, and its exit code is known, whatever the container engine
 answers."""
 
 import time
@@ -10,7 +10,7 @@ from tests.deploy.conftest import MakeHost
 from tests.deploy.hosts import Failed, Host
 from tests.deploy.playbook import Site
 
-# how they are reached is no Debian's
+# the way to reach a host doesn't depend on its Debian
 pytestmark = [pytest.mark.slow, pytest.mark.one_suite]
 
 _MUCH = "seq 1 200000; exit 3"
@@ -44,7 +44,7 @@ def test_output_is_what_the_script_wrote(host: Host) -> None:
 
 
 def test_a_script_is_on_the_host_alone(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its files, processes, network, users and environment."""
+    """It runs with the host's files, processes, network, users and environment."""
     monkeypatch.setenv("OF_THIS_MACHINE", "yes")
     assert host.says("cat /proc/1/comm; hostname; pwd; umask; echo $HOME $OF_THIS_MACHINE").split() == [
         "systemd",
@@ -70,11 +70,11 @@ def test_what_a_script_leaves_running_goes_on_and_is_not_waited_for(host: Host) 
 
 
 def test_it_is_found_again_after_a_boot(host: Host, wheel: Any, tmp_path: Any) -> None:
-    """Its init is another process then, for Ansible, too."""
+    """Its init is another process then. Ansible finds it, too."""
     host.run("touch /run/gone /root/stays")
     host.reboot()
     assert host.says("ls /run/gone /root/stays 2>/dev/null || true") == "/root/stays\n"
     assert host.says("systemctl is-active dbus.socket") == "active\n"
     ran = Site(tmp_path, {"front_ends": [host.name]}, mailweir_wheel=str(wheel)).run("--tags", "none")
     assert (ran.code, ran.changed) == (0, {host.name: 0}), ran.output
-    assert f"ok: [{host.name}]" in ran.output, "it was asked for its facts"
+    assert f"ok: [{host.name}]" in ran.output, "the playbook asked for its facts"

@@ -43,7 +43,7 @@ def host(make_host: MakeHost) -> Host:
 
 @pytest.fixture(scope="module")
 def hop(make_host: MakeHost) -> Host:
-    """Where its mail goes."""
+    """The next hop for its mail."""
     made = make_host.peer("hop")
     outside.keeps(made, SUBNET)
     return made
@@ -71,7 +71,7 @@ def converged(site: Site, host: Host) -> Host:
     return host
 
 
-# the controller refuses most of them, and the host is asked for little more than its facts
+# the controller refuses most of them; the host is asked for little more than its facts
 @pytest.mark.one_suite
 def test_a_wrong_variable_is_refused_before_anything_is_touched(site: Site, host: Host, tmp_path: Path) -> None:
     (tmp_path / "client.json").write_text('{"installed": {"client_id": "one", "client_secret": "two"}}')
@@ -94,7 +94,7 @@ def test_a_wrong_variable_is_refused_before_anything_is_touched(site: Site, host
             "mailweir_deployments": ([{"name": "demo", "domain": "demo"}], "demo isn't a domain name"),
             "mailweir_database_password": ("change me", "still that of the example"),
         },
-        # on its own: nothing else is asked of the domains then
+        # in a run of its own: nothing else about the domains is checked then
         {
             "mailweir_relay_addresses": (
                 "203.0.113.9",
@@ -138,7 +138,7 @@ def test_the_second_run_changes_nothing(site: Site, converged: Host) -> None:
 
 def test_doctor_finds_nothing_wrong(converged: Host) -> None:
     found = converged.doctor()
-    # the names of the example domains are nowhere in DNS
+    # the names of the example domains don't exist in DNS
     assert [one for one in found["wrong"] if not one.startswith("DNS")] == []
     said = " ".join(found["ok"])
     for words in (
@@ -155,7 +155,7 @@ def test_doctor_finds_nothing_wrong(converged: Host) -> None:
 
 def test_the_host_reports_its_health_by_its_timer_and_by_itself(converged: Host) -> None:
     assert converged.says("systemctl is-enabled mailweir-health.timer").strip() == "enabled"
-    # within the unit's own bounds: four of root's powers, and nothing to write but the database's folder
+    # within the unit's own limits: four of root's powers, and it can write only to the database's folder
     converged.run("systemctl start mailweir-health.service")
     shown = converged.says("systemctl show -p Result,ExecMainStatus mailweir-health.service")
     assert set(shown.split()) == {"Result=success", "ExecMainStatus=0"}
@@ -209,7 +209,7 @@ def test_the_page_signs_in_and_is_shut_out_of_what_opens_tokens(converged: Host)
     converged.run("mailweir web account add boss --admin --email boss@firm.example")
     (link,) = re.findall(r"https://one\.host\.example(/sign-in/link/\S+)", converged.says("mailweir web link boss"))
     converged.put({"/root/signs_in.py": _SIGNS_IN})
-    # a page for admins with the session and without it, and the link once more
+    # a page for admins with the session and without it, and the link a second time
     assert json.loads(converged.says(f"python3 /root/signs_in.py {link}")) == ["Secure", 200, 303, 410]
     within = "nsenter -m -t $(systemctl show -p MainPID --value mailweir-web)"
     as_it = f"{within} setpriv --reuid mailweir --regid mailweir --clear-groups"
@@ -262,7 +262,7 @@ def test_a_changed_variable_changes_just_that(site: Site, converged: Host) -> No
     assert 0 < ran.changed[converged.name] < 6, ran.tasks
     assert "workers = 2" in converged.says("cat /etc/mailweir/mailweir.toml")
     assert "postfix" not in " ".join(ran.tasks).lower()
-    assert began  # the role may restart others; mail is not interrupted
+    assert began  # the role may restart other services; mail isn't interrupted
     assert converged.doctor()["wrong"] == [one for one in converged.doctor()["wrong"] if one.startswith("DNS")]
     assert site.converge().changed[converged.name] > 0  # and back
     assert site.converge().changed == {converged.name: 0}
@@ -281,7 +281,7 @@ def test_a_postfix_of_the_hosts_own_is_respected(site: Site, make_host: MakeHost
     beside.converge(mailweir_take_over_postfix=True)
     assert other.says("cat /etc/postfix/main.cf.before-mailweir").encode() == own
     assert other.says("head -1 /etc/postfix/main.cf").startswith("# Mailweir's Postfix.")
-    # From then on it belongs to the role.
+    # From then on, the role manages it.
     assert beside.converge().changed == {other.name: 0}
 
 

@@ -1,7 +1,7 @@
-"""Two front ends and a sync host on one PostgreSQL: mail by either, one of them away, the database away; nothing is lost.
+"""Two front ends and a sync host on one PostgreSQL: mail through either; one of them is away, then the database; nothing is lost.
 
-The hosts are of all Debians of the run, as they are while an admin upgrades one after the other: so this runs once. The
-database begins on the oldest and ends on the newest.
+The hosts have all Debians of the run, as they do while an admin upgrades one after the other; so this runs once. The database
+begins on the oldest and ends on the newest.
 """
 
 from pathlib import Path
@@ -43,7 +43,7 @@ def client_mta(make_host: MakeHost) -> Host:
 
 @pytest.fixture(scope="module")
 def next_hop(make_host: MakeHost) -> Host:
-    """Where relayed mail goes."""
+    """The server that relayed mail goes to."""
     made = make_host.peer("nexthop")
     outside.keeps(made, SUBNET)
     return made
@@ -74,7 +74,7 @@ def site(
 
 @pytest.fixture(scope="module")
 def fronts(site: Site, make_host: MakeHost) -> list[Host]:
-    """Both, with a user and a contact on the record."""
+    """Both front ends, with a user and a contact on the record."""
     made = [make_host.named(name) for name in FRONT_ENDS]
     made[0].run("mailweir user add richard --email richard@firm.example")
     made[0].run("mailweir contact add Jane jane@client.example")
@@ -91,7 +91,7 @@ def send(client_mta: Host, subjects: list[str]) -> None:
 
 
 def recorded(host: Host) -> list[str]:
-    """Subjects on the record, as any host sees it."""
+    """The subjects on the record, as any host reads it."""
     return sorted(one["subject"] for one in host.json("mailweir activity list --json"))
 
 
@@ -101,7 +101,7 @@ def wrong_with(host: Host) -> list[str]:
 
 
 def all_arrives(client_mta: Host, fronts: list[Host], subjects: list[str]) -> None:
-    """Waits until the client's server has nothing left; then each subject has to be on the record, once."""
+    """Waits until the client's server has sent everything. Then each subject has to be on the record, once."""
     with outside.explained(client_mta, fronts[0]):
         client_mta.wait_until(lambda: outside.waiting(client_mta) == 0, "the client's queue is empty", 180)
         fronts[0].wait_until(lambda: recorded(fronts[0]) == sorted(subjects), "each is on the record, once")
@@ -128,14 +128,14 @@ def test_mail_comes_by_either_and_a_stopped_front_end_loses_nothing(fronts: list
     try:
         send(client_mta, [f"one down {number}" for number in range(5)])
         with outside.explained(client_mta, fronts[1]):
-            fronts[1].wait_until(lambda: len(recorded(fronts[1])) == 6, "the other takes it all", 120)
+            fronts[1].wait_until(lambda: len(recorded(fronts[1])) == 6, "the other front end accepts all mail", 120)
     finally:
         fronts[0].container.unpause()
     fronts[0].run("systemctl stop mailweir-milter mailweir-lookups")
     fronts[1].run("systemctl stop postfix")
     send(client_mta, ["both down"])
     client_mta.wait_until(
-        lambda: "451" in client_mta.says("cat /var/log/postfix.log"), "the one without a filter says 451"
+        lambda: "451" in client_mta.says("cat /var/log/postfix.log"), "the front end without a filter says 451"
     )
     assert outside.waiting(client_mta) == 1
     fronts[0].run("systemctl start mailweir-lookups mailweir-milter")
@@ -143,8 +143,8 @@ def test_mail_comes_by_either_and_a_stopped_front_end_loses_nothing(fronts: list
     with outside.explained(client_mta, fronts[0]):
         fronts[0].wait_until(lambda: outside.waiting(client_mta) == 0, "the client's queue is empty", 120)
     assert recorded(fronts[0]) == sorted(["both up", "both down", *(f"one down {number}" for number in range(5))])
-    # the mail may have gone by the other one, while the first still starts
-    fronts[0].wait_until(lambda: not wrong_with(fronts[0]), "both are well again, by their reports of each minute", 180)
+    # the mail may have gone through the other front end while the first still starts
+    fronts[0].wait_until(lambda: not wrong_with(fronts[0]), "both report health again", 180)
 
 
 def test_a_relayed_mail_arrives_signed_by_either(fronts: list[Host], next_hop: Host) -> None:
@@ -181,7 +181,7 @@ def test_the_database_goes_away_and_comes_back(fronts: list[Host], client_mta: H
 def test_the_database_host_itself_goes_away_and_comes_back(
     fronts: list[Host], client_mta: Host, database: Host
 ) -> None:
-    """Without any sign: packets aren't answered."""
+    """There is no sign of it: packets aren't answered."""
     before = recorded(fronts[0])
     database.container.pause()
     try:
@@ -196,14 +196,15 @@ def test_the_database_host_itself_goes_away_and_comes_back(
 def test_the_databases_host_is_upgraded_with_its_cluster(
     fronts: list[Host], client_mta: Host, database: Host, suites: tuple[str, ...]
 ) -> None:
-    """As docs/admin/upgrade.md has it: the system, then PostgreSQL's cluster; front ends of either Debian go on with it."""
+    """As docs/admin/upgrade.md describes it: the system, then PostgreSQL's cluster. Front ends of either Debian continue with
+    it."""
     len(suites) > 1 or pytest.skip("needs both Debians (--suite both)")
     before = recorded(fronts[0])
     old = database.says("pg_lsclusters -h | cut -d' ' -f1").split()
     assert old == ["15"]
     database.run(
         "apt-get purge -y -q postfix"
-    )  # of the image; a database's host has none, and an unconfigured one stops apt
+    )  # from the image; a database host doesn't have it, and without its configuration apt stops
     debian.upgrade(database, suites[-1])
     assert database.says("pg_lsclusters -h | awk '{print $1, $4}'") == "15 online\n"
     sent = [f"cluster upgraded {number}" for number in range(3)]
@@ -213,6 +214,6 @@ def test_the_databases_host_is_upgraded_with_its_cluster(
     all_arrives(client_mta, fronts, [*before, *sent])
     for front in fronts:
         assert wrong_with(front) == []
-    # pg_dump can't read a server that is newer than itself: a backup is made where the client is the newer one.
+    # pg_dump can't read a server that is newer than itself. So a backup needs a client of the newer version.
     assert "pg_dump" in fronts[0].run("mailweir db backup /var/tmp/record.backup", code=1)[1]
     assert "record.backup" in fronts[1].says("mailweir db backup /var/tmp/record.backup")

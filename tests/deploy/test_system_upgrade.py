@@ -2,7 +2,7 @@
 
 As in docs/admin/upgrade.md: the new release on 12, the system, the playbook again. Mail comes in and somebody logs in all the
 time: each acknowledged mail is on the record, once; no right password is rejected; Dovecot is removed before the system changes.
-A Dovecot of the host's own stays.
+If the host uses Dovecot for itself, it stays.
 """
 
 import os
@@ -17,16 +17,16 @@ from tests.deploy.hosts import Host
 from tests.deploy.load import Login, connect, load
 from tests.deploy.playbook import Site
 
-# from the one to the other
+# it goes from one Debian to the other
 pytestmark = [pytest.mark.slow, pytest.mark.one_suite]
 
-# gone since Dovecot is
+# a file that was removed with Dovecot
 _OF_DOVECOT = "ansible/roles/mailweir/templates/mailweir-dovecot.service.j2"
 _LEFT_OF_DOVECOT = (
     "ls -d /etc/mailweir/dovecot /var/lib/mailweir/dovecot /var/lib/mailweir/run/logins.sock /etc/dovecot"
     " /etc/systemd/system/*dovecot* /etc/systemd/system/*/*dovecot* /etc/systemd/system/mailweir-lookups.socket"
     " /etc/systemd/system/*/mailweir-lookups.socket 2>/dev/null;"
-    # names that dpkg merely has heard of are no packages
+    # names that dpkg only knows aren't installed packages
     " dpkg-query -W -f '${db:Status-Status} ${Package}\\n' 'dovecot*' 2>/dev/null | grep -v ^not-installed;"
     " systemctl list-units --all --plain --no-legend '*dovecot*';"
     " getent passwd dovecot dovenull; grep -lx -e dovecot -e auth /proc/[0-9]*/comm 2>/dev/null; true"
@@ -43,7 +43,7 @@ def _git(*arguments: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def checkout_before(tmp_path_factory: pytest.TempPathFactory, suites: tuple[str, ...]) -> Path:
-    """Of the last commit with Dovecot, playbook and all."""
+    """A checkout of the last commit with Dovecot, including its playbook."""
     if suites != images.SUITES:
         pytest.skip("needs both Debians (--suite both)")
     try:
@@ -60,7 +60,7 @@ def checkout_before(tmp_path_factory: pytest.TempPathFactory, suites: tuple[str,
 
 @pytest.fixture(scope="module")
 def wheel_before(checkout_before: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of that commit."""
+    """The wheel of that commit."""
     folder = tmp_path_factory.mktemp("dist-before")
     build(checkout_before, folder)
     (made,) = folder.glob("*.whl")
@@ -75,7 +75,7 @@ def client_mta(make_host: MakeHost) -> Host:
 
 
 class Sites:
-    """One host's inventory, for the playbook of the last version with Dovecot and for this one's."""
+    """One host's inventory, for the playbook of the last version with Dovecot and for this version's."""
 
     def __init__(self, host: Host, folder: Path, before: tuple[Path, Path], wheel: Path) -> None:
         groups = {"front_ends": [host.name], "sync_hosts": [host.name]}
@@ -99,7 +99,7 @@ def sites(
 
 @pytest.fixture(scope="module")
 def login(sites: Sites, host: Host) -> Login:
-    """With the version before in service."""
+    """A login on the version before, in service."""
     sites.before.converge()
     assert "dovecot" in host.says(_LEFT_OF_DOVECOT)
     host.run("mailweir user add richard --email richard@firm.example")
@@ -151,4 +151,4 @@ def test_the_system_is_upgraded_and_the_playbook_runs_again(
     again = sites.now.converge()
     assert (again.changed, again.tasks) == ({host.name: 0}, [])
     host.reboot()
-    host.wait_until(lambda: _finds_nothing_wrong(host), "all of it is well after the next boot, too")
+    host.wait_until(lambda: _finds_nothing_wrong(host), "everything works after the next boot, too")

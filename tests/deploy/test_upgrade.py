@@ -1,7 +1,7 @@
 """An upgrade under load: an earlier version serves, mail comes in all the time, and all of it is recorded afterwards.
 
-Changing releases depends on the program and the role, not on Debian: this runs once. From the last version with Dovecot, on
-Debian 12, to this one, and from there to Debian 13: test_system_upgrade.
+Changing releases depends on the program and the role, not on Debian, so this runs once. test_system_upgrade covers the way from
+the last version with Dovecot, on Debian 12, to this version, and from there to Debian 13.
 """
 
 import re
@@ -18,7 +18,7 @@ from tests.deploy.playbook import Site
 
 pytestmark = [pytest.mark.slow, pytest.mark.one_suite]
 
-# a step that the database lacks, as a later version has one
+# a step that the database lacks, as a later version would have it
 _STEP = """\
 "Nothing that anybody uses."
 
@@ -29,27 +29,27 @@ def up(migrator, db):
 
 @pytest.fixture(scope="module")
 def wheel_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of this checkout, called an earlier version: another release, and the same to the database."""
+    """The wheel of this checkout under an earlier version's number: it is another release with the same database."""
     return as_version("0.0.9", checkout(tmp_path_factory), tmp_path_factory.mktemp("dist-before"))
 
 
 @pytest.fixture(scope="module")
 def wheel_later(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of this checkout, with a change of the database."""
+    """The wheel of this checkout, with a change of the database."""
     source = checkout(tmp_path_factory)
     (source / "mailweir/store/database/migrations/9999_later.py").write_text(_STEP)
     return as_version("0.9.9", source, tmp_path_factory.mktemp("dist-later"))
 
 
 def checkout(folders: pytest.TempPathFactory) -> Path:
-    """A copy of this one."""
+    """A copy of this checkout."""
     source = folders.mktemp("source") / "mailweir"
     shutil.copytree(REPOSITORY, source, ignore=shutil.ignore_patterns(".*", "node_modules", "build", "dist", "tests"))
     return source
 
 
 def as_version(version: str, source: Path, folder: Path) -> Path:
-    """A wheel of that source, with that version."""
+    """A wheel of that source, with that version number."""
     settings = source / "setup.cfg"
     settings.write_text(re.sub(r"(?m)^version = .*", f"version = {version}", settings.read_text()))
     build(source, folder)
@@ -71,7 +71,7 @@ def host(make_host: MakeHost) -> Host:
 
 @pytest.fixture(scope="module")
 def site(host: Host, wheel_before: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """In service, with the version before."""
+    """A site in service, with the version before."""
     variables = offline(mailweir_outbound="outbox", mailweir_fail2ban=False)
     made = Site(tmp_path_factory.mktemp("site"), {"front_ends": [host.name], "sync_hosts": [host.name]}, **variables)
     made.converge(mailweir_wheel=str(wheel_before))
@@ -90,7 +90,8 @@ def test_no_mail_is_lost(site: Site, host: Host, client_mta: Host, wheel: Path) 
 
 
 def test_the_way_back(site: Site, host: Host, client_mta: Host, wheel: Path, wheel_later: Path) -> None:
-    """As docs/admin/upgrade.md has it: refused while the database is too new; the backup is restored by the old program."""
+    """As docs/admin/upgrade.md describes it: the old program is refused while the database is too new, and it restores the
+    backup."""
     site.converge(mailweir_wheel=str(wheel))
     old = host.says("readlink /opt/mailweir/current").strip()
     host.run("mailweir db backup /root/backup")
@@ -114,7 +115,7 @@ def test_the_way_back(site: Site, host: Host, client_mta: Host, wheel: Path, whe
 def test_no_mail_is_lost_where_the_database_changes_too(
     site: Site, host: Host, client_mta: Host, wheel: Path, wheel_later: Path
 ) -> None:
-    """The old programs stop before it, and nothing that they write meanwhile is lost."""
+    """The old programs stop before the change, and nothing that they write meanwhile is lost."""
     site.converge(mailweir_wheel=str(wheel))
     dry = site.run("--check", mailweir_wheel=str(wheel_later))
     assert dry.code == 0, dry.output[-4000:]

@@ -24,12 +24,12 @@ _DELIVERED_TO = re.compile(rb"^X-Original-To: (\S+)$", re.MULTILINE)
 
 
 class DialogFailure(AssertionError):
-    """The server, or the record, says something else than the dialog."""
+    """The server or the record differs from the dialog."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A running stack. cli runs `mailweir` and fails if it fails. outbox: the mail sent so far, in any order, once all is
+    """A running stack. cli runs `mailweir`, and fails if that fails. outbox: the mail sent so far, in any order, once all is
     delivered."""
 
     port: int
@@ -39,7 +39,7 @@ class Target:
 
 
 def run(script: Script, target: Target) -> None:
-    """DialogFailure, which names file and line, where anything differs."""
+    """DialogFailure, which names file and line, if anything differs."""
     with closing(Database(target.database_url)) as database:
         activities_before, outbox_before = _count_activities(database), Counter(target.outbox())
         queue_ids = _Conversation(script, target).hold()
@@ -60,7 +60,7 @@ class _Conversation:
         self._buffer = b""
 
     def hold(self) -> list[str]:
-        """The whole dialog; the queue ids under which something was accepted."""
+        """Holds the whole dialog; returns the queue ids under which something was accepted."""
         queue_ids: list[str] = []
         with socket.create_connection(("127.0.0.1", self._target.port), TIMEOUT_SECONDS) as connection:
             for step in self._script.steps:
@@ -90,7 +90,7 @@ class _Conversation:
         return said
 
     def _read_reply(self, connection: socket.socket, place: str) -> str:
-        """One reply (RFC 5321 4.2.1: lines `250-…`, the last `250 …`); empty where the server has closed."""
+        """One reply (RFC 5321 4.2.1: lines `250-…`, the last `250 …`); empty if the server has closed."""
         lines: list[str] = []
         while not lines or lines[-1][3:4] == "-":
             while b"\r\n" not in self._buffer:

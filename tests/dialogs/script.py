@@ -103,7 +103,7 @@ def parse(file: Path, text: str, token: str) -> Script:
 
 
 def _merged(steps: Iterator[Send | Expect | Command | None]) -> Iterator[Send | Expect | Command]:
-    """Lines of the client that follow one another go out at once, as a message's do."""
+    """Consecutive lines of the client go out at once, as a message's do."""
     held: Send | None = None
     for step in steps:
         if isinstance(step, Send):

@@ -1,7 +1,7 @@
 """Hostile lines of Dovecot's authentication protocol: a million to the conversation, and as many to a real `mailweir-auth`.
 
-Nothing raises except Malformed, no stored data grows, and afterwards the process is the same, no larger, and accepts a login.
-`make fuzz` runs it; `test_auth_lines` runs a short form of it.
+Nothing raises except Malformed, and no stored data grows. Afterwards the process is the same one, isn't larger, and accepts a
+login. `make fuzz` runs it; `test_auth_lines` runs a short form of it.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from postfix.auth_protocol import Conversation, Question, Refusal
 from postfix.malformed import Malformed
 
 LINES_A_CONNECTION = 50
-MAX_GROWTH_BYTES = 4_000_000  # in the second half; the first half fills the allocator's cache
+MAX_GROWTH_BYTES = 4_000_000  # growth in the second half; the first half fills the allocator's cache
 _PROGRESS_LINES = 200_000
 _COMMANDS = (b"AUTH", b"CONT", b"CANCEL", b"VERSION", b"CPID", b"auth", b"", b"OK", b"FAIL", b"\0", b"AUTH ")
 _IDS = (b"1", b"2", b"0", b"-1", b"4294967295", b"99999999999", b"", b"x", b"1\x0b", "１".encode())
@@ -31,7 +31,7 @@ _SPICE = (b"\t", b"\0", b"\xff", b"=", b"\r", b" ", b"\x01", "\u202e".encode(), 
 
 
 def hostile_line(chance: random.Random) -> bytes:
-    """One line without its LF: from nearly right to nothing of the kind."""
+    """A line without its LF: from nearly right to complete nonsense."""
     fields = [chance.choice(_COMMANDS), chance.choice(_IDS), *chance.choices(_PARAMETERS, k=chance.randrange(6))]
     if chance.random() < 0.5:
         fields = [b"AUTH", b"1", chance.choice((b"PLAIN", b"LOGIN")), b"secured", *fields[2:]]
@@ -78,13 +78,13 @@ def converse(lines: int, chance: random.Random) -> dict[str, int]:
 
 
 def _warm_up(site: Site) -> None:
-    """Each of its threads compares a password: that takes 8 MB, which stay with the allocator."""
+    """Each of its threads compares a password: that takes 8 MB, which the allocator keeps."""
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(lambda _: site.proves(), range(40)))
 
 
 def attack(lines: int, chance: random.Random) -> None:
-    """So many lines to a real process, over connections that end in the middle. AssertionError at a finding."""
+    """Sends so many lines to a real process, over connections that end in the middle. AssertionError at a finding."""
     with running() as site:
         _warm_up(site)
         before = descendants(site.pid)
@@ -94,7 +94,7 @@ def attack(lines: int, chance: random.Random) -> None:
                 sent = b"".join(hostile_line(chance) + b"\n" for _ in range(LINES_A_CONNECTION))
                 if chance.random() < 0.02:
                     sent = b"A" * (auth_protocol.MAX_LINE_BYTES + 1) + sent
-                with contextlib.suppress(ConnectionError):  # it hung up on a malformed one
+                with contextlib.suppress(ConnectionError):  # it hung up on a malformed line
                     client.sendall(sent[: chance.randrange(len(sent))] if chance.random() < 0.2 else sent)
                 client.settimeout(0.001 if chance.random() < 0.9 else 0.05)
                 with contextlib.suppress(ConnectionError, TimeoutError):
@@ -112,7 +112,7 @@ def attack(lines: int, chance: random.Random) -> None:
 
 
 def main() -> int:
-    """0 where nothing was found."""
+    """Returns 0 if nothing was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=None, help="of the random numbers, to repeat a run")

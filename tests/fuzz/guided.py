@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-_MAX_BYTES = 8_000  # of a mail: longer ones say nothing new of branches, and `tests.fuzz.messages` has them
+_MAX_BYTES = 8_000  # of a mail: longer mails reach no new branches, and `tests.fuzz.messages` has them
 _MAX_SEED_BYTES = 6_000
 _WORDS = (
     *("Content-Type: ", "multipart/", "boundary=", "message/rfc822", "text/html", "text/calendar", "format=flowed"),
@@ -25,7 +25,7 @@ _WORDS = (
 
 
 def main() -> int:
-    """Runs the fuzzer in a process of its own, because it ends the process by itself."""
+    """Runs the fuzzer in a process of its own, because it ends its process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--within", help=argparse.SUPPRESS)

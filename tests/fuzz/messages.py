@@ -40,7 +40,7 @@ def seeds() -> list[bytes]:
 
 
 def changed(raws: Sequence[bytes], chance: random.Random) -> bytes:
-    """A mail that was changed, or one made of lines of several."""
+    """A changed mail, or a mail made of lines of several mails."""
     if chance.random() < 0.5:
         return mutated(chance.choice(raws), chance)
     lines = [line for raw in chance.choices(raws, k=3) for line in raw.splitlines(keepends=True)] or [b"\n"]
@@ -53,7 +53,7 @@ def changed(raws: Sequence[bytes], chance: random.Random) -> bytes:
 
 
 def check(raw: bytes, slowness: float = 1) -> None:
-    """Nothing raises, the result is reproducible, the frame preserves it, and it takes no long time.
+    """Nothing raises, the result is reproducible, the frame preserves it, and it doesn't take long.
 
     slowness: the factor by which everything is slower while branches are counted.
     """
@@ -67,7 +67,7 @@ def check(raw: bytes, slowness: float = 1) -> None:
 
 
 def main() -> int:
-    """0 if all held for the whole time, 1 at the first finding."""
+    """Returns 0 if all properties held for the whole time, 1 at the first finding."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=None, help="of the random numbers, to repeat a run")
@@ -82,7 +82,7 @@ def main() -> int:
         raw = changed(raws, chance)
         try:
             check(raw)
-        except Exception:  # noqa: BLE001  whatever it is, it is a finding
+        except Exception:  # noqa: BLE001  any exception is a finding
             return _report(raw)
         ran += 1
         if time.monotonic() - said > _PROGRESS_SECONDS:

@@ -28,7 +28,7 @@ from mailweir import (
 
 CORPUS = Path(__file__).with_name("corpus")
 MAX_BYTES = 64_000
-SECONDS_PER_KB = 0.02  # a hundred times the usual: only non-linear work gets there
+SECONDS_PER_KB = 0.02  # a hundred times the usual; only non-linear work takes so long
 MIN_SECONDS = 1.0
 NAMES = (b"From", b"To", b"Cc", b"Subject", b"Date", b"Message-ID", b"X-Other")
 PIECES = (
@@ -55,7 +55,7 @@ def parse(raw: bytes) -> list[headers.Header]:
 
 
 def check_headers(raw: bytes) -> None:
-    """Nothing raises; the reading is the same after writing and reading again; the assembly gives the bytes back."""
+    """Nothing raises; a header that is written and read again gives the same reading; the assembly gives the bytes back."""
     lines = parse(raw)
     view = headers.look(lines)
     assert len(view.subject) <= headers.MAX_SUBJECT_CHARS
@@ -102,7 +102,7 @@ def check_address(raw: bytes) -> None:
 
 def _check_dressed(author: str) -> None:
     local, name = address.split(author)
-    if local.startswith((".", "'")):  # read both ways
+    if local.startswith((".", "'")):  # the two ways of reading
         return
     for domain_text in (name.upper(), name + "."):
         if not name.startswith("["):
@@ -143,7 +143,8 @@ def seeds(name: str) -> list[bytes]:
 
 
 def mutated(name: str, chance: random.Random) -> bytes:
-    """A new input: a seed, or pieces, cut, joined, repeated and spiced; for headers with names in front."""
+    """A new input: a seed, or pieces that are cut, joined, repeated, and mixed with hostile pieces; for headers with names in
+    front."""
     raw = (
         chance.choice(seeds(name))
         if chance.random() < 0.6

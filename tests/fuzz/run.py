@@ -13,7 +13,7 @@ _PROGRESS_SECONDS = 30.0
 
 
 def main() -> int:
-    """0 if all held for the whole time, 1 at the first finding."""
+    """Returns 0 if all properties held for the whole time, 1 at the first finding."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--seed", type=int, default=None, help="of the random numbers, to repeat a run")
@@ -28,7 +28,7 @@ def main() -> int:
             raw = properties.mutated(name, chance)
             try:
                 properties.check(name, raw)
-            except Exception:  # noqa: BLE001  whatever it is, it is a finding
+            except Exception:  # noqa: BLE001  any exception is a finding
                 return _report(name, raw)
             ran[name] += 1
         if time.monotonic() - said > _PROGRESS_SECONDS:

@@ -1,4 +1,4 @@
-"""The short form of `auth_lines`; the long one, a million lines, is `make fuzz`."""
+"""The short form of `auth_lines`. The long form, a million lines, is `make fuzz`."""
 
 import random
 
@@ -7,7 +7,7 @@ from tests.fuzz import auth_lines
 
 def test_the_conversation_takes_whatever_comes() -> None:
     came = auth_lines.converse(30_000, random.Random(11))
-    # all that can come out did
+    # all possible results occurred
     assert set(came) == {"NoneType", "bytes", "Question", "Refusal", "Malformed"}
     assert min(came.values()) > 50
 

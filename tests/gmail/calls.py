@@ -68,14 +68,14 @@ def classify(method: str, path: str, message_format: str) -> Asked:
 
 
 def default_costs() -> dict[Kind, int]:
-    """Units a call, of projects new since May 2026 (facts of the settings' defaults). Consent and tokens cost nothing."""
+    """Units per call, for projects created since May 2026 (as the settings' defaults assume). Consent and tokens cost nothing."""
     costs = {Kind.HISTORY: 2, Kind.LIST: 5, Kind.PROFILE: 1, Kind.SEND_AS: 1, Kind.OTHER: _ANY_COST}
     return costs | dict.fromkeys(GETS, 20)
 
 
 @dataclass(frozen=True)
 class Call:
-    """One answered request. user: the address of its token, None if there was no known one.
+    """An answered request. user: the address of its token, None if the token was unknown.
 
     query: as received, undecoded. status: 0 if the answer was cut. at: seconds of time.monotonic.
     """
@@ -89,14 +89,14 @@ class Call:
 
 
 class CallLog:
-    """All of them, in the order in which they were answered."""
+    """All calls, in the order of their answers."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._calls: list[Call] = []
 
     def add(self, call: Call) -> None:
-        """Writes one down."""
+        """Adds a call."""
         with self._lock:
             self._calls.append(call)
 
@@ -106,11 +106,11 @@ class CallLog:
             self._calls.clear()
 
     def of(self, user: str | None = None, kind: Kind | Collection[Kind] | None = None) -> list[Call]:
-        """Those of a user (of all) and of a kind or some kinds (of all)."""
+        """The calls of a user (or of all), of a kind or several (or of all)."""
         kinds = {kind} if isinstance(kind, Kind) else set(kind) if kind is not None else set(Kind)
         with self._lock:
             return [one for one in self._calls if one.kind in kinds and user in (None, one.user)]
 
     def counts(self, user: str | None = None) -> Counter[Kind]:
-        """How many of each kind."""
+        """The number of calls of each kind."""
         return Counter(call.kind for call in self.of(user))

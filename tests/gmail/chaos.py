@@ -2,8 +2,8 @@
 
     python -m tests.gmail.chaos --kills 100 --messages 3000 --database both
 
-Each database with several workers, SQLite with one too. It ends with a table, and with exit code 1 on any violation, or if the
-run proves nothing (too little recorded while workers were killed).
+Each database runs with several workers, SQLite also with one. It ends with a table, and with exit code 1 on any violation, or if
+the run proves nothing (too little was recorded while workers were killed).
 """
 
 import argparse
@@ -77,7 +77,7 @@ def show(rows: list[tuple[str, ...]]) -> str:
 
 
 def main() -> int:
-    """Runs and prints; the exit code."""
+    """Runs and prints; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.gmail.chaos", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=100, help="of each scenario")
     parser.add_argument("--messages", type=int, default=3_000, help="of each scenario, about")

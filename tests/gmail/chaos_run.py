@@ -1,7 +1,7 @@
 """One run of the sync's chaos: workers are killed and stopped while mail comes in; returns the observations.
 
-Only a worker that has written since its start is killed (its log shows its decisions, after the commit); the mail comes in at the
-pace of the kills, so that most of it is recorded during them. Called by `chaos`.
+A worker is killed only if it has written since its start (its log shows its decisions, after the commit). The mail comes in at
+the pace of the kills, so that most of it is recorded during them. Called by `chaos`.
 """
 
 import random
@@ -23,9 +23,9 @@ from tests.gmail.load_site import LoadSite
 from tests.gmail.processes import SyncProcess
 
 REPOSITORY = Path(__file__).parents[2]
-LEAST_SHARE = 0.6  # of the mail: recorded before the last kill, or the kills have proven little
+LEAST_SHARE = 0.6  # share of the mail recorded before the last kill; with less, the kills prove little
 PAUSES = (1.0, 4.0)  # seconds between kills
-_MAILBOXES, _EXPIRING = 48, 5  # some of them have their history expired: only there a list could repair a loss
+_MAILBOXES, _EXPIRING = 48, 5  # mailboxes whose history expires: only there could a list repair a loss
 _MIX = Mix(contacts=200, contact_share=0.7, size=4_096)
 _DELAY_MS, _FAIL = 100.0, 0.01
 _SETTINGS = (
@@ -34,19 +34,19 @@ _SETTINGS = (
 )
 _COMMAND = (*ENDS_WITH_US, sys.executable, "-m", "tests.gmail.chaos_worker")
 _KILLS_A_STOP, _BLOWS_AN_EXPIRY, _BLOWS_A_LINE = 6, 7, 10
-_ALL_OF = 4  # one blow in so many kills all workers at once
+_ALL_OF = 4  # one blow in so many kills all workers that have written
 _MOST_AT_ONCE = 6  # messages for one mailbox
-_BURST_PART, _BURST_SECONDS = 0.5, (0.0, 1.5)  # of the mail comes right before a kill, by so much
-_LEAST_STOPS = 5  # after so many, somebody must have met the fence
-_FEEDING_PART = 0.85  # of the kills: the mail of the last ones would be recorded behind them
+_BURST_PART, _BURST_SECONDS = 0.5, (0.0, 1.5)  # share of the mail that comes right before a kill, and how long before
+_LEAST_STOPS = 5  # after so many stops, the fence must have refused somebody
+_FEEDING_PART = 0.85  # share of the kills during which mail comes: later mail would be recorded after the last kill
 _WRITES_SECONDS, _FINISH_SECONDS = 60.0, 180.0
 _WROTE = b" event=decided "
 
 
 @dataclass
 class Figures:
-    """One run's. wanted: messages that must be on the record; share: of the mail, decided before the last kill; lost_leases:
-    sweeps that were refused by the fence; raws: whole messages fetched. invalid: why the run proves nothing, or ''."""
+    """One run's figures. wanted: messages that must be on the record; share: of the mail, decided before the last kill;
+    lost_leases: sweeps that the fence refused; raws: whole messages fetched. invalid: why the run proves nothing, or ''."""
 
     database: str
     workers: int
@@ -73,7 +73,7 @@ class Worker:
 
     @property
     def is_running(self) -> bool:
-        """Hasn't it ended by itself?"""
+        """Hasn't the process ended by itself?"""
         return self._process.is_running
 
     @property
@@ -84,7 +84,7 @@ class Worker:
             return _WROTE in log.read()
 
     def restart(self) -> None:
-        """Another process in its place."""
+        """Starts another process in its place."""
         self._begun_at = self.log.stat().st_size
         self._process.restart()
 
@@ -94,7 +94,7 @@ class Worker:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """It is stopped in the middle of its work."""
+        """Stops the process in the middle of its work for the block."""
         self._process.send(signal.SIGSTOP)
         try:
             yield
@@ -103,7 +103,7 @@ class Worker:
 
 
 class Run:
-    """Kills, stops, mail. kills, messages: how many there are to be; each stop adds some mail."""
+    """Kills, stops, and mail. kills, messages: how many there are to be; each stop adds some mail."""
 
     def __init__(self, site: LoadSite, server: LoadServer, figures: Figures, kills: int, messages: int) -> None:
         self.site = site
@@ -117,7 +117,7 @@ class Run:
         self.workers = [Worker(site, folder / f"worker-{number}.log") for number in range(figures.workers)]
 
     def go(self, progress: Callable[[str], None]) -> None:
-        """All of the kills. AssertionError where a worker ended by itself, or none of them writes."""
+        """Runs all kills. AssertionError if a worker ended by itself, or none of them writes."""
         stops = max(1, self._kills // _KILLS_A_STOP) if len(self.workers) > 1 else 0
         blows = 0
         while self._figures.kills < self._kills:
@@ -139,7 +139,7 @@ class Run:
         self._figures.share = chaos_verdict.decided(self.site) / self._put
 
     def _wait(self, seconds: float) -> None:
-        """While mail comes in."""
+        """Waits while mail comes in."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(left, 0.1))
@@ -152,13 +152,13 @@ class Run:
             self._fed += self._add(self._chance.randint(1, _MOST_AT_ONCE))
 
     def _wait_for_the_record(self) -> None:
-        """Before the possibly last kill: on a slow machine, the workers are slow, too."""
+        """Waits before each kill that may be the last one: on a slow machine, the workers are slow, too."""
         end = time.monotonic() + _WRITES_SECONDS
         while chaos_verdict.decided(self.site) < LEAST_SHARE * self._put and time.monotonic() < end:
             self._wait(0.5)
 
     def _burst(self) -> None:
-        """A kill is to strike amid sweeps that have just heard of something."""
+        """Adds mail, so that the kill strikes amid sweeps that have just heard of some."""
         for _ in range(round(self._messages / self._kills * _BURST_PART)):
             self._add(1)
 
@@ -168,7 +168,7 @@ class Run:
         return count
 
     def _kill(self) -> None:
-        """One that has written, or all that have, as when a host dies."""
+        """Kills one worker that has written, or all that have, as when a host dies."""
         writing = self._some_that_write()
         doomed = writing if self._chance.randrange(_ALL_OF) == 0 else [self._chance.choice(writing)]
         for worker in doomed:
@@ -188,8 +188,8 @@ class Run:
         raise AssertionError(f"no worker wrote anything within {_WRITES_SECONDS:.0f} s")
 
     def _stop_one(self) -> None:
-        """Stands still for longer than its lease, amid sweeps that have just heard of mail; others take its mailboxes, with
-        newer mail in them; and it goes on."""
+        """Stops a worker for longer than its lease, amid sweeps that have just heard of mail. Others take its mailboxes, with
+        newer mail in them. Then it goes on."""
         worker = self._chance.choice(self._some_that_write())
         self._add_to_all()
         time.sleep(self._chance.uniform(0.3, 1.0))
@@ -203,7 +203,7 @@ class Run:
         self._put += _MAILBOXES
 
     def finish(self) -> None:
-        """Until nothing is left to do, with no faults any more."""
+        """Ends the faults, and waits until nothing is left to do."""
         self._server.set(fail=0)
         end = time.monotonic() + _FINISH_SECONDS
         while not chaos_verdict.is_settled(self.site, self._server) and time.monotonic() < end:

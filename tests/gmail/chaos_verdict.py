@@ -1,4 +1,4 @@
-"""Compares the load server's mail with the record: every message with a contact once, with its bytes; nothing else.
+"""Compares the load server's mail with the record: every message with a contact is there once, with its bytes; nothing else is.
 
 Called by `chaos_run`. Reads through the store's own connection, so it is the same for both databases.
 """
@@ -52,13 +52,13 @@ def watch_cursors(site: LoadSite) -> None:
 
 
 def decided(site: LoadSite) -> int:
-    """How many messages have a decision."""
+    """The number of messages that have a decision."""
     with closing(site.open()) as database:
         return _count(database, "SELECT COUNT(*) FROM decisions")
 
 
 def is_settled(site: LoadSite, server: LoadServer) -> bool:
-    """Has every mailbox's history been read to its end, and is nothing left to look at?"""
+    """Has every mailbox's history been read to its end, and is no message left in the queue?"""
     with closing(site.open()) as database:
         return not list(_unread(database, server)) and not _count(database, _WAITING)
 

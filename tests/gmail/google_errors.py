@@ -19,7 +19,7 @@ class Answer:
 def api_error(
     code: int, message: str, reason: str, *, domain: str = "global", status: str = "", retry_after: str | None = None
 ) -> Answer:
-    """An error of the API. retry_after: seconds or an HTTP date, as the header has it."""
+    """An error of the API. retry_after: seconds or an HTTP date, as in the header."""
     inner = {"message": message, "domain": domain, "reason": reason}
     if code == 401:
         inner |= {"location": "Authorization", "locationType": "header"}
@@ -38,12 +38,12 @@ def token_error(error: str, description: str, status: int = 400) -> Answer:
 
 
 def not_found() -> Answer:
-    """A message that isn't there, a history that doesn't reach back so far, another's mailbox."""
+    """A message that doesn't exist, a history that doesn't reach back so far, or another's mailbox."""
     return api_error(404, "Requested entity was not found.", "notFound", status="NOT_FOUND")
 
 
 def bad_request(message: str) -> Answer:
-    """A question that can't be answered so."""
+    """A request that can't be answered in this form."""
     return api_error(400, message, "invalidArgument", status="INVALID_ARGUMENT")
 
 
@@ -53,5 +53,5 @@ def unauthorized() -> Answer:
 
 
 def forbidden_scope(message: str = "Request had insufficient authentication scopes.") -> Answer:
-    """The token's scopes don't allow it."""
+    """The token's scopes don't allow the call."""
     return api_error(403, message, "insufficientPermissions", status="PERMISSION_DENIED")

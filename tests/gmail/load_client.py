@@ -29,7 +29,7 @@ _TIMEOUT_SECONDS = 60.0
 
 
 class LoadServer:
-    """A running one. mix: the composition of its mail."""
+    """A running load server. mix: the composition of its mail."""
 
     def __init__(self, endpoint: str, mix: Mix, pid: int) -> None:
         self.endpoint = endpoint
@@ -46,15 +46,15 @@ class LoadServer:
         return path
 
     def add(self, mailbox: int | None = None, count: int = 1) -> None:
-        """New mail for a mailbox, or for each."""
+        """Adds new mail to a mailbox, or to each."""
         self._control("add", mailbox=_name(mailbox), count=count)
 
     def expire(self, mailbox: int | None = None) -> None:
-        """Cursors of a mailbox (each) that are older than now are too old."""
+        """From now on, cursors of a mailbox (or of each) that are older than now are too old."""
         self._control("expire", mailbox=_name(mailbox))
 
     def revoke(self, mailbox: int | None = None, *, on: bool = True) -> None:
-        """The tokens of a mailbox (each) hold no more, or again."""
+        """Revokes the tokens of a mailbox (or of each), or restores them."""
         self._control("revoke", mailbox=_name(mailbox), on=int(on))
 
     def set(self, **values: float) -> None:
@@ -71,20 +71,20 @@ class LoadServer:
         self._control("forget")
 
     def put(self) -> dict[int, int]:
-        """The added mail: the newest message's number of each mailbox that got any. The first of them is initial + 1."""
+        """The added mail: the newest message's number in each mailbox that got any. The first added message is initial + 1."""
         return {int(mailbox): last for mailbox, last in self._control("put")["newest"].items()}
 
     def put_counts(self) -> dict[int, int]:
-        """How many messages were put into each mailbox that got any."""
+        """The number of messages that were added to each mailbox that got any."""
         found = self._control("put")
         return {int(mailbox): last - found["initial"] for mailbox, last in found["newest"].items()}
 
     def of_contacts(self) -> Iterator[Message]:
-        """The mail that was put in and must be on the record, each message once."""
+        """The added mail that must be on the record, each message once."""
         return (one for one in self.all_new() if one.is_contact)
 
     def all_new(self) -> Iterator[Message]:
-        """All mail that was put in."""
+        """All mail that was added."""
         found = self._control("put")
         return load_mail.messages(
             {int(mailbox): last for mailbox, last in found["newest"].items()}, self.mix, found["initial"] + 1
@@ -102,7 +102,7 @@ def _name(mailbox: int | None) -> str:
 
 @contextmanager
 def running(mix: Mix | None = None, **options: float | bool) -> Iterator[LoadServer]:
-    """A started server: running(mailboxes=10_000, delay_ms=80). Options are those of the command, with underscores.
+    """Starts a server: running(mailboxes=10_000, delay_ms=80). Options are those of the command, with underscores.
 
     It ends with the thread that started it, at the latest.
     """

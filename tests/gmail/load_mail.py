@@ -12,16 +12,16 @@ from functools import cache
 DOMAIN = "firm.example"
 _FIRST = datetime(2026, 11, 1, tzinfo=UTC)
 _LINE = b"This line is one of many that stand here for the sake of the size of the whole message.\r\n"
-_OUTGOING_OF = 5  # one in so many is sent by the owner
+_OUTGOING_OF = 5  # the owner sends one message in so many
 
 
 def address(mailbox: int) -> str:
-    """Mailbox M's."""
+    """The address of mailbox M."""
     return f"box{mailbox:06}@{DOMAIN}"
 
 
 def refresh_token(mailbox: int) -> str:
-    """Mailbox M's; the server takes it from anybody."""
+    """The refresh token of mailbox M. The server accepts it from anybody."""
     return f"refresh-{mailbox}"
 
 
@@ -57,17 +57,17 @@ class Message:
 
     @property
     def message_id(self) -> str:
-        """The header's."""
+        """The value of the header Message-ID."""
         return f"<{self.mailbox}.{self.number}@load.example>"
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """As they are at first."""
+        """The labels at first."""
         return ("SENT",) if self.outgoing else ("INBOX", "UNREAD")
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        """In their order."""
+        """The headers in their order."""
         own = address(self.mailbox)
         author, to = (own, self.person) if self.outgoing else (self.person, own)
         return [
@@ -81,7 +81,7 @@ class Message:
         ]
 
     def raw(self, size: int) -> bytes:
-        """All of it, of at least `size` bytes."""
+        """The whole message, of at least `size` bytes."""
         head = "".join(f"{name}: {value}\r\n" for name, value in self.headers) + "\r\n"
         return head.encode() + _filler(size)
 
@@ -116,5 +116,5 @@ def messages(put: dict[int, int], mix: Mix, first: int = 1) -> Iterator[Message]
 
 
 def of_contacts(put: dict[int, int], mix: Mix, first: int = 1) -> Iterator[Message]:
-    """Those of them that must be on the record."""
+    """The messages among them that must be on the record."""
     return (one for one in messages(put, mix, first) if one.is_contact)

@@ -1,4 +1,4 @@
-"""The load server's mailboxes and their answers: thousands, each a few numbers. Independent of sockets.
+"""The load server's mailboxes and their answers: thousands, each stored as a few numbers. Knows no sockets.
 
 A mailbox has `initial` messages from before, one an hour back in time, and a log of later events: N is message N added, -N its
 label IMPORTANT added. A historyId is a place in that log, counted from 2**63, which fits into no signed integer.
@@ -27,16 +27,16 @@ Query = dict[str, str]
 
 
 class NoSuch(LookupError):
-    """404."""
+    """The answer is 404."""
 
 
 class BadQuestion(ValueError):
-    """400."""
+    """The answer is 400."""
 
 
 @dataclass
 class Mailbox:
-    """A mailbox. floor: a cursor below it is too old."""
+    """A mailbox. floor: cursors below it are too old."""
 
     log: list[int] = field(default_factory=list)
     times_ms: list[int] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Mailboxes:
         return self.initial + len(self._all[mailbox].times_ms)
 
     def add(self, mailbox: int, count: int = 1) -> None:
-        """New mail; with `relabel` each is in the log twice, as when a filter marks it."""
+        """Adds new mail; with `relabel`, each message is in the log twice, as when a filter marks it."""
         box = self._all[mailbox]
         for _ in range(count):
             box.times_ms.append(int(self._clock() * 1000))
@@ -78,11 +78,11 @@ class Mailboxes:
         self.put += count
 
     def expire(self, mailbox: int) -> None:
-        """Cursors before now are too old."""
+        """From now on, cursors before now are too old."""
         self._all[mailbox].floor = len(self._all[mailbox].log)
 
     def new_mail(self) -> dict[int, int]:
-        """The added mail: the newest number of each mailbox that got any; they begin with initial + 1."""
+        """The added mail: the newest number in each mailbox that got any; added mail begins with initial + 1."""
         return {number: self.last(number) for number, box in enumerate(self._all) if box.times_ms}
 
     def profile(self, mailbox: int) -> bytes:
@@ -131,7 +131,7 @@ class Mailboxes:
     def messages(self, mailbox: int, query: Query) -> bytes:
         """users.messages.list, newest first.
 
-        Of `q` it reads addresses (of from, to, cc, bcc alike), rfc822msgid:, after: and before: (seconds); no more.
+        Of `q` it reads only addresses (from, to, cc and bcc mean the same), rfc822msgid:, after: and before: (seconds).
         """
         begin = _number(query, "pageToken") if "pageToken" in query else 0
         end = begin + _page_size(query)

@@ -1,4 +1,4 @@
-"""A deployment whose users' mailboxes are the load server's: thousands, connected by rows and not by a consent each.
+"""A deployment whose users' mailboxes are on the load server: thousands, connected by rows, without a consent for each.
 
 Called by `bench.sync` and by the chaos of the sync.
 """
@@ -33,10 +33,10 @@ _MAILBOX = (
 
 
 class LoadSite:
-    """demo with a user for each of this many of the server's mailboxes, and this many contacts; all of them due now.
+    """demo with a user for each of this many of the server's mailboxes, and this many contacts; all mailboxes are due now.
 
-    gmail: lines for [gmail]. has_swept: the mailboxes have been read up to now; else all of their content is still to be listed.
-    decisions: each is logged.
+    gmail: lines for [gmail]. has_swept: the mailboxes have been read up to now; otherwise all of their content is still to be
+    listed. decisions: each is logged.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class LoadSite:
                 database.execute("ANALYZE")
 
     def open(self) -> Database:
-        """A connection of the caller's own."""
+        """A new connection, which the caller closes."""
         return Database(self.settings.database_url, busy_timeout_seconds=60)
 
     def _rows(self, database: Database, demo: int, now: datetime, *, has_swept: bool) -> Iterator[tuple[Any, ...]]:

@@ -1,11 +1,11 @@
-"""Gmail for benches and chaos: a lean server of its own for thousands of mailboxes, in a process of its own.
+"""Gmail for benches and chaos: a lean server for thousands of mailboxes, in a process of its own.
 
     python -m tests.gmail.loadserver --mailboxes 10000 --delay-ms 80 --rate 20
 
-It writes one line of JSON to standard output when it answers ({"endpoint": …}), ends at SIGTERM or after --lifetime-seconds, and
-serves history.list, getProfile, messages.list, messages.get (metadata, raw) and the token endpoint, each --delay-ms later. What
-message N of mailbox M is, is defined in `load_mail`. Below /control/ a test adds mail, expires history and queries the added
-mail: `load_client` does.
+It writes one line of JSON to standard output when it answers ({"endpoint": …}), and ends at SIGTERM or after --lifetime-seconds.
+It serves history.list, getProfile, messages.list, messages.get (metadata, raw) and the token endpoint, each --delay-ms later.
+`load_mail` defines message N of mailbox M. Below /control/ a test adds mail, expires history and queries the added mail:
+`load_client` does.
 """
 
 import argparse
@@ -43,7 +43,7 @@ _CHANCE = (
     faults.cut(),
     faults.hang_up(),
 )
-# Unintended errors: the next try works. Rarer, because each makes a mailbox or a worker wait for half a minute.
+# Unintended errors: the next try works. They are rarer, because each makes a mailbox or a worker wait for half a minute.
 _UNMEANT = (
     faults.precondition(),
     faults.mail_not_enabled(),
@@ -57,7 +57,7 @@ _TOKEN_CHANCE = (
     token_error("disabled_client", "The OAuth client was disabled.", 401),
     token_error("internal_failure", "Backend Error", 503),
 )
-_TOKEN_FAILS_MORE = 3.0  # tokens are asked for seldom
+_TOKEN_FAILS_MORE = 3.0  # tokens are requested seldom
 _UNMEANT_PART = 0.1
 
 
@@ -78,7 +78,7 @@ class Books:
         self._flying: Counter[int] = Counter()
 
     def begun(self, mailbox: int, kind: Kind) -> None:
-        """A call of the API came in."""
+        """Counts a call of the API that came in."""
         now = time.monotonic()
         cost = self._costs.get(kind, 0)
         self.calls[kind] += 1
@@ -92,7 +92,7 @@ class Books:
         self.most_in_flight = max(self.most_in_flight, self._flying[mailbox])
 
     def ended(self, mailbox: int) -> None:
-        """It is answered."""
+        """Counts its answer."""
         self._flying[mailbox] -= 1
 
     def totals(self) -> dict[str, object]:
@@ -122,7 +122,7 @@ class Service:
         self._due = 0.0
 
     def feed(self, seconds: float) -> None:
-        """The mail that comes in within so many seconds, spread over the mailboxes."""
+        """Adds the mail that comes in within so many seconds, spread over the mailboxes."""
         self._due += self.rate * seconds
         while self._due >= 1:
             self._due -= 1
@@ -130,13 +130,13 @@ class Service:
             self.mailboxes.add(zlib.crc32(b"%d" % self._sequence) % len(self.mailboxes))
 
     def chance(self) -> faults.Fault | None:
-        """A fault for this call, or none."""
+        """A fault for this call, or None."""
         if not self.fail or self._dice.random() >= self.fail:
             return None
         return self._dice.choice(_UNMEANT if self._dice.random() < _UNMEANT_PART else _CHANCE)
 
     def api(self, mailbox: int, kind: Kind, message_id: str | None, query: dict[str, str]) -> bytes | Answer:
-        """A call of the API by a mailbox's token."""
+        """Answers a call of the API by a mailbox's token."""
         try:
             if kind is Kind.HISTORY:
                 return self.mailboxes.history(mailbox, query)
@@ -159,7 +159,7 @@ class Service:
         return self._mailbox(token, "access-")
 
     def token(self, form: dict[str, str]) -> Answer:
-        """The token endpoint: `refresh-7` gives `access-7`, whatever the client. An assertion isn't verified."""
+        """The token endpoint: `refresh-7` gives `access-7`, for any client. An assertion isn't verified."""
         mailbox = self._mailbox(form.get("refresh_token", ""), "refresh-")
         if mailbox is None:
             return token_error("invalid_grant", "Token has been expired or revoked.")
@@ -206,7 +206,7 @@ class Service:
 
 
 class Connection(asyncio.Protocol):
-    """One client's. Requests are answered one after the other."""
+    """A client's connection. Requests are answered one after the other."""
 
     def __init__(self, service: Service, packs: bool) -> None:
         self._service = service

@@ -37,8 +37,8 @@ class OAuth:
         return grant.address if grant else None
 
     def page(self, fields: Fields) -> Answer:
-        """The page on which a user consents; loopback redirects may have any port and path, as at Google. A client of type Web
-        may only use its registered ones."""
+        """The page on which a user consents. Loopback redirects may have any port and path, as at Google. A client of type Web
+        may only use its registered redirects."""
         redirect = fields.get("redirect_uri", "")
         split = urllib.parse.urlsplit(redirect)
         is_loopback = split.scheme == "http" and split.hostname in _LOOPBACK
@@ -53,7 +53,7 @@ class OAuth:
         return Answer(answer.status, answer.body.replace(f'value="{REDIRECT}"'.encode(), ours), answer.headers)
 
     def consent(self, fields: Fields) -> Answer:
-        """A user's yes on that page."""
+        """A user agrees on that page."""
         answer = self._upstream.consent(fields)
         if answer.status == 302:
             query = urllib.parse.parse_qs(urllib.parse.urlsplit(answer.headers["Location"]).query)
@@ -113,7 +113,7 @@ class OAuth:
         return Answer(200, json.dumps(body).encode())
 
     def revoke(self, fields: Fields) -> Answer:
-        """Revocation: of the whole consent, whichever of its tokens is named."""
+        """Revokes the whole consent, whichever of its tokens the request names."""
         token = fields.get("token", "")
         grant = self._tokens.revoke(token)
         if grant is None:
@@ -122,13 +122,13 @@ class OAuth:
         return Answer(200, b"{}")
 
     def end(self, grant: Grant) -> None:
-        """The emulator forgets a grant's tokens too."""
+        """The emulator forgets a grant's tokens, too."""
         for token in {grant.refresh_token, *grant.access_tokens} - {None}:
             self._upstream.form("/oauth2/revoke", {"token": str(token)})
 
 
 def web_client_file_body(base: str, redirect: str) -> dict[str, object]:
-    """The same of the type "Web application", which is bound to one redirect."""
+    """The same for the type "Web application", which is bound to one redirect."""
     (values,) = client_file_body(base).values()
     assert isinstance(values, dict)
     return {"web": {**values, "client_id": WEB_CLIENT_ID, "redirect_uris": [redirect]}}

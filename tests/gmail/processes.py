@@ -16,7 +16,7 @@ COMMAND = Path(sys.executable).with_name("mailweir-gmail-sync")
 
 
 class SyncProcess:
-    """One process; `stop` or `kill` ends it. log: its log file. command: another way to start it."""
+    """A process; `stop` or `kill` ends it. log: its log file. command: another way to start it."""
 
     def __init__(self, settings_file: Path, log: Path, command: Sequence[str] = (str(COMMAND),)) -> None:
         self._settings_file = settings_file
@@ -30,7 +30,7 @@ class SyncProcess:
 
     @property
     def is_running(self) -> bool:
-        """Hasn't it ended?"""
+        """Is it still running?"""
         return self._process.poll() is None
 
     @property
@@ -44,15 +44,15 @@ class SyncProcess:
         self._process.wait()
 
     def send(self, number: signal.Signals) -> None:
-        """A signal."""
+        """Sends a signal."""
         self._process.send_signal(number)
 
     def restart(self) -> None:
-        """Another one in its place."""
+        """Starts another process in its place."""
         self._process = self._start()
 
     def stop(self) -> int:
-        """SIGTERM; the exit code."""
+        """Sends SIGTERM; returns the exit code."""
         programs.done_with(self._log)
         with suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
@@ -68,7 +68,7 @@ class SyncProcess:
 
 
 def wait_until(ready: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    """Waits; AssertionError after so long."""
+    """Waits until the condition is true; AssertionError after this time."""
     deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"

@@ -1,8 +1,8 @@
-"""The proxy in front of the emulator: HTTP/1.1 on a loopback port, a thread a connection.
+"""The proxy in front of the emulator: HTTP/1.1 on a loopback port, with a thread for each connection.
 
-For each request it determines the user and the call; counts the cost; applies a fault if one is armed; then calls the emulator,
-and adds missing parts. It answers 401 to a token that it didn't see being issued, checks scopes, and compresses with gzip if
-allowed.
+For each request it determines the user and the call, counts the cost, and applies a fault if one is armed. Then it calls the
+emulator, and adds missing parts. It answers 401 to a token that it didn't see being issued, checks scopes, and compresses with
+gzip if allowed.
 """
 
 import base64
@@ -48,12 +48,13 @@ class Request:
 
     @property
     def parameters(self) -> dict[str, list[str]]:
-        """The query's."""
+        """The query's parameters."""
         return urllib.parse.parse_qs(self.query, keep_blank_values=True)
 
     @property
     def fields(self) -> dict[str, str]:
-        """The query's and, of a form, the body's; the first of each. A client may name itself by HTTP Basic (RFC 6749 2.3.1)."""
+        """The fields of the query and, for a form, of the body; the first value of each. A client may identify itself by HTTP
+        Basic (RFC 6749 2.3.1)."""
         found = self.parameters
         if "form" in self.headers.get("content-type", ""):
             found |= urllib.parse.parse_qs(self.body.decode("utf-8", "replace"), keep_blank_values=True)
@@ -82,7 +83,7 @@ class Outcome:
 
 
 class Brain:
-    """Answers requests; independent of sockets."""
+    """Answers requests; knows no sockets."""
 
     def __init__(self, upstream: Upstream, view: View, oauth: OAuth, tokens: Tokens) -> None:
         self.faults = Faults()
@@ -96,7 +97,7 @@ class Brain:
         self._tokens = tokens
 
     def handle(self, request: Request) -> Outcome:
-        """Answers one request, and writes it down."""
+        """Answers a request, and adds it to the log of calls."""
         message_format = request.parameters.get("format", ["full"])[0]
         asked = classify(request.method, request.path, message_format)
         grant = self._tokens.holder(request.bearer)
@@ -173,7 +174,7 @@ class Brain:
         return self._upstream.ask(request.method, target, headers, request.body)
 
     def consent(self, request: Request) -> Answer:
-        """The form that the page of consent posts: a person's doing, and no call of a client."""
+        """The form that the page of consent posts: a person posts it, not a client."""
         return self._oauth.consent(request.fields)
 
 
@@ -221,7 +222,7 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
                 self._open.discard(request)
 
     def close_connections(self) -> None:
-        """Those that clients keep."""
+        """Closes the connections that clients keep."""
         with self._lock:
             for one in self._open:
                 _shut(one)
@@ -243,7 +244,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Logs nothing: the call log has it."""
+        """Logs nothing: the log of calls has it."""
 
     def _serve(self) -> None:
         request = self._read()

@@ -22,19 +22,19 @@ class Window:
         self._sum = 0
 
     def at(self, now: float) -> int:
-        """The units in the minute before `now`."""
+        """The units spent in the minute before `now`."""
         while self._spent and self._spent[0][0] <= now - _MINUTE_SECONDS:
             self._sum -= self._spent.popleft()[1]
         return self._sum
 
     def add(self, now: float, units: int) -> None:
-        """Spends them."""
+        """Spends these units."""
         self._spent.append((now, units))
         self._sum += units
 
 
 class Quota:
-    """The limits, and their use. All may be set at any time; units, units a minute, requests."""
+    """The limits, and their use. You may set each at any time: units, units a minute, requests."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.costs = default_costs()
@@ -52,17 +52,18 @@ class Quota:
         self._units: Counter[str] = Counter()
 
     def units(self, user: str | None = None) -> int:
-        """A user's total units (all users' without one), ever."""
+        """A user's total units since the start; without a user, those of all."""
         with self._lock:
             return self._units[user] if user is not None else self._units.total()
 
     def most_in_flight(self, user: str) -> int:
-        """The most requests that a user had under way at a time."""
+        """The most requests of a user that were in progress at a time."""
         with self._lock:
             return self._most[user]
 
     def charge(self, user: str, kind: Kind) -> bool:
-        """Counts a call; False where `enforce` is set and a limit would be passed, which then isn't held against the caller."""
+        """Counts a call. False if `enforce` is set and a limit would be exceeded; then the call doesn't count against the
+        caller."""
         units = self.costs.get(kind, 0)
         with self._lock:
             now = self.clock()

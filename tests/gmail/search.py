@@ -1,9 +1,8 @@
-"""Gmail's search, as far as a sync asks: `q` of messages.list, parsed and tried on one message.
+"""Gmail's search, as far as a sync needs it: parses `q` of messages.list, and tries it on a message.
 
 Operators: from: to: (To, Cc and Bcc) cc: bcc: subject: rfc822msgid: after: before: newer_than: older_than: in: label: is:
-has:attachment,
-words, "phrases", - (not), OR, {any of these}, (all of these). An unknown operator is an error here: Gmail would search for
-the word, which hides a slip of the pen. Source: support.google.com/mail/answer/7190.
+has:attachment, words, "phrases", - (not), OR, {any of these}, (all of these). An unknown operator is an error here: Gmail would
+search for the word, which hides a typing mistake. Source: support.google.com/mail/answer/7190.
 """
 
 import re
@@ -23,7 +22,7 @@ _SPANS = {"h": 3_600.0, "d": _DAY_SECONDS, "m": 30 * _DAY_SECONDS, "y": 365 * _D
 
 
 class BadQuery(ValueError):
-    """The query can't be read."""
+    """The query can't be parsed."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Found:
     text: str = ""
 
     def any_header(self, *names: str) -> str:
-        """Their values in one line of lower case."""
+        """The values of these headers in one line of lower case."""
         return "\n".join(value for name in names for value in self.headers.get(name, ())).lower()
 
 
@@ -48,14 +47,14 @@ Test = Callable[[Found], bool]
 
 @dataclass(frozen=True)
 class Query:
-    """A query that was read. wide: it names spam, trash or anywhere, and so looks there too."""
+    """A parsed query. wide: it names spam, trash or anywhere, and so it searches there, too."""
 
     test: Test
     wide: bool
 
 
 def parse(text: str, now: float | None = None) -> Query:
-    """Reads `q`. Raises BadQuery."""
+    """Parses `q`. Raises BadQuery."""
     tokens = list(_tokens(text))
     if len(tokens) > MAX_TERMS or sum(token in ("(", "{", "-") for token in tokens) > MAX_GROUPS:
         raise BadQuery(f"more than {MAX_TERMS} terms or {MAX_GROUPS} groups")
@@ -86,7 +85,7 @@ class _Reader:
         return self._tokens[self._next] if self._next < len(self._tokens) else None
 
     def all_of(self, end: str | None) -> Test:
-        """Groups side by side, each perhaps of several joined by OR: Gmail binds OR tighter than juxtaposition."""
+        """Groups side by side. A group may be several terms joined by OR: Gmail binds OR more tightly than juxtaposition."""
         groups: list[list[Test]] = []
         joined = False
         while (token := self._peek()) != end:
@@ -172,7 +171,7 @@ def _message_id(value: str, now: float) -> Test:
 
 
 def _moment(value: str) -> float:
-    """Seconds since 1970: a number of them, or a date."""
+    """Seconds since 1970, given as a number or as a date."""
     if value.isascii() and value.isdigit():
         return float(value)
     found = _DATE.fullmatch(value)

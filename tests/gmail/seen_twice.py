@@ -38,7 +38,7 @@ def postfix_lines(raw: bytes) -> tuple[list[Header], bytes]:
 
 
 def by_filter(world: World, raw: bytes, to: str, queue_id: str = "4Xy1", login: str | None = None) -> None:
-    """The same message as the filter gets it: with its own Received; returns the recorded rows. login: on the relay."""
+    """The same message as the filter gets it, with its own Received; returns the recorded rows. login: sent through the relay."""
     lines, body = postfix_lines(raw)
     lines = [
         (b"Received", b" from mx.client.example by mail.example.net;\r\n\tTue, 24 Nov 2026 03:12:56 +0000"),

@@ -1,10 +1,11 @@
-"""The Gmail server of the tests, for a person to try the sync against.
+"""The Gmail server of the tests, for a person who wants to try the sync.
 
     python -m tests.gmail.serve --folder /tmp/gmail
 
 It writes FOLDER/client.json (`gmail.oauth_client_file`) and FOLDER/account.json (`gmail.service_account_file`), prints the
-`api_endpoint` for the settings, and serves until Ctrl-C. A message file moved into FOLDER/richard/inbox is delivered to him, a
-file moved into FOLDER/richard/sent counts as sent by him; it is removed once it is in. The page of consent works in a browser.
+`api_endpoint` for the settings, and serves until Ctrl-C. A message file that you move into FOLDER/richard/inbox is delivered to
+him. A file that you move into FOLDER/richard/sent counts as sent by him. The file is removed once it is in. The page of consent
+works in a browser.
 """
 
 import argparse
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Stopping:
-    """So that `closing` stops it."""
+    """The server, so that `closing` stops it."""
 
     def __init__(self, one: Emulator | GmailServer) -> None:
         self.close = one.stop

@@ -42,7 +42,7 @@ def addresses() -> list[str]:
 
 
 class GmailServer:
-    """A server for one test, in an unused realm. port: on 127.0.0.1; 0: a free one. The caller stops it."""
+    """A server for one test, in an unused realm. port: on 127.0.0.1; 0: a free port. The caller stops it."""
 
     def __init__(self, emulator: Emulator, realm: int, port: int = 0) -> None:
         self._upstream = Upstream(emulator.port, mark(realm))
@@ -59,7 +59,7 @@ class GmailServer:
 
     @property
     def endpoint(self) -> str:
-        """What `gmail.api_endpoint` is to be; ends in a slash."""
+        """The value for `gmail.api_endpoint`; ends in a slash."""
         return f"{self._proxy.base}/"
 
     @property
@@ -69,17 +69,17 @@ class GmailServer:
 
     @property
     def revoke_uri(self) -> str:
-        """Where a token is revoked: beside the token endpoint, as at Google."""
+        """The address that revokes a token: beside the token endpoint, as at Google."""
         return f"{self._proxy.base}/oauth2/revoke"
 
     @property
     def failures(self) -> list[str]:
-        """Tracebacks of the proxy itself, and limits that were passed: a test ends with none."""
+        """Tracebacks of the proxy itself, and exceeded limits. A test ends with none."""
         return [*self._proxy.failures, *self.quota.passed]
 
     @property
     def posted_gets(self) -> int:
-        """How many GETs came as POST, because their address was over 2,048 characters."""
+        """The number of GETs that came as POST, because their address was over 2,048 characters."""
         return self._brain.posted_gets
 
     @property
@@ -110,11 +110,11 @@ class GmailServer:
         return path
 
     def mailbox(self, name: str) -> "Mailbox":
-        """One of PEOPLE's."""
+        """The mailbox of one of PEOPLE."""
         return Mailbox(self, self._upstream, f"{name}@{DOMAIN}")
 
     def approve(self, page: str, address: str) -> str:
-        """A user opens the page of consent in a browser and says yes; where the browser is sent (with the code)."""
+        """A user opens the page of consent in a browser and agrees. Returns where the browser is sent (with the code)."""
         split = urllib.parse.urlsplit(page)
         assert f"{split.scheme}://{split.netloc}" == self._proxy.base, f"another server's page: {page}"
         shown = _ask(self._proxy.base, "GET", f"{split.path}?{split.query}")
@@ -128,22 +128,22 @@ class GmailServer:
         raise AssertionError(f"the page doesn't offer {address}")
 
     def decline(self, page: str) -> str:
-        """A user opens the page and says no; where the browser is sent."""
+        """A user opens the page and declines. Returns where the browser is sent."""
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(page).query)
         back = {"error": "access_denied", "state": query.get("state", [""])[0]}
         return f"{query['redirect_uri'][0]}?{urllib.parse.urlencode(back)}"
 
     def expire_history(self, box: "Mailbox") -> None:
-        """Cursors older than the mailbox's newest change get 404 from here on."""
+        """From now on, cursors older than the mailbox's newest change get 404."""
         self.view.expire_history(box.address)
 
     def revoke_access(self, box: "Mailbox") -> None:
-        """The user removes the app from his account: the next refresh is invalid_grant, an access token is 401."""
+        """The user removes the app from his account: the next refresh gets invalid_grant, and an access token gets 401."""
         for grant in self.tokens.revoke_all(box.address):
             self._oauth.end(grant)
 
     def stop(self) -> None:
-        """Ends the proxy; the emulator has other realms."""
+        """Ends the proxy. The emulator goes on, for other realms."""
         self._proxy.stop()
 
 
@@ -156,7 +156,7 @@ class Mailbox:
         self._upstream = upstream
 
     def consent(self, scope: str = READONLY) -> str:
-        """Consents without a browser; the refresh token. Each one is a new one."""
+        """Consents without a browser; returns a new refresh token each time."""
         state = f"state-of-{self.address}"
         fields = {"email": self.address, "redirect_uri": REDIRECT, "scope": scope, "state": state}
         page = {"response_type": "code", "client_id": CLIENT_ID, "access_type": "offline", **fields}
@@ -182,7 +182,7 @@ class Mailbox:
 
     @property
     def history_id(self) -> str:
-        """The newest."""
+        """The newest history id."""
         return self._server.view.newest(self.address)
 
     def insert(
@@ -193,15 +193,15 @@ class Mailbox:
         at: datetime | None = None,
         thread: str | None = None,
     ) -> str:
-        """Mail comes in, or was there all the time (labels); its id. at: internalDate, else now."""
+        """Adds mail that comes in, or that was already there (labels); returns its id. at: internalDate, default now."""
         return self._put("messages", raw, labels, at or datetime.now(UTC), thread)
 
     def import_(self, raw: bytes, *, labels: Sequence[str] = ("INBOX", "UNREAD"), at: datetime | None = None) -> str:
-        """Mail is brought in from elsewhere (users.messages.import). at: internalDate, else the Date header's."""
+        """Brings mail in from elsewhere (users.messages.import). at: internalDate, default the time of the Date header."""
         return self._put("messages/import", raw, labels, at, None)
 
     def send(self, raw: bytes) -> str:
-        """The owner sends; returns the id of the copy with SENT. No other mailbox gets it."""
+        """The owner sends. Returns the id of the copy with SENT. No other mailbox gets it."""
         return self._put("messages/send", raw, (), datetime.now(UTC), None)
 
     def _put(self, path: str, raw: bytes, labels: Sequence[str], at: datetime | None, thread: str | None) -> str:
@@ -211,42 +211,42 @@ class Mailbox:
         return str(self._upstream.json(self.address, path, body=body)["id"])
 
     def modify(self, message_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
-        """Labels change."""
+        """Changes labels."""
         body = {"addLabelIds": list(add), "removeLabelIds": list(remove)}
         self._upstream.json(self.address, f"messages/{message_id}/modify", body=body)
 
     def trash(self, message_id: str) -> None:
-        """Into the bin."""
+        """Puts a message into the bin."""
         self._upstream.json(self.address, f"messages/{message_id}/trash", body={})
 
     def untrash(self, message_id: str) -> None:
-        """Out of it."""
+        """Takes a message out of the bin."""
         self._upstream.json(self.address, f"messages/{message_id}/untrash", body={})
 
     def delete(self, message_id: str) -> None:
-        """Gone for good."""
+        """Deletes a message for good."""
         self._upstream.json(self.address, f"messages/{message_id}", method="DELETE")
 
     def draft(self, raw: bytes) -> str:
-        """A draft is begun; its draft id."""
+        """Begins a draft; returns its draft id."""
         return str(self._upstream.json(self.address, "drafts", body={"message": _body(raw, datetime.now(UTC))})["id"])
 
     def save_draft(self, draft_id: str, raw: bytes) -> str:
-        """A draft is saved again as Gmail does it: under a new message id, the old one is deleted. The new draft id."""
+        """Saves a draft again as Gmail does: with a new message id, and the old message is deleted. Returns the new draft id."""
         saved = self.draft(raw)
         self._upstream.json(self.address, f"drafts/{draft_id}", method="DELETE")
         return saved
 
     def send_draft(self, draft_id: str) -> str:
-        """A draft is sent: DRAFT goes, SENT comes; the message's id."""
+        """Sends a draft: SENT replaces DRAFT. Returns the message's id."""
         return str(self._upstream.json(self.address, "drafts/send", body={"id": draft_id})["id"])
 
     def label(self, name: str) -> str:
-        """A label of the owner's is made; its id."""
+        """Makes a label of the owner's; returns its id."""
         return str(self._upstream.json(self.address, "labels", body={"name": name})["id"])
 
     def filter(self, author: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
-        """From here on an author's mail gets other labels as it comes in."""
+        """From now on, an author's mail gets other labels as it comes in."""
         body = {
             "criteria": {"from": author},
             "action": {"addLabelIds": list(add), "removeLabelIds": list(remove)},
@@ -266,7 +266,7 @@ class Mailbox:
         return self._upstream.json(self.address, f"messages/{message_id}", {"format": message_format})
 
     def ids(self) -> set[str]:
-        """All messages, spam and trash included."""
+        """The ids of all messages, including spam and trash."""
         return self._server.view.ids(self.address)
 
 
@@ -278,12 +278,12 @@ def _body(raw: bytes, at: datetime | None) -> dict[str, object]:
 
 
 def received(day: int, hour: int = 12) -> datetime:
-    """A moment in November 2026, UTC: for internalDate."""
+    """A time in November 2026, UTC: for internalDate."""
     return datetime(2026, 11, day, hour, tzinfo=UTC)
 
 
 def _ask(base: str, method: str, target: str, form: dict[str, str] | None = None) -> tuple[int, str, str]:
-    """Status, Location and body; redirects aren't followed."""
+    """Status, Location and body; doesn't follow redirects."""
     port = urllib.parse.urlsplit(base).port
     assert port is not None
     upstream = Upstream(port)

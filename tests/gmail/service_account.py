@@ -1,4 +1,4 @@
-"""A service account with domain-wide delegation, of which the emulator knows nothing: its key file, the check of its assertions.
+"""A service account with domain-wide delegation, which the emulator doesn't have: its key file, and the check of its assertions.
 
 Sources: RFC 7523 (JWT bearer), developers.google.com/identity/protocols/oauth2/service-account.
 """
@@ -18,12 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _BITS = 2048
 _CLIENT_EMAIL = "sync@mailweir-tests.iam.gserviceaccount.example"
-_GOOGLES_AUDIENCE = "https://oauth2.googleapis.com/token"  # google-auth names it, wherever the token endpoint is
+_GOOGLES_AUDIENCE = "https://oauth2.googleapis.com/token"  # google-auth's, for any token endpoint
 _SKEW_SECONDS = 300
 
 
 class Denied(Exception):
-    """The assertion isn't good; error and description as the token endpoint says it."""
+    """The assertion isn't valid; with error and description as the token endpoint returns them."""
 
     def __init__(self, error: str, description: str) -> None:
         super().__init__(description)
@@ -31,14 +31,14 @@ class Denied(Exception):
 
 
 class ServiceAccount:
-    """A service account, and its permissions by the domain's admin."""
+    """A service account, and the permissions that the domain's admin gave it."""
 
     def __init__(self, delegated_scopes: frozenset[str]) -> None:
         self.delegated_scopes = delegated_scopes
         self._key = _key()
 
     def write(self, path: Path, token_uri: str) -> None:
-        """The key file in Google's form, mode 0600."""
+        """Writes the key file in Google's form, mode 0600."""
         pem = self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -89,7 +89,7 @@ class ServiceAccount:
 
 @functools.cache
 def _key() -> rsa.RSAPrivateKey:
-    """One for the whole run: making it takes a tenth of a second."""
+    """One key for the whole run: making it takes a tenth of a second."""
     return rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
 
 

@@ -1,4 +1,4 @@
-"""Results are written a batch at a time: committed ones stay, whatever happens in the callbacks."""
+"""Results are written in batches: a committed batch stays, whatever happens in the callbacks."""
 
 import pytest
 

@@ -1,5 +1,5 @@
-"""The short form of the chaos of the sync: a few kills, and one worker that is stopped for longer than its lease, on each
-database. `make chaos-gmail` is the long form."""
+"""The short form of the chaos of the sync: a few kills, and a worker that is stopped for longer than its lease, on each database.
+`make chaos-gmail` is the long form."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +11,7 @@ from tests.gmail.chaos_run import Figures
 from tests.postgresql import Cluster
 
 KILLS, MESSAGES, WORKERS = 3, 150, 2
-LEAST_SHARE = 0.35  # with few kills, one pause of half a minute beside other work is a large part of the run
+LEAST_SHARE = 0.35  # with few kills, a pause of half a minute is a large part of the run
 DATABASES = ("sqlite", "postgresql")
 
 Running = dict[str, "Future[Figures]"]
@@ -19,7 +19,7 @@ Running = dict[str, "Future[Figures]"]
 
 @pytest.fixture(scope="module")
 def running(cluster: Cluster) -> Iterator[Running]:
-    """Both at once: they wait more than they work."""
+    """Both runs at the same time: they wait more than they work."""
     with ThreadPoolExecutor(len(DATABASES)) as pool:
         yield {
             name: pool.submit(

@@ -43,13 +43,13 @@ def shown(world: World, *arguments: str) -> Any:
 
 @pytest.fixture(params=["sqlite"])
 def database_url(tmp_path: Path) -> Path:
-    """The commands are the same on both."""
+    """The commands are the same on both databases."""
     return tmp_path / "db" / "mailweir.db"
 
 
 def test_sync_sweeps_now_until_nothing_is_left(world: World) -> None:
     box = world.connect()
-    for number, author in enumerate([JANE, *[STRANGER] * 5] * 10):  # more than one turn of a sweep
+    for number, author in enumerate([JANE, *[STRANGER] * 5] * 10):  # more than a sweep handles in one turn
         box.insert(mail(f"m{number}", author), at=world.at)
     assert "60 messages looked at, 10 on the record." in run(world, "gmail", "sync", "richard").stdout
     assert len(world.record()) == 10

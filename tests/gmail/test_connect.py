@@ -1,4 +1,4 @@
-"""`mailweir gmail connect` and `disconnect` as processes, with a browser, against the server by another author."""
+"""`mailweir gmail connect` and `disconnect` as processes, with a browser, against the Gmail server by another author."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def database_url(sqlite_url: DatabaseUrl) -> DatabaseUrl:
 
 
 class Process:
-    """A command that waits for a consent. Without a display, so that it opens no browser."""
+    """A command that waits for a consent. It has no display, so that it opens no browser."""
 
     def __init__(self, world: World, arguments: Sequence[str]) -> None:
         environment = {name: value for name, value in os.environ.items() if "DISPLAY" not in name and name != "BROWSER"}
@@ -153,7 +153,7 @@ def test_a_service_account(world: World, gmail: GmailServer) -> None:
 def test_without_first_days_what_comes_before_the_first_sweep_is_on_the_record(
     world: World, gmail: GmailServer
 ) -> None:
-    """The sync may not be running yet: recording starts with the connection, not with the first sweep."""
+    """The sync may not be running yet. Recording starts with the connection, not with the first sweep."""
     world.settings_file.write_text(world.settings_file.read_text() + "first_days = 0\n")
     box = gmail.mailbox("richard")
     box.insert(mail("before"), at=world.at)
@@ -197,7 +197,7 @@ def connected_again(world: World, gmail: GmailServer, name: str, *more: str) -> 
 
 
 def rename(world: World, name: str, wanted: int = 3) -> None:
-    """As if richard's mailbox had been called otherwise when so much of it was recorded; and the address is known."""
+    """As if richard's mailbox had had another name when so much of it was recorded; and the address is known."""
     box = world.connect()
     for number in range(wanted):
         box.insert(mail(f"before {number}"), at=world.at)
@@ -258,7 +258,7 @@ def test_what_came_while_it_was_disconnected_is_listed(world: World, gmail: Gmai
     assert sorted(world.subjects()) == ["before", "meanwhile", "never swept"]
     assert all(len(one.routes) == 1 for one in world.record())
     (count,) = world.database.execute("SELECT COUNT(*) FROM sightings").fetchone()
-    assert count == 3, "what was recorded before isn't looked at again"
+    assert count == 3, "mail that was recorded before isn't read again"
 
 
 # --- right after the consent -----------------------------------------------------------------------------------------
@@ -275,7 +275,7 @@ def test_what_comes_to_nothing_leaves_no_grant_at_google(world: World, gmail: Gm
     code, err = connected_again(world, gmail, "mary")
     assert (code, "isn't an address of richard" in err or "another" in err) == (1, True), err
     assert gmail.tokens.grants_of("mary@firm.example") == []
-    # unless the mailbox is read by it already
+    # unless that address reads the mailbox already
     world.connect("mary")
     code, err = connected_again(world, gmail, "mary")
     assert code == 1

@@ -1,4 +1,4 @@
-"""A user connects Gmail on the page: from the button to Google and back, against the server by another author."""
+"""A user connects Gmail on the page: from the button to Google and back, against the Gmail server by another author."""
 
 import urllib.parse
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ CONNECT = "/integrations/google/connect"
 
 
 class Site:
-    """The page beside that server, with the client of type Web and, for the command line, the Desktop one."""
+    """The page with that server: with the client of type Web and, for the command line, the Desktop client."""
 
     def __init__(self, gmail: GmailServer, page: Page, settings: Settings) -> None:
         self.gmail = gmail
@@ -48,7 +48,7 @@ class Site:
         self.settings = settings
 
     def asked(self, browser: Browser, **boxes: str) -> str:
-        """Presses Connect; where the browser is sent."""
+        """Presses Connect; returns where the browser is sent."""
         answer = browser.post(CONNECT, boxes or {"inbound": "on", "outbound": "on"})
         assert answer.status_code == 303, answer.get_data(as_text=True)
         return str(answer.headers["Location"])
@@ -59,7 +59,7 @@ class Site:
         return browser.get(location.removeprefix(URL))
 
     def consent(self, browser: Browser, address: str = "richard@firm.example", **boxes: str) -> Any:
-        """All of it; the page's answer."""
+        """Goes the whole way; returns the page's answer."""
         return self.come_back(browser, self.gmail.approve(self.asked(browser, **boxes), address))
 
     def mailbox(self, name: str = "richard") -> GmailMailbox:
@@ -67,13 +67,13 @@ class Site:
         return gmail_mailboxes.find(self.page.database, self.page.demo, name)
 
     def sealed(self, name: str = "richard") -> bytes:
-        """Its token, as it lies in the database."""
+        """Its token as stored in the database."""
         found = gmail_mailboxes.token_sealed(self.page.database, self.mailbox(name).id)
         assert found
         return found
 
     def connect_by_command(self, name: str = "richard", client_id: str | None = None) -> str:
-        """As the command line does, with the Desktop client; the token."""
+        """Connects as the command line does, with the Desktop client; returns the token."""
         box = self.gmail.mailbox(name)
         token = box.consent()
         secrets = secrets_file.load(self.settings.token_key_path)
@@ -111,7 +111,7 @@ def words(answer: Any) -> str:
 
 @pytest.fixture
 def site(gmail: GmailServer, page_clock: Clock, sqlite_url: DatabaseUrl, tmp_path: Path) -> Iterator[Site]:
-    """On SQLite: other tests cover the differences between the databases."""
+    """A site on SQLite: other tests cover the differences between the databases."""
     (tmp_path / "secrets").mkdir()
     config = Gmail(
         oauth_client_file=str(gmail.client_file(tmp_path / "secrets" / "client.json")),
@@ -139,7 +139,7 @@ def test_from_the_button_to_the_sync(site: Site) -> None:
     assert gmail_mailboxes.client_id(site.page.database, made.id) == WEB_CLIENT_ID
     assert site.read_by_the_sync() == "richard@firm.example"
     shown = browser.text("/integrations")
-    assert "Connected to Google" in shown or "Google isn&#39;t read" in shown  # no sync is at work here
+    assert "Connected to Google" in shown or "Google isn&#39;t read" in shown  # no sync runs here
     noted = change_log.select(site.page.database, site.page.demo.id, None, 5)
     assert [(one.what, one.changed_by, one.subject) for one in noted] == [
         ("gmail.connected", "richard", "richard@firm.example")
@@ -180,7 +180,7 @@ def test_each_token_is_refreshed_by_its_own_client(site: Site) -> None:
 
 
 def test_a_refused_client_holds_up_its_own_mailboxes_alone(site: Site) -> None:
-    """The page's client is gone, and the command line's is well."""
+    """Google has deleted the page's client. The command line's client still works."""
     users.add(site.page.database, site.page.demo, "olga", "olga@firm.example", "", site.page.clock())
     site.connect_by_command("olga")
     assert site.consent(site.page.browser("richard")).status_code == 303
@@ -202,7 +202,7 @@ def test_a_refused_client_holds_up_its_own_mailboxes_alone(site: Site) -> None:
 def test_connected_again_on_the_page_it_is_the_pages_client(site: Site) -> None:
     site.connect_by_command()
     browser = site.page.browser("richard")
-    answer = browser.post(CONNECT, {})  # no box: as it was
+    answer = browser.post(CONNECT, {})  # no box is ticked: the directions stay as they were
     back = site.gmail.approve(answer.headers["Location"], "richard@firm.example")
     assert site.come_back(browser, back).status_code == 303
     assert (site.mailbox().inbound, site.mailbox().outbound) == (True, True)
@@ -211,7 +211,7 @@ def test_connected_again_on_the_page_it_is_the_pages_client(site: Site) -> None:
     assert count == 1
 
 
-# --- who may bring it back -------------------------------------------------------------------------------------------
+# --- whose browser may come back -------------------------------------------------------------------------------------
 
 
 def test_a_state_counts_once(site: Site) -> None:
@@ -224,12 +224,12 @@ def test_a_state_counts_once(site: Site) -> None:
 
 @pytest.mark.parametrize("who", ["richard", "anna"], ids=["another session", "another user"])
 def test_nobody_else_brings_it_back(site: Site, who: str) -> None:
-    """Otherwise an attacker who sends a victim to Google's answer would have the attacker's mailbox read as the victim's."""
+    """Otherwise an attacker could send a victim to Google's answer, and the attacker's mailbox would be read as the victim's."""
     mine, theirs = site.page.browser("richard"), site.page.browser(who)
     location = site.gmail.approve(site.asked(mine), "richard@firm.example")
     answer = site.come_back(theirs, location)
     assert (answer.status_code, "somebody else's" in words(answer)) == (400, True)
-    assert site.come_back(mine, location).status_code == 303, "and it isn't spent by that"
+    assert site.come_back(mine, location).status_code == 303, "the state can still be used"
 
 
 def test_who_is_signed_out_connects_nothing(site: Site) -> None:
@@ -253,7 +253,7 @@ def test_an_answer_that_nobody_asked_for_is_refused(site: Site, query: str) -> N
     assert site.page.browser("richard").get(f"/integrations/google/return{query}").status_code == 400
 
 
-# --- what Google says no to ------------------------------------------------------------------------------------------
+# --- refusals by Google ----------------------------------------------------------------------------------------------
 
 
 def test_declined(site: Site) -> None:
@@ -297,7 +297,7 @@ def test_no_secret_is_in_an_answer_or_a_redirect(site: Site) -> None:
     assert query["state"][0] not in seen
 
 
-# --- what is missing -------------------------------------------------------------------------------------------------
+# --- missing parts ---------------------------------------------------------------------------------------------------
 
 
 def test_without_the_syncs_key_nobody_is_sent_to_google(site: Site) -> None:

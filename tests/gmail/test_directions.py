@@ -20,12 +20,12 @@ from tests.gmail.world import JANE, JOE, STRANGER, World, mail
 
 @pytest.fixture
 def small(gmail: GmailServer, tmp_path: Path) -> "World":
-    """On SQLite alone: the database makes no difference."""
+    """A world on SQLite alone: the database makes no difference."""
     return World(gmail, tmp_path)
 
 
 def both(box: Mailbox, world: World) -> None:
-    """One mail from jane, one to her."""
+    """One mail from jane, and one to her."""
     box.insert(mail("in"), at=world.at)
     box.insert(mail("out", RICHARD, JANE), labels=SENT, at=world.at)
     box.insert(mail("in, a stranger's", STRANGER), at=world.at)
@@ -65,7 +65,7 @@ def test_what_is_ticked_is_synced(
 def test_what_was_sent_is_the_users_and_proven_where_the_address_is_known_to_be(
     small: World, author: str, verdict: str
 ) -> None:
-    """The last one is an alias that we don't know: an author is proven or marked (law 8)."""
+    """The last address is an alias that we don't know. An author is proven or marked (law 8)."""
     users.add_address(small.database, small.demo, "richard", "rick@firm.example")
     box = small.connect()
     small.settle()
@@ -110,7 +110,7 @@ def test_bcc_counts_in_the_sent_copy_and_is_shown_to_the_sender_alone(world: Wor
     world.settle("richard")
     world.settle("mary")
     copy = mail("secret", RICHARD, f"{JANE}, {MARY}")
-    mary.insert(copy, at=world.at)  # first the copy that doesn't tell
+    mary.insert(copy, at=world.at)  # first the copy without Bcc
     world.settle("mary")
     richard.insert(copy.replace(b"Subject:", f"Bcc: {JOE}\r\nSubject:".encode()), labels=SENT, at=world.at)
     world.settle("richard")
@@ -149,7 +149,7 @@ def test_what_is_not_mail_leaves_nothing(small: World, gmail: GmailServer, label
 
 
 def test_a_chat_leaves_nothing(small: World, gmail: GmailServer) -> None:
-    """The emulator has none: the answer is given in its place."""
+    """The emulator has no chats, so the proxy gives the answer."""
     box = small.connect()
     small.settle()
     chat = box.insert(mail("chat"), at=small.at)

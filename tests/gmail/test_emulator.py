@@ -1,4 +1,5 @@
-"""What `emulate` does and lacks, asked without the proxy: README.md says the same. A new version that differs is noticed here."""
+"""The features and gaps of `emulate`, without the proxy. README.md lists the same. These tests notice if a new version
+differs."""
 
 import gzip
 import json
@@ -110,7 +111,7 @@ def test_missing_loopback_redirects_of_any_port(emulate: Upstream) -> None:
 
 
 def test_missing_media_upload(emulate: Upstream) -> None:
-    """It reads the bytes as UTF-8: mail goes in as JSON with `raw`."""
+    """It reads the bytes as UTF-8. So the tests send mail in JSON, as `raw`."""
     headers = {"Authorization": f"Bearer {emulate.own_token(RICHARD)}", "Content-Type": "message/rfc822"}
     answer = emulate.ask("POST", "/upload/gmail/v1/users/me/messages?uploadType=media", headers, ODD)
     got = emulate.json(RICHARD, f"messages/{json.loads(answer.body)['id']}", {"format": "raw"})

@@ -20,12 +20,12 @@ SCRIPT = Path(sys.executable).with_name("mailweir")
 
 @pytest.fixture
 def database_url(tmp_path: Path) -> Path:
-    """JSON is the same on both."""
+    """JSON is the same on both databases."""
     return tmp_path / "db" / "mailweir.db"
 
 
 def shape_of(world: World, *arguments: str) -> list[str]:
-    """Of a command's JSON."""
+    """The shape of a command's JSON."""
     environment = os.environ | {settings.PATH_VARIABLE: str(world.settings_file)}
     command = [str(SCRIPT), *arguments, "--json"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)

@@ -1,4 +1,5 @@
-"""Mail through a group of the firm's with its own address in From: in the mailbox, by forwarding, and before we knew of it."""
+"""Mail through a group of the firm's with its own address in From: in the mailbox, by forwarding, and before the group was
+added."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +17,7 @@ SALES = "sales@firm.example"
 
 
 def through_group(subject: str, author: str = JANE) -> bytes:
-    """As a Google group rewrites it."""
+    """A mail as a Google group rewrites it."""
     direct = mail(subject, author, SALES)
     lines = f"From: 'Jane' via Sales <{SALES}>\r\nX-Original-Sender: {author}\r\nX-Original-From: Jane <{author}>\r\n"
     lines += f"Reply-To: Jane <{author}>\r\nList-ID: <sales.firm.example>\r\nPrecedence: list\r\n"
@@ -35,7 +36,7 @@ def through_group(subject: str, author: str = JANE) -> bytes:
 def test_a_groups_mail_is_the_contacts_once(
     world: World, in_turn: Callable[[Callable[[], None], Callable[[], None]], object]
 ) -> None:
-    """By sync and by forwarding, and beside the copy that the contact sent to the user directly."""
+    """It comes by sync and by forwarding, and the contact also sent a copy to the user directly."""
     groups.add(world.database, world.demo, SALES, world.at)
     box = world.connect("richard")
     world.settle()
@@ -77,7 +78,7 @@ def test_what_came_before_the_group_was_told_is_found_then(world: World) -> None
     (one,) = world.record()
     assert (one.author, one.via, one.subject) == (JANE, SALES, "[Sales] early")
     assert todos.select(world.database, world.demo, None, with_done=True) == []
-    # once: the next sweeps search no more
+    # once: the next sweeps don't search again
     world.later(minutes=2)
     world.settle()
     assert len(world.record()) == 1

@@ -1,4 +1,4 @@
-"""History and lists in unusual shapes: expired, paged, going in circles, refused; nothing is skipped by any."""
+"""History and lists in unusual forms: expired, in pages, in a circle, refused. None of them makes the sync skip mail."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ FIRST_PAUSE = 30.0
 
 @pytest.fixture
 def small(gmail: GmailServer, tmp_path: Path) -> Iterator[World]:
-    """On SQLite alone, with short time-outs: Gmail has a second to answer."""
+    """A world on SQLite alone, with short time-outs: Gmail has a second to answer."""
     made = World(gmail, tmp_path, None, "timeout_seconds = 1\n")
     yield made
     made.close()
@@ -141,7 +141,7 @@ def test_history_ids_beyond_64_bits_are_kept_to_the_last_digit(world: World, gma
 
 
 def test_what_comes_while_history_is_paged_is_asked_for_again(small: World, gmail: GmailServer) -> None:
-    """A later page may name a newer historyId, and not include the events before it."""
+    """A later page may name a newer historyId, but not include the events before it."""
     box = small.connect()
     small.settle()
     ids = [box.insert(mail(f"m{number}"), at=small.at) for number in range(3)]
@@ -166,7 +166,7 @@ def test_an_audit_that_can_not_list_holds_no_new_mail_up(small: World, gmail: Gm
     small.settle()
     outage = gmail.faults.add(faults.server_error(), user=box.address, kind=Kind.LIST)
     for number in range(3):
-        small.later(hours=2)  # it is due
+        small.later(hours=2)  # the audit is due
         box.insert(mail(f"m{number}"), at=small.at)
         small.settle()
         assert seconds_until(small.sweep(), small) <= 60

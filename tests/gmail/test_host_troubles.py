@@ -36,7 +36,7 @@ QUICK = "sweep_seconds = 1\n"
 
 @pytest.fixture
 def small(gmail: GmailServer, tmp_path: Path) -> Iterator[World]:
-    """On SQLite, swept each second."""
+    """A world on SQLite, swept each second."""
     made = World(gmail, tmp_path, None, QUICK)
     yield made
     made.close()
@@ -44,7 +44,7 @@ def small(gmail: GmailServer, tmp_path: Path) -> Iterator[World]:
 
 @contextmanager
 def process_of(world: World, folder: Path) -> Iterator[SyncProcess]:
-    """`mailweir-gmail-sync` on that world."""
+    """`mailweir-gmail-sync` in that world."""
     started = SyncProcess(world.settings_file, folder / "sync.log")
     try:
         yield started
@@ -109,7 +109,7 @@ def test_history_that_expired_while_the_clock_was_ahead_skips_nothing(small: Wor
     box = small.connect()
     now = small.at
     small.later(days=5)
-    small.settle()  # noted as of five days later than it was
+    small.settle()  # its time is five days ahead
     small.at = now + timedelta(minutes=1)
     box.insert(mail("meanwhile"), at=small.at)
     gmail.expire_history(box)
@@ -129,7 +129,7 @@ def test_two_schedulers_at_once_look_at_each_message_once(world: World, gmail: G
     assert len(Counter(world.subjects())) == 36
     looked = Counter(call.message_id for call in gmail.calls.of(kind=GETS) if call.message_id)
     assert len(looked) == 39
-    assert max(looked.values()) == 2  # its headers, and the whole
+    assert max(looked.values()) == 2  # its headers, and the whole message
 
 
 # --- the database -----------------------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def test_a_database_server_that_goes_away_and_comes_back(
         wait_until(lambda: world.subjects() == ["meanwhile"], "the mail", 45)
         assert process.is_running
         text = process.text()
-        assert text.count("database unavailable") <= 3  # not once a second, nor once a mailbox
+        assert text.count("database unavailable") <= 3  # neither once a second nor once a mailbox
         assert "Traceback" not in text
         assert process.stop() == 0
     world.close()
@@ -250,14 +250,14 @@ def test_at_once_without_the_key_file_leaves_no_lease(small: World) -> None:
 def test_a_stop_in_the_middle_of_a_sweep_ends_soon_and_leaves_no_lease(
     gmail: GmailServer, tmp_path: Path, seconds: float
 ) -> None:
-    """Also where an answer takes longer than anybody wants to wait."""
+    """This holds even if an answer takes longer than anybody wants to wait."""
     world = World(gmail, tmp_path, None, QUICK + "timeout_seconds = 90\n")
     box = world.connect()
     for number in range(20):
         box.insert(mail(f"m{number}"))
     slow = gmail.faults.add(faults.delay(seconds), kind=GETS)
     with process_of(world, tmp_path) as process:
-        wait_until(lambda: slow.hits >= 2 or (seconds > 1 and slow.hits == 1), "it is at it")
+        wait_until(lambda: slow.hits >= 2 or (seconds > 1 and slow.hits == 1), "the sweep is running")
         began = time.monotonic()
         assert process.stop() == 0
         assert time.monotonic() - began < 30  # the slow answer alone takes longer
@@ -272,7 +272,7 @@ def test_a_stop_in_the_middle_of_a_sweep_ends_soon_and_leaves_no_lease(
 
 
 def test_large_messages_are_read_as_memory_allows(small: World, gmail: GmailServer) -> None:
-    """A circular with an attachment comes to all mailboxes at a time, and each thread has one."""
+    """A circular with an attachment comes to all mailboxes at the same time, and each thread has one of them."""
     box = small.connect()
     small.settle()
     box.insert(mail("large", body="x" * 3_000_000), at=small.at)
@@ -289,7 +289,7 @@ def test_large_messages_are_read_as_memory_allows(small: World, gmail: GmailServ
     assert (small.subjects(), small.state().waiting) == (["large"], 0)
     with small.services.memory.taken(10**12), pytest.raises(OverBudget), small.services.memory.taken(1):
         pass
-    with small.services.memory.taken(MAX_BYTES):  # all of it is free again
+    with small.services.memory.taken(MAX_BYTES):  # all memory is free again
         pass
 
 

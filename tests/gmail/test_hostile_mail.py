@@ -18,7 +18,7 @@ from tests.gmail.world import JANE, World, mail
 
 @pytest.fixture
 def small(gmail: GmailServer, tmp_path: Path) -> "World":
-    """On SQLite alone: the database makes no difference."""
+    """A world on SQLite alone: the database makes no difference."""
     return World(gmail, tmp_path)
 
 
@@ -82,7 +82,7 @@ def test_hostile_headers_are_decided_as_the_filter_decides(world: World) -> None
     assert world.queued() == []
     found = {name: _decided(world, ids[name]) for name in raws}
     wanted = {name: _decided_by_the_filter(world, raw) for name, raw in raws.items()}
-    # Ignored because of Gmail's metadata: the raw message, in which Postfix drops the NUL, is never downloaded.
+    # They are ignored because of Gmail's metadata. So the raw message, in which Postfix drops the NUL, is never downloaded.
     assert (found.pop("nul in from")[0], wanted.pop("nul in from")[0]) == ("ignored", "ignored")
     assert found == wanted
     assert {one[0] for one in wanted.values()} == {"captured", "ignored"}
@@ -127,7 +127,7 @@ def _decided_by_the_filter(world: World, raw: bytes) -> tuple[object, ...]:
 def test_names_that_gmail_has_decoded_hide_no_contact(
     small: World, gmail: GmailServer, raw: bytes, shown: str, field: str, others_field: str, labels: Sequence[str]
 ) -> None:
-    """In the metadata encoded words may be decoded, and then the field doesn't read any more."""
+    """Encoded words may be decoded in the metadata, and then the field can't be parsed any more."""
     box = small.connect()
     small.settle()
     raw, other = raw.replace(b"From", field.encode()), f"{others_field}: richard@firm.example".encode()

@@ -1,4 +1,5 @@
-"""Law 12: a decision by labels that change is made again. Scheduled mail, mail that an IMAP client copies, alias authors."""
+"""Law 12: a decision is made again when labels that it went by change. Scheduled mail, mail that an IMAP client copies,
+aliases."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -22,20 +23,20 @@ STATES: dict[str, list[str]] = {"none": [], "DRAFT": ["DRAFT"], "SENT": ["SENT"]
 
 @pytest.fixture
 def small(gmail: GmailServer, tmp_path: Path) -> Iterator[World]:
-    """On SQLite alone: the database makes no difference."""
+    """The world on SQLite alone: the database makes no difference."""
     made = World(gmail, tmp_path)
     yield made
     made.close()
 
 
 def dated(subject: str, moment: datetime, author: str = RICHARD, to: str = JANE) -> bytes:
-    """A mail whose Date is this."""
+    """A mail with this Date."""
     raw = mail(subject, author, to)
     return raw.replace(b"Date: Tue, 24 Nov 2026 03:12:55 +0000", f"Date: {format_datetime(moment)}".encode())
 
 
 def put_into(box: Mailbox, message_id: str, before: Sequence[str], after: Sequence[str]) -> None:
-    """The labels of a message become others."""
+    """Replaces the labels of a message."""
     add, remove = [one for one in after if one not in before], [one for one in before if one not in after]
     if add or remove:
         box.modify(message_id, add=add, remove=remove)
@@ -76,7 +77,7 @@ def test_scheduled_mail_waits_until_its_date(world: World) -> None:
         world.later(hours=5)
         world.settle()
     assert world.subjects() == ["from the future"], "only own mail waits"
-    # it was looked at once
+    # the sync looked at each mail once
     assert len(world.gmail.calls.of(box.address, Kind.GET_METADATA)) == 2
     box.modify(scheduled, add=["SENT"])
     world.at = due
@@ -114,7 +115,7 @@ def test_what_is_not_sent_at_its_date_is_decided_then_as_it_is(small: World) -> 
 def test_in_every_order_of_labels_only_what_was_sent_is_on_the_record(
     small: World, path: Sequence[str], due_in: timedelta
 ) -> None:
-    """Which labels scheduled mail has at Google isn't documented. One that ends as a draft leaves nothing."""
+    """Google doesn't document which labels scheduled mail has. A mail that ends as a draft leaves nothing."""
     box = small.connect()
     small.settle()
     labels = STATES[path[0]]
@@ -140,7 +141,7 @@ def test_in_every_order_of_labels_only_what_was_sent_is_on_the_record(
 
 
 def _examined(world: World) -> None:
-    """The digest was there."""
+    """As if the digest had examined all mail."""
     with world.database.transaction():
         world.database.execute("UPDATE raw_messages SET verdict = 'none' WHERE verdict = 'pending'")
 
@@ -183,14 +184,14 @@ def test_what_the_digest_has_begun_with_is_taken_off_once_it_is_done(small: Worl
     small.later(minutes=1)
     small.settle()
     (activity,) = small.record()
-    assert raw_messages.versions(small.database, activity)[0].verdict == "none", "nobody else takes it up"
+    assert raw_messages.versions(small.database, activity)[0].verdict == "none", "the digest doesn't examine it"
     small.later(minutes=5)
     small.settle()
     assert small.record() == []
 
 
 def test_a_contacts_mail_is_never_taken_off(small: World) -> None:
-    """Not for being thrown away, nor for being marked as spam."""
+    """Neither when it is thrown away nor when it is marked as spam."""
     box = small.connect()
     small.settle()
     kept = [box.insert(mail(name), at=small.at) for name in ("trash", "spam")]
@@ -204,7 +205,7 @@ def test_a_contacts_mail_is_never_taken_off(small: World) -> None:
 
 
 def test_the_audit_compares_by_the_labels_of_today(small: World, gmail: GmailServer) -> None:
-    """If history didn't report it, for example because it expired."""
+    """This matters if history didn't report the change, for example because it expired."""
     box = small.connect(inbound=False)
     small.settle()
     one = box.insert(mail("copied", ALIAS, JANE), labels=[], at=small.at)
@@ -224,7 +225,7 @@ def test_an_audit_finds_what_was_decided_too_early(small: World) -> None:
     small.settle()
     box.insert(mail("copied", RICHARD, JANE), labels=["SENT"], at=small.at)
     small.settle()
-    # as if it had been decided before SENT was set, without a report in history
+    # as if it had been decided before SENT was set, and history hadn't reported that
     with small.database.transaction():
         small.database.execute("DELETE FROM sightings")
         small.database.execute("UPDATE decisions SET outcome = 'ignored', activity_id = NULL, labels = 0")

@@ -1,4 +1,5 @@
-"""The load server: it reports the added mail, the client library can read it, and it is too fast to affect the measurements."""
+"""The load server: it reports the added mail, the client library can read it, and it is fast enough not to affect
+measurements."""
 
 import asyncio
 import contextlib
@@ -34,7 +35,7 @@ def shared() -> Iterator[LoadServer]:
 
 @pytest.fixture
 def server(shared: LoadServer) -> LoadServer:
-    """The same server for all tests here, with its counts reset; each test uses mailboxes of its own."""
+    """One server for all tests here, with its counts reset; each test uses mailboxes of its own."""
     shared.set(rate=0, fail=0, delay_ms=0)
     shared.forget()
     return shared
@@ -215,7 +216,7 @@ def test_an_unknown_token_is_401(server: LoadServer) -> None:
 
 
 def test_it_serves_thousands_of_requests_a_second_on_one_core(server: LoadServer) -> None:
-    """By the processor time that it takes, which others on the machine don't change."""
+    """Measured by its own CPU time, which other programs on the machine don't change."""
     port = int(server.endpoint.rstrip("/").rpartition(":")[2])
     before = _cpu_seconds(server.pid)
     asyncio.run(_ask_often(port, lambda mailbox: f"history?startHistoryId={2**63}"))

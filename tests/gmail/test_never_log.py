@@ -1,4 +1,4 @@
-"""Never-log rules in synced mailboxes: they count at the next message, and mail hidden by a removed rule is searched for."""
+"""Never-log rules in synced mailboxes: they take effect at the next message. Mail that a removed rule hid is searched for."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def test_what_a_rule_hid_comes_once_it_is_taken_off(world: World, user: str | No
     world.settle()
     assert world.subjects() == ["hidden"]
     assert todos.select(world.database, world.demo, None, with_done=True) == []
-    # once: the next sweeps search no more
+    # once: the next sweeps don't search again
     world.later(minutes=2)
     world.settle()
     assert len(world.record()) == 1

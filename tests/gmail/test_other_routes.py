@@ -1,4 +1,4 @@
-"""A message of a mailbox that other routes saw, too, is one activity."""
+"""A message that the sync and other routes saw is one activity."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.gmail.world import JANE, STRANGER, World, mail
 
 @pytest.fixture
 def small(gmail: GmailServer, tmp_path: Path) -> "World":
-    """On SQLite alone: the database makes no difference."""
+    """A world on SQLite alone: the database makes no difference."""
     return World(gmail, tmp_path)
 
 
@@ -37,7 +37,7 @@ IN_TURN = pytest.mark.parametrize(
 
 
 def _by_sync(world: World, box: Mailbox, raw: bytes, labels: Sequence[str]) -> None:
-    """With Gmail's own trace header on top, as in the mailbox."""
+    """The message with Gmail's own trace header on top, as in the mailbox."""
     box.insert(b"Delivered-To: richard@firm.example\r\n" + raw, labels=labels, at=world.at)
     world.settle()
 

@@ -1,4 +1,5 @@
-"""The scheduler process itself: sweeps by itself, ends on request, loses nothing when killed, shares work with another one."""
+"""The scheduler process: it sweeps by itself, ends on request, loses nothing when killed, and shares work with another
+process."""
 
 import random
 import time
@@ -21,7 +22,7 @@ BOXES = ("richard", "mary", "olga")
 
 @pytest.fixture
 def lively(world: World) -> World:
-    """The same world, swept each second."""
+    """The same world, but swept each second."""
     text = world.settings_file.read_text().replace("timeout_seconds = 5", "timeout_seconds = 5\nsweep_seconds = 1")
     world.settings_file.write_text(text)
     return world
@@ -29,7 +30,7 @@ def lively(world: World) -> World:
 
 @pytest.fixture
 def process(lively: World, tmp_path: Path) -> Iterator[SyncProcess]:
-    """One that runs."""
+    """A running process."""
     started = SyncProcess(lively.settings_file, tmp_path / "sync.log")
     yield started
     started.kill()
@@ -48,7 +49,7 @@ def test_it_sweeps_by_itself_and_ends_when_asked(lively: World, process: SyncPro
 
 
 def _kill_perhaps(running: list[SyncProcess], chance: random.Random) -> int:
-    """Two times in five one of them is killed and started again; how many."""
+    """In two of five calls, kills one process and starts it again; returns how many it killed."""
     if chance.random() >= 0.4:
         return 0
     one = chance.choice(running)
@@ -59,7 +60,7 @@ def _kill_perhaps(running: list[SyncProcess], chance: random.Random) -> int:
 
 
 def test_4_a_kill_at_any_moment_loses_and_doubles_nothing(lively: World, tmp_path: Path) -> None:
-    """Ids that were taken from a queue and lost by a kill before they were saved. Two processes at once, on one database."""
+    """A kill could lose ids that were taken from a queue and not saved yet. Two processes run at once, on one database."""
     boxes = [lively.connect(name) for name in BOXES]
     chance = random.Random(4)
     running = [SyncProcess(lively.settings_file, tmp_path / f"{number}.log") for number in range(2)]
@@ -74,7 +75,7 @@ def test_4_a_kill_at_any_moment_loses_and_doubles_nothing(lively: World, tmp_pat
             box.insert(mail(f"s{number}", STRANGER, box.address))
             kills += _kill_perhaps(running, chance)
         assert kills > 10
-        with lively.database.transaction():  # those of the killed run out after two minutes
+        with lively.database.transaction():  # leases of killed processes run out after two minutes
             lively.database.execute("UPDATE gmail_mailboxes SET lease_until = NULL")
         wait_until(lambda: len(lively.record()) >= len(expected), f"{len(expected)} on the record", 90)
         wait_until(lambda: lively.queued() == [], "nothing waits")
@@ -87,7 +88,7 @@ def test_4_a_kill_at_any_moment_loses_and_doubles_nothing(lively: World, tmp_pat
 
 
 def test_one_that_is_killed_again_and_again_is_followed_at_once(lively: World, tmp_path: Path) -> None:
-    """Each dead process counted as alive for a minute, and a joining process begins with a wait: a crash loop swept nothing."""
+    """A crash loop swept nothing: each dead process counted as alive for a minute, and a joining process begins with a wait."""
     box = lively.connect()
     running = SyncProcess(lively.settings_file, tmp_path / "sync.log")
     try:
@@ -102,7 +103,7 @@ def test_one_that_is_killed_again_and_again_is_followed_at_once(lively: World, t
 
 
 def test_what_a_killed_one_held_waits_for_no_lease(lively: World, tmp_path: Path) -> None:
-    """Each life of a process that dies again and again would else keep its mailboxes from everybody for two minutes."""
+    """Otherwise each life of a process in a crash loop would keep its mailboxes from everybody for two minutes."""
     box = lively.connect()
     box.insert(mail("one"))
     lively.gmail.faults.add(faults.delay(4.0), user=box.address, times=1)

@@ -1,4 +1,4 @@
-"""The quota as Google counts it: no minute exceeds the limit, and the available quota is used. With a test clock."""
+"""The quota as Google counts it: no minute exceeds the limit, and the sync uses the available quota. With a test clock."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -48,7 +48,7 @@ class Process:
 
 @contextmanager
 def world_of(gmail: GmailServer, folder: Path, *, user: int, project: int) -> Iterator[World]:
-    """Small limits, in units a minute, which the server's observer also uses, with the world's clock."""
+    """A world with small limits, in units a minute, which the server's observer also uses, and with the world's clock."""
     extra = f"user_units_per_minute = {user}\nproject_units_per_minute = {project}\n"
     made = World(gmail, folder, None, extra)
     gmail.quota.user_per_minute, gmail.quota.project_per_minute = user, project
@@ -58,13 +58,13 @@ def world_of(gmail: GmailServer, folder: Path, *, user: int, project: int) -> It
 
 
 def fill(box: Mailbox, world: World, count: int, author: str = "jane@client.example") -> None:
-    """So much mail comes in at once."""
+    """Adds so much mail at once."""
     for number in range(count):
         box.insert(mail(f"{box.address} {author} {number}", author, box.address), at=world.at)
 
 
 def run(world: World, processes: list[Process], seconds: int) -> None:
-    """Advances time, half a second at a time."""
+    """Advances time in steps of half a second."""
     for _ in range(2 * seconds):
         for process in processes:
             process.turn()
@@ -79,7 +79,7 @@ def test_a_users_limit_is_never_passed_and_well_used(gmail: GmailServer, tmp_pat
         run(world, [Process(world, "one")], 240)
         assert gmail.quota.passed == []
         assert 0 < world.state().waiting < 60
-        assert gmail.quota.units(box.address) > 0.5 * 4 * limit  # of a small limit, much is held back
+        assert gmail.quota.units(box.address) > 0.5 * 4 * limit  # a large part of a small limit is held back
         assert len(world.record()) > 0.8 * gmail.quota.units(box.address) / 42
 
 
@@ -88,7 +88,7 @@ def test_live_mail_goes_before_what_can_wait(gmail: GmailServer, tmp_path: Path)
         box = world.connect()
         process = Process(world, "one")
         fill(box, world, 40, LATE)
-        run(world, [process], 150)  # looked at, and a stranger's still
+        run(world, [process], 150)  # read while LATE is still a stranger
         contacts.add(world.database, world.demo, "New", [LATE], None, world.at)
         run(world, [process], 70)
         assert 0 < len(world.record()) < 40  # the backfill is under way
@@ -102,7 +102,7 @@ def test_live_mail_goes_before_what_can_wait(gmail: GmailServer, tmp_path: Path)
 
 
 def test_the_projects_limit_is_shared_by_two_processes(gmail: GmailServer, tmp_path: Path) -> None:
-    """The second one begins after the first one has used a whole share for a while, and ends before it."""
+    """The second process begins after the first one has used a whole share for a while, and ends before it."""
     with world_of(gmail, tmp_path, user=1_000, project=600) as world:
         for name in BOXES:
             users.add(world.database, world.demo, name, f"{name}@firm.example", "", world.at)
@@ -118,16 +118,16 @@ def test_the_projects_limit_is_shared_by_two_processes(gmail: GmailServer, tmp_p
 
 
 def _beat(project: Project, step: int, workers: int) -> None:
-    """Steps are tenths of a second since its first beat."""
+    """Beats at steps of tenths of a second since its first beat."""
     if step % (BEAT_SECONDS * 10) == 0:
         project.share_out(workers, 0, BEAT_SECONDS)
 
 
 def test_two_greedy_processes_never_pass_the_projects_limit() -> None:
-    """As much as each is allowed, at each moment, whenever the second one begins between two beats of the first."""
+    """Both use as much as they may, at each moment, whenever the second one begins between two beats of the first."""
     for joins_at in range(20, 31):
         now = 0.0
-        quota = Quota(lambda: now)  # noqa: B023  of this turn
+        quota = Quota(lambda: now)  # noqa: B023  used within this iteration
         quota.user_per_minute = quota.project_per_minute = 1_200
         projects = [Project(1_200, 10**9, lambda: now) for _ in range(2)]  # noqa: B023
         for step in range(1_200):
@@ -144,10 +144,10 @@ def test_two_greedy_processes_never_pass_the_projects_limit() -> None:
 
 
 def test_one_that_dies_again_and_again_gets_its_share_and_no_more() -> None:
-    """As much as allowed, whenever it is killed. It begins with an empty bucket, and not with a wait."""
+    """It uses as much as it may, whenever it is killed. It begins with an empty bucket, and not with a wait."""
     for lives_seconds in (1, 3, 8, 15):
         now = 0.0
-        quota = Quota(lambda: now)  # noqa: B023  of this turn
+        quota = Quota(lambda: now)  # noqa: B023  used within this iteration
         quota.user_per_minute = quota.project_per_minute = 1_200
         for born in range(0, 1_200, lives_seconds * 10):
             now = born / 10
@@ -187,7 +187,7 @@ def test_a_days_limit_stops_all_and_the_next_day_goes_on(gmail: GmailServer, tmp
 
 
 def test_a_list_that_needs_more_than_there_is_at_once_comes_to_its_end(gmail: GmailServer, tmp_path: Path) -> None:
-    """It used to restart each time; also if one call in many failed."""
+    """Such a list used to restart each time, also if one call in many failed."""
     gmail.view.page_limit = 2
     with world_of(gmail, tmp_path, user=100, project=100_000) as world:
         box = world.connect()
@@ -219,12 +219,12 @@ def test_a_history_that_needs_more_than_there_is_at_once_comes_to_its_end(gmail:
 
 @pytest.fixture
 def narrow(gmail: GmailServer, tmp_path: Path) -> World:
-    """400 units a minute: a full bucket is good for two messages."""
+    """400 units a minute: a full bucket is enough for two messages."""
     return World(gmail, tmp_path, None, "user_units_per_minute = 400\n")
 
 
 def _settle_until(world: World, is_done: Callable[[], bool]) -> None:
-    """Every twelve seconds, for eight minutes."""
+    """Sweeps every twelve seconds, for eight minutes."""
     for _ in range(40):
         world.settle()
         if is_done():

@@ -1,4 +1,4 @@
-"""Law 11: a single refusal by Google may be temporary. A lasting one is reported, asks nobody without need, and ends by
+"""Law 11: a single refusal by Google may be temporary. A lasting refusal is reported, asks no person without need, and ends by
 itself."""
 
 import json
@@ -37,7 +37,7 @@ PASSING: dict[str, tuple[Callable[[], Fault], str]] = {
 
 @pytest.fixture
 def small(gmail: GmailServer, tmp_path: Path) -> Iterator[World]:
-    """On SQLite alone: the database makes no difference."""
+    """A world on SQLite alone: the database makes no difference."""
     made = World(gmail, tmp_path)
     yield made
     made.close()
@@ -97,7 +97,7 @@ def test_what_lasts_is_said_and_ends_by_itself(small: World, gmail: GmailServer,
     probes = sum(gmail.calls.counts(box.address).values()) - asked
     assert 24 / 1.25 - 1 <= probes <= 24 / 0.75
     assert small.state().state is State.RECONNECT
-    # and continues from its position, by itself
+    # and it continues from its position, by itself
     box.insert(mail("two"), at=small.at)
     gmail.faults.lift_all()
     run_for(small, 2)
@@ -119,7 +119,7 @@ def test_a_host_that_was_off_has_seen_too_few(small: World, gmail: GmailServer) 
 
 
 def test_an_outage_in_between_changes_nothing(small: World, gmail: GmailServer) -> None:
-    """It says neither that the refusal is over nor that it lasts."""
+    """An outage says neither that the refusal is over nor that it lasts."""
     box = small.connect()
     small.settle()
     refusal = gmail.faults.add(faults.domain_policy(), user=box.address)
@@ -150,7 +150,7 @@ def test_a_withdrawn_consent_counts_at_once_and_is_probed_daily(small: World, gm
     # a request by hand gets an answer at once
     with pytest.raises(NeedsReconnect, match="no longer valid"):
         small.sync_now().sweep()
-    # connecting again goes on at once
+    # after a new connection, the sync continues at once
     box.insert(mail("two"), at=small.at)
     gmail.faults.lift_all()
     small.connect()
@@ -202,7 +202,7 @@ def test_mail_that_is_not_on_for_one_message_is_that_messages(small: World, gmai
 
 
 def test_two_of_a_hundred_calls_fail_for_an_hour(small: World, gmail: GmailServer) -> None:
-    """As operators have seen it for years: all mailboxes stay connected, and nothing is missing."""
+    """As operators have seen for years. All mailboxes stay connected, and nothing is missing."""
     names = [f"box{number:02}" for number in range(20)]
     boxes = {}
     for name in names:
@@ -290,7 +290,8 @@ def test_while_the_app_is_refused_one_mailbox_asks_for_all(small: World, gmail: 
 
 
 def test_a_client_file_that_is_put_right_counts_without_a_restart(small: World, gmail: GmailServer) -> None:
-    """Also after an unreadable file in between; and no mailbox uses the wrong one for longer than the next sweep."""
+    """This holds even if the file was unreadable in between. No mailbox uses the wrong file for longer than until the next
+    sweep."""
     box = small.connect()
     small.settle()
     gmail.tokens.expire_access(box.address)
@@ -311,13 +312,13 @@ def test_a_client_file_that_is_put_right_counts_without_a_restart(small: World, 
     gmail.faults.lift_all()
     file.write_text(right)
     box.insert(mail("one"), at=small.at)
-    # at once, though the app would be held for longer
+    # at once, although the app would be held for longer
     small.settle()
     assert (small.subjects(), gmail_app.find(small.database)) == (["one"], None)
 
 
 def test_where_others_are_read_it_is_not_the_app(small: World, gmail: GmailServer) -> None:
-    """A new client, to which some users have consented: the others have to, too."""
+    """A new client, to which some users have consented. The others have to consent, too."""
     mary = small.connect("mary")
     small.connect("richard")
     small.settle("mary")

@@ -1,4 +1,4 @@
-"""The mailboxes of the tests' Gmail server: like Gmail where the sync relies on it."""
+"""The mailboxes of the tests' Gmail server: they are like Gmail's where the sync relies on it."""
 
 import time
 

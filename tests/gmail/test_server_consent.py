@@ -1,4 +1,4 @@
-"""The tests' Gmail server from consent to revoke: tokens, scopes, service accounts, as at Google."""
+"""The tests' Gmail server from consent to revocation: tokens, scopes and service accounts are as at Google."""
 
 import json
 import urllib.parse

@@ -195,7 +195,7 @@ def test_a_first_page_with_nothing_but_a_token(gmail: GmailServer, users: Users)
     assert "nextPageToken" not in page
 
 
-# ---- what was asked, and what it cost
+# ---- requests, and their cost
 
 
 def test_calls_and_units_are_counted_by_user(gmail: GmailServer, users: Users) -> None:
@@ -254,6 +254,6 @@ def test_a_limit_that_is_enforced_refuses(gmail: GmailServer, users: Users) -> N
 
 
 def test_two_servers_know_nothing_of_each_other(gmail: GmailServer) -> None:
-    """The previous test used the same names: nothing of it is here."""
+    """The previous test used the same names, but none of its mail is here."""
     assert gmail.mailbox("richard").ids() == set()
     assert gmail.calls.of() == []

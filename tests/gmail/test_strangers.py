@@ -83,7 +83,7 @@ def test_what_came_before_the_domain_was_switched_on_is_searched_for(world: Worl
     _switched_on(world)
     world.settle()
     _decide(world)
-    # The contact's address is searched for, as if an admin had added it: unproven mail is found with it.
+    # The contact's address is searched for, as if an admin had added it. That finds unproven mail, too.
     world.later(minutes=1)
     world.settle()
     assert sorted(world.subjects()) == ["early", "early too"]

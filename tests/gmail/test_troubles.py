@@ -1,4 +1,4 @@
-"""Faults of Gmail and the token endpoint: the mailbox waits as requested, others continue, nothing is lost, and it ends."""
+"""Faults of Gmail and the token endpoint: the mailbox waits as requested, others continue, nothing is lost, and the wait ends."""
 
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
@@ -31,14 +31,14 @@ ASKED = 77.0
 
 @pytest.fixture
 def small(gmail: GmailServer, tmp_path: Path) -> Iterator[World]:
-    """On SQLite alone, with short time-outs: Gmail has a second to answer."""
+    """A world on SQLite alone, with short time-outs: Gmail has a second to answer."""
     made = World(gmail, tmp_path, None, "timeout_seconds = 1\n")
     yield made
     made.close()
 
 
 def connected_for(world: World, kind: Kind) -> Mailbox:
-    """A mailbox of its own user, and so far that a call of this kind is next; with a message that will be looked at."""
+    """A mailbox of its own user, prepared so that a call of this kind is next; with a message to read."""
     name = f"box{KINDS.index(kind):02}"
     users.add(world.database, world.demo, name, f"{name}@firm.example", "", world.at)
     box = world.connect(name)
@@ -123,7 +123,7 @@ def test_a_limit_of_the_whole_project_holds_all_back_and_one_of_a_mailbox_only_t
         small.settle(name)
 
     def asked_of_mary(fault: Fault) -> int:
-        """How often Gmail is asked for mary's mailbox, after richard's met a fault."""
+        """The number of requests for mary's mailbox after richard's met a fault."""
         gmail.faults.add(fault, user=boxes["richard"].address, kind=Kind.HISTORY, times=1)
         small.later(minutes=1)
         small.sweep("richard")
@@ -144,7 +144,7 @@ def test_a_limit_of_the_whole_project_holds_all_back_and_one_of_a_mailbox_only_t
 
 
 def _goes_on(small: World, state: GmailMailbox, rest: Any) -> None:
-    """The message waits, the mailbox doesn't."""
+    """The message waits; the mailbox doesn't."""
     assert (state.failures, state.error, state.waiting) == (0, None, 1)
 
 
@@ -208,7 +208,7 @@ def test_pauses_grow_to_an_hour_and_end(small: World, gmail: GmailServer) -> Non
 def test_a_token_that_gmail_does_not_take_asks_nobody_for_a_new_consent(
     small: World, gmail: GmailServer, kinds: Collection[Kind]
 ) -> None:
-    """Google's sign-in has had such hours, for all at once; an expired consent is invalid_grant."""
+    """Google's sign-in has had such hours, for everybody at once. An expired consent is invalid_grant."""
     box = small.connect()
     small.settle()
     box.insert(mail("meanwhile"), at=small.at)
@@ -226,7 +226,7 @@ def test_a_token_that_gmail_does_not_take_asks_nobody_for_a_new_consent(
 
 @pytest.mark.parametrize("kinds", [API, GETS, frozenset({Kind.TOKEN})])
 def test_an_outage_of_hours_buries_nothing(small: World, gmail: GmailServer, kinds: frozenset[Kind]) -> None:
-    """Whether nothing is available, or everything except messages, or no token."""
+    """This holds whether nothing is available, or everything except messages, or no token."""
     box = small.connect()
     small.settle()
     names = [f"m{number}" for number in range(7)]
@@ -251,7 +251,7 @@ def test_an_outage_of_hours_buries_nothing(small: World, gmail: GmailServer, kin
 def test_one_bad_message_holds_nobody_up_and_is_given_up(small: World, gmail: GmailServer) -> None:
     box = small.connect()
     small.settle()
-    bad = [box.insert(mail(f"bad {number}"), at=small.at) for number in range(7)]  # more than one sweep takes
+    bad = [box.insert(mail(f"bad {number}"), at=small.at) for number in range(7)]  # more than a sweep handles
     for one in bad:
         gmail.faults.add(faults.cut(), user=box.address, message_id=one)
     for number in range(10):
@@ -282,7 +282,7 @@ def test_a_message_that_gmail_refuses_is_given_up_without_doubt(small: World, gm
 
 
 def test_a_bad_message_does_not_stay_in_front_where_the_quota_is_low(tmp_path: Path, gmail: GmailServer) -> None:
-    """Determining whether it is the message's fault costs more than the bucket holds at once."""
+    """Finding out whether it is the message's fault costs more than the bucket holds at once."""
     world = World(gmail, tmp_path, None, "user_units_per_minute = 100\nmax_attempts = 2\n")
     box = world.connect()
     box.insert(mail("a stranger's", STRANGER), at=world.at)
@@ -303,7 +303,7 @@ def test_a_bad_message_does_not_stay_in_front_where_the_quota_is_low(tmp_path: P
 
 
 def test_a_refusal_of_all_messages_buries_none(small: World, gmail: GmailServer) -> None:
-    """Such as a policy with an unknown reason, while history is still available."""
+    """For example a policy with an unknown reason, while history is still available."""
     box = small.connect()
     small.settle()
     names = [f"m{number}" for number in range(3)]
@@ -334,7 +334,7 @@ def test_at_once_says_in_a_line_what_is_wrong_and_leaves_no_lease(small: World, 
     assert small.database.execute("SELECT lease_owner FROM gmail_mailboxes").fetchone()[0] is None
 
 
-# --- somebody intervenes ----------------------------------------------------------------------------------------------
+# --- somebody else changes the mailbox -------------------------------------------------------------------------------
 
 
 def _lease_by_another(world: World, mailbox_id: int) -> None:
@@ -355,8 +355,8 @@ GOES_ON: dict[str, tuple[TakeAway, str | None]] = {
 
 @pytest.fixture
 def sweep_with(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[TakeAway], None]:
-    """Removes a mailbox of five messages after two of them are examined; nothing more of it is written."""
-    monkeypatch.setattr(batch_writer, "MAX_HELD", 1)  # so that there is something between two transactions
+    """Removes a mailbox of five messages after two of them are read. Nothing more of it is written."""
+    monkeypatch.setattr(batch_writer, "MAX_HELD", 1)  # so that there is a moment between two transactions
     box = world.connect()
     world.settle()
     for number in range(5):
@@ -377,7 +377,7 @@ def sweep_with(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[TakeA
 
 
 def _owner(world: World) -> tuple[str | None, bool]:
-    """The holder of the mailbox's lease, and whether it has a token."""
+    """The holder of the mailbox's lease, and whether the mailbox has a token."""
     row = world.database.execute("SELECT lease_owner, token_sealed IS NOT NULL FROM gmail_mailboxes").fetchone()
     return row[0], bool(row[1])
 
@@ -411,7 +411,7 @@ def test_a_mailbox_that_is_connected_anew_amid_a_sweep_is_swept_to_its_end(
 
 
 def test_answers_about_somebody_else_are_refused(small: World, gmail: GmailServer) -> None:
-    """An answer with another message's id is invalid: nothing of it is used."""
+    """An answer with another message's id is invalid: none of it is used."""
     box = small.connect()
     small.settle()
     message_id = box.insert(mail("right"), at=small.at)

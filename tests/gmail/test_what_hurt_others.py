@@ -1,4 +1,4 @@
-"""The nine ways by which other syncs lost, doubled or leaked mail (docs/admin/gmail.md names them), each tried on this one."""
+"""The nine ways in which other syncs lost, doubled or leaked mail (docs/admin/gmail.md names them), each tried on this sync."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.gmail.world import JANE, JOE, STRANGER, World, mail
 
 
 def test_1_what_is_missing_is_counted_and_fetched(world: World) -> None:
-    """A mailbox of which 41 % never came in, under a healthy status."""
+    """A mailbox of which 41 % never came in, although its status was healthy."""
     box = world.connect()
     world.settle()
     lost = [box.insert(mail(f"lost {number}"), at=world.at) for number in range(4)]
@@ -199,7 +199,7 @@ def test_8_two_accounts_each_keep_their_mail_and_one_message_is_one_activity(wor
     both = mail("to both", JANE, "richard@firm.example, mary@firm.example")
     richard.insert(both)
     mary.insert(both)
-    # the same Message-ID, and another mail: another author
+    # the same Message-ID, but another mail by another author
     mary.insert(mail("to both", JOE, "mary@firm.example"))
     world.settle("richard")
     world.settle("mary")

@@ -1,4 +1,5 @@
-"""Mail to which the relay added Date and Message-ID: its copies in a mailbox, as sent and as it went out, are the same one."""
+"""Mail to which the relay added Date and Message-ID: its copies in a mailbox, before and after the relay, are the same
+message."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,7 +22,7 @@ SUBMITTED = f"From: {RICHARD}\r\nTo: {JANE}\r\nSubject: bare\r\n\r\nhello\r\n".e
 
 
 def submit(world: World, queue_id: str) -> bytes:
-    """A login's mail that lacks both; returns the mail as sent."""
+    """Submits a login's mail that lacks both; returns the mail as sent."""
     lines, body = postfix_lines(SUBMITTED)
     envelope = Envelope(
         sender=RICHARD, recipients=(read_recipient(f"<{JANE}>"),), login=LOGIN, client="192.0.2.1", received_at=world.at

@@ -10,7 +10,7 @@ from tests.gmail.world import JANE, STRANGER, World, mail
 
 
 def test_why_takes_gmails_id(world: World) -> None:
-    """Also that of a message in two mailboxes: an id is one mailbox's."""
+    """This includes a message in two mailboxes: an id belongs to one mailbox."""
     own, others = world.connect(), world.connect("mary")
     known, unknown = own.insert(mail("known", JANE)), others.insert(mail("unknown", STRANGER))
     world.settle()

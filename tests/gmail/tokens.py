@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Consent:
-    """A code that waits to be exchanged. offline: access_type=offline was asked for, so that a refresh token is given."""
+    """A code that waits to be exchanged. offline: the client requested access_type=offline, so it gets a refresh token."""
 
     address: str
     scope: str
@@ -16,8 +16,8 @@ class Consent:
 
 @dataclass
 class Grant:
-    """One consent and all tokens made from it. refresh_token: None for a service account's and for an online consent. client_id:
-    of its client; "" for a service account's."""
+    """A consent and all tokens made from it. refresh_token: None for a service account's and for an online consent. client_id: of
+    its client; "" for a service account's."""
 
     address: str
     scope: str
@@ -27,7 +27,7 @@ class Grant:
 
     @property
     def scopes(self) -> frozenset[str]:
-        """The scopes, each by itself."""
+        """The scopes as a set."""
         return frozenset(self.scope.split())
 
 
@@ -42,22 +42,22 @@ class Tokens:
         self._access: dict[str, Grant] = {}
 
     def page_asked(self, state: str, *, offline: bool) -> None:
-        """A consent page was shown for this state."""
+        """Notes that a consent page was shown for this state."""
         with self._lock:
             (self._offline_states.add if offline else self._offline_states.discard)(state)
 
     def consented(self, code: str, address: str, scope: str, redirect_uri: str, state: str) -> None:
-        """The user said yes."""
+        """Notes that the user agreed."""
         with self._lock:
             self._codes[code] = Consent(address, scope, redirect_uri, state in self._offline_states)
 
     def take_code(self, code: str) -> Consent | None:
-        """The consent behind a code, once."""
+        """The consent behind a code; works once."""
         with self._lock:
             return self._codes.pop(code, None)
 
     def issued(self, grant: Grant, access_token: str) -> None:
-        """An access token of a grant went out."""
+        """Notes an issued access token of a grant."""
         with self._lock:
             grant.access_tokens.add(access_token)
             self._access[access_token] = grant
@@ -65,12 +65,12 @@ class Tokens:
                 self._refresh[grant.refresh_token] = grant
 
     def refreshable(self, refresh_token: str) -> Grant | None:
-        """The grant of a refresh token that holds."""
+        """The grant of a valid refresh token."""
         with self._lock:
             return self._refresh.get(refresh_token)
 
     def holder(self, access_token: str) -> Grant | None:
-        """The grant of an access token that holds."""
+        """The grant of a valid access token."""
         with self._lock:
             return self._access.get(access_token)
 
@@ -92,12 +92,12 @@ class Tokens:
             return ended
 
     def grants_of(self, address: str) -> list[Grant]:
-        """A user's grants that hold."""
+        """A user's valid grants."""
         with self._lock:
             return [grant for grant in self._refresh.values() if grant.address == address]
 
     def expire_access(self, address: str) -> None:
-        """Access tokens of a user hold no longer; refresh tokens do."""
+        """Ends the access tokens of a user; refresh tokens stay valid."""
         with self._lock:
             for token in [token for token, grant in self._access.items() if grant.address == address]:
                 self._access.pop(token).access_tokens.discard(token)

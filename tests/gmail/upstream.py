@@ -1,4 +1,4 @@
-"""HTTP to the emulator: one kept connection a thread."""
+"""HTTP to the emulator: a kept connection for each thread."""
 
 import base64
 import http.client
@@ -50,7 +50,7 @@ class Upstream:
         return token
 
     def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
-        """One unchanged request. target: path and query."""
+        """A request, passed on unchanged. target: path and query."""
         for last in (False, True):
             fresh = getattr(self._kept, "connection", None) is None
             try:
@@ -72,7 +72,7 @@ class Upstream:
         return Answer(response.status, response.read().replace(self._mark.encode(), b""), kept)
 
     def consent(self, fields: Mapping[str, str]) -> Answer:
-        """Posts the form of the page of consent, of which `email` is one field."""
+        """Posts the form of the page of consent, which has the field `email`."""
         return self.form("/o/oauth2/v2/auth/callback", {**fields, "email": self._mark + fields.get("email", "")})
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class Upstream:
         body: Mapping[str, object] | None = None,
         method: str | None = None,
     ) -> Any:
-        """A call below users/me/, as that user, that must succeed; its JSON, None if it has none. With `body`: POST.
+        """Makes a call below users/me/ as that user, which must succeed. Returns its JSON, or None. With `body`: POST.
 
         Raises LookupError if it isn't found.
         """
@@ -113,7 +113,7 @@ class Upstream:
         return self.ask("POST", path, headers, urllib.parse.urlencode(fields).encode())
 
     def grant(self, client_id: str, address: str, scope: str) -> Granted:
-        """A user's consent, without a browser and past the proxy."""
+        """A user's consent, without a browser and without the proxy."""
         fields = {"email": address, "redirect_uri": REDIRECT, "scope": scope, "state": "", "client_id": client_id}
         consent = self.consent(fields)
         query = urllib.parse.urlsplit(consent.headers["Location"]).query
@@ -139,5 +139,5 @@ def raw_text(raw: bytes) -> str:
 
 
 def raw_bytes(text: str) -> bytes:
-    """The other way; padding may be absent."""
+    """Bytes from the API's form; padding may be absent."""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -22,14 +22,14 @@ Query = dict[str, list[str]]
 
 @dataclass
 class _Index:
-    """The search index of one mailbox, as of a historyId."""
+    """The search index of a mailbox at a historyId."""
 
     as_of: str = "0"
     messages: dict[str, search.Found] = field(default_factory=dict)
 
 
 class View:
-    """All mailboxes of one emulator. page_limit: no page is longer, whatever is asked for (0: as asked)."""
+    """All mailboxes of an emulator. page_limit: the longest page, whatever is requested (0: as requested)."""
 
     def __init__(self, upstream: Upstream) -> None:
         self.page_limit = 0
@@ -40,17 +40,17 @@ class View:
         self._indexes: dict[str, tuple[threading.Lock, _Index]] = {}
 
     def newest(self, address: str) -> str:
-        """The mailbox's newest historyId; "1" where nothing ever happened."""
+        """The mailbox's newest historyId; "1" if nothing ever happened."""
         found = self._upstream.json(address, "history", {"startHistoryId": "0", "maxResults": "1"})["historyId"]
         return "1" if found == "0" else str(found)
 
     def total(self, address: str) -> int:
-        """How many messages are in the mailbox, spam and trash included."""
+        """The number of messages in the mailbox, including spam and trash."""
         query = {"maxResults": "1", "includeSpamTrash": "true"}
         return int(self._upstream.json(address, "messages", query)["resultSizeEstimate"])
 
     def expire_history(self, address: str) -> None:
-        """A cursor older than now is too old from here on."""
+        """From now on, a cursor older than now is too old."""
         with self._lock:
             self._floors[address] = int(self.newest(address))
 
@@ -67,12 +67,12 @@ class View:
         )
 
     def show_headers(self, message_id: str, headers: list[tuple[str, str]]) -> None:
-        """From here on a message's metadata has these headers: where Gmail decodes encoded words, which the emulator doesn't."""
+        """From now on, a message's metadata has these headers: Gmail decodes encoded words, and the emulator doesn't."""
         with self._lock:
             self._headers[message_id] = headers
 
     def history(self, address: str, query: Query, *, bare: bool) -> Answer:
-        """users.history.list: 404 below the floor, no empty keys, page tokens that hold for their own question only."""
+        """users.history.list: 404 below the floor, no empty keys, and page tokens that are valid for their own query only."""
         start = _only(query, "startHistoryId")
         if not (start.isascii() and start.isdigit()):
             return bad_request("Invalid startHistoryId" if start else "Missing startHistoryId")
@@ -111,7 +111,7 @@ class View:
         return answer_json(_own_page_token(found, query))
 
     def metadata(self, address: str, message_id: str, query: Query) -> Answer:
-        """users.messages.get, format=metadata: with all headers as they stand in the message, repeated ones too, unfolded."""
+        """users.messages.get, format=metadata: all headers as they are in the message, including repeated ones, unfolded."""
         path = f"messages/{urllib.parse.quote(message_id)}"
         try:
             found = self._upstream.json(address, path, {"format": "metadata"})
@@ -168,7 +168,7 @@ class View:
         return found
 
     def _indexed(self, address: str) -> list[search.Found]:
-        """Every message; only those that changed since the last search are asked for."""
+        """Every message. Requests only messages that changed since the last search."""
         with self._lock:
             lock, index = self._indexes.setdefault(address, (threading.Lock(), _Index()))
         with lock:
@@ -189,7 +189,7 @@ class View:
         index.messages = kept
 
     def ids(self, address: str) -> set[str]:
-        """Every message of a mailbox, spam and trash included."""
+        """Every message of a mailbox, including spam and trash."""
         ids: set[str] = set()
         query = {"maxResults": str(_MOST_A_PAGE), "includeSpamTrash": "true"}
         while True:
@@ -226,7 +226,7 @@ class View:
 
 
 def headers_of(raw: bytes) -> list[tuple[str, str]]:
-    """A message's headers in their order, names as written, values unfolded."""
+    """A message's headers in their order, with names as written, and unfolded values."""
     head = re.split(rb"\r?\n\r?\n", raw, maxsplit=1)[0].decode("utf-8", "replace")
     found = []
     for line in _FOLD.sub(" ", head).splitlines():
@@ -247,7 +247,7 @@ def _only(query: Query | dict[str, str | list[str]], name: str) -> str:
 
 
 def _page_token(query: Query, offset: int) -> str:
-    """Valid for the same query only: Google answers another one with an error or, worse, with the wrong page."""
+    """Valid for the same query only. For another query, Google returns an error or, worse, the wrong page."""
     rest = sorted((name, value) for name, value in query.items() if name not in ("pageToken", "maxResults"))
     return f"{offset}-{zlib.crc32(repr(rest).encode()):08x}"
 

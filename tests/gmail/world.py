@@ -1,5 +1,4 @@
-"""A deployment whose users' mailboxes are in the test's Gmail, and the sync on it, one sweep at a time and with a clock of the
-test's."""
+"""A deployment whose users' mailboxes are in the test's Gmail. The sync runs on it one sweep at a time, with the test's clock."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -87,7 +86,7 @@ class World:
         return box
 
     def state(self, name: str = "richard") -> GmailMailbox:
-        """As `gmail status` has it."""
+        """The mailbox as `gmail status` shows it."""
         return gmail_mailboxes.find(self.database, self.demo, name)
 
     def sweep(self, name: str = "richard", quantum: int = 50) -> Rest | None:
@@ -112,7 +111,7 @@ class World:
         self.at += timedelta(**passed)
 
     def sync_now(self, name: str = "richard", notice: Callable[[str], None] = lambda text: None) -> SyncNow:
-        """What `mailweir gmail sync` and `audit` do."""
+        """The work of `mailweir gmail sync` and `audit`."""
         return SyncNow(
             self.services,
             self.job_factory,
@@ -122,7 +121,7 @@ class World:
         )
 
     def record(self) -> list[Activity]:
-        """The activities, the oldest first; those of one moment, by subject."""
+        """The activities, the oldest first; activities of the same time are sorted by subject."""
         return sorted(
             activities.select(self.database, self.demo, Filter()), key=lambda one: (one.recorded_at, one.subject)
         )
@@ -132,7 +131,7 @@ class World:
         return [one.subject for one in self.record()]
 
     def queued(self) -> list[str]:
-        """Messages that wait, of all mailboxes."""
+        """Waiting messages of all mailboxes."""
         rows = self.database.execute("SELECT message_id FROM gmail_queue WHERE dead_at IS NULL ORDER BY id").fetchall()
         return [row[0] for row in rows]
 
@@ -153,7 +152,7 @@ def mail(
 
 
 def seconds_until(rest: Rest | None, world: World) -> float:
-    """How long a mailbox rests."""
+    """Seconds until the mailbox's next sweep."""
     assert rest
     return (rest.next_sweep_at - world.at).total_seconds()
 

@@ -1,6 +1,6 @@
-"""Fixtures of the tests with real daemons: a running stack, an SMTP sink, waiting with a bound.
+"""Fixtures of the tests with real daemons: a running stack, an SMTP sink, waiting with a time limit.
 
-All need root and Postfix: they skip with that reason if it is absent, and fail if CI=true.
+All need root and Postfix: without them they skip with that reason, or fail if CI=true.
 """
 
 import atexit
@@ -44,7 +44,7 @@ COMMAND_SECONDS = 60.0
 
 
 def require_root_and_postfix() -> None:
-    """Skips, or fails where CI=true."""
+    """Skips without them, or fails if CI=true."""
     missing = "needs root" if os.geteuid() != 0 else ""
     if shutil.which("postfix", path=SEARCH_PATH) is None:
         missing = "needs Postfix"
@@ -74,10 +74,10 @@ class Stack:
     """`mailweir up` on a folder of its own. `overrides` are keys of the settings file, sections as dictionaries."""
 
     def __init__(self, overrides: dict[str, Any]) -> None:
-        # pytest's own folders are closed to the unprivileged user
+        # other users can't open pytest's own folders
         self.data_dir = Path(tempfile.mkdtemp(prefix="mailweir-test-", dir=scratch.open_folder()))
         self.data_dir.chmod(0o711)
-        self.script = mailweir_script()  # a test of faults may put another one here
+        self.script = mailweir_script()  # a test of faults may put another script here
         self.smtp_port = free_port()
         self.config = self.data_dir / "mailweir.toml"
         self.submission_port, self.submissions_port = free_port(), free_port()
@@ -88,14 +88,14 @@ class Stack:
         }
         smtp = {**ports, **overrides.pop("smtp", {})}
         values = {"data_dir": str(self.data_dir), "hostname": "mx.host.example", "admin_mailbox": "admin@host.example"}
-        web = {"port": 0, **overrides.pop("web", {})}  # only tests that request the page get it
+        web = {"port": 0, **overrides.pop("web", {})}  # the page runs only for tests that want it
         self.config.write_text(settings_files.to_toml({**values, **overrides, "smtp": smtp, "web": web}))
         self.process: subprocess.Popen[bytes] | None = None
         self._said_before = 0
 
     @property
     def settings(self) -> Settings:
-        """The settings of its file, flags not counted."""
+        """The settings in its file; flags don't count."""
         return reader.load(self.config)
 
     def start(self, *flags: str, ready: bool = True) -> None:
@@ -137,7 +137,7 @@ class Stack:
         return self._output.read_text().splitlines() if self._output.exists() else []
 
     def stop(self) -> int | None:
-        """Ends it by SIGTERM; its exit code. Does nothing if it isn't running."""
+        """Ends it by SIGTERM; returns its exit code. Does nothing if it isn't running."""
         if self.process is None:
             return None
         self.process.terminate()
@@ -192,12 +192,12 @@ class Stack:
         return client
 
     def deliver(self, sender: str, recipients: list[str], raw: bytes) -> dict[str, tuple[int, bytes]]:
-        """Delivers one message as these bytes; the refused recipients. smtplib's errors where all are refused."""
+        """Delivers a message as these bytes; returns the refused recipients. smtplib's errors if all are refused."""
         with self.connect() as client:
             return client.sendmail(sender, recipients, raw)
 
     def transact(self, sender: str, recipients: Iterable[str], raw: bytes) -> tuple[int, str]:
-        """Delivers one message to recipients exactly as they are typed; the reply at its end, or the first refusal."""
+        """Delivers a message to recipients exactly as given; returns the reply at its end, or the first refusal."""
         with self.connect() as client:
             for command in (f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{recipient}>" for recipient in recipients)):
                 code, text = client.docmd(command)
@@ -207,7 +207,7 @@ class Stack:
             return code, text.decode()
 
     def rows(self, sql: str, *parameters: object) -> list[Any]:
-        """Straight from the database."""
+        """Rows straight from the database."""
         with contextlib.closing(sqlite3.connect(self.settings.database_path)) as database:
             return database.execute(sql, parameters).fetchall()
 
@@ -263,7 +263,7 @@ MakeStack = Callable[..., Stack]
 
 @contextlib.contextmanager
 def stack_maker() -> Iterator[MakeStack]:
-    """Makes stacks as `make_stack` does, until the end of the block."""
+    """Makes stacks as `make_stack` does; they end with the block."""
     require_root_and_postfix()
     with contextlib.ExitStack() as kept:
 
@@ -293,7 +293,7 @@ def make_module_stack() -> Iterator[MakeStack]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """One stack for all tests that leave it unchanged: make deployments of your own in it, with domains of your own."""
+    """One stack for all tests that don't change it: make deployments of your own in it, with domains of your own."""
     with stack_maker() as make:
         yield make()
 

@@ -1,4 +1,4 @@
-"""`mailweir-milter` with a fault: killed with -9 once, between its commit and its answer to a redirected confirmation.
+"""`mailweir-milter` with a fault: it is killed with -9 once, between its commit and its answer to a redirected confirmation.
 
 Started by `mailweir up` in the filter's place (test_confirmation.py puts it there). The file `victim`, in the filter's working
 folder, arms it and names the process to kill: `worker` or `parent`.

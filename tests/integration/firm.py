@@ -1,4 +1,5 @@
-"""A firm on the real stack (Postfix, filter, digest), its own and its client's key in DNS: for tests of decisions by proof."""
+"""A firm on the real stack (Postfix, filter, digest), with its own and its client's key in DNS: for tests of decisions by
+proof."""
 
 import contextlib
 import json
@@ -26,7 +27,7 @@ Wait = Callable[..., Any]
 
 @dataclass
 class Firm:
-    """A stack, the firm's and the client's key, and their DNS."""
+    """A stack, the keys of the firm and the client, and their DNS."""
 
     stack: "Stack"
     key: SigningKey
@@ -34,11 +35,11 @@ class Firm:
     wait_until: Wait
 
     def signed(self, raw: bytes, domain: str = "firm.example", *, headers: Sequence[str] | None = None) -> bytes:
-        """As sent by the domain's own server. headers: covered by its signature, if not the usual ones."""
+        """The mail as the domain's own server sends it. headers: covered by its signature, if not the usual ones."""
         return signing.sign(raw, self.key, selector=SELECTOR, domain=domain, headers=headers)
 
     def log(self, raw: bytes) -> None:
-        """Brings a mail to the log address, at the world's port."""
+        """Delivers a mail to the log address, at the port for mail from outside."""
         assert self.stack.deliver(RICHARD, [LOG], raw) == {}
 
     def rows(self, sql: str) -> list[Any]:
@@ -66,7 +67,7 @@ class Firm:
 
 @contextlib.contextmanager
 def on_stack(request: pytest.FixtureRequest, make_stack: "MakeStack", wait_until: Wait) -> Iterator[Firm]:
-    """The firm, until the end of the block; on the database that the fixture's parameter names."""
+    """A firm for the block, on the database that the fixture's parameter names."""
     key = SigningKey.generate()
     records = {(signing.key_name(SELECTOR, one), "TXT"): [key.record] for one in ("firm.example", "client.example")}
     with contextlib.ExitStack() as kept:

@@ -1,6 +1,7 @@
-"""This machine's root once more, where a test may change all of it: an overlay in a mount namespace of its own.
+"""A second view of this machine's root, where a test may change everything: an overlay in a mount namespace of its own.
 
-Whatever is written lies in memory, and is gone with the namespace. No service runs in it, and systemctl knows that. Needs root.
+All that is written is kept in memory, and is gone with the namespace. No service runs in it, and systemctl knows that. Needs
+root.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Arguments: an empty folder to make it in, and the folders to have in it.
+# Arguments: an empty folder for the overlay, and the folders that are to be in it.
 _MAKE = """
 set -e
 umask 022
@@ -35,7 +36,7 @@ exec sleep infinity
 
 
 class NoOverlay(Exception):
-    """Why it can't be made."""
+    """The reason why it can't be made."""
 
 
 class Overlay:
@@ -48,7 +49,7 @@ class Overlay:
     def run(
         self, *command: str | Path, folder: Path = Path("/"), environment: dict[str, str] | None = None
     ) -> "subprocess.CompletedProcess[str]":
-        """Runs a program in it; its exit code and output, both kinds in one."""
+        """Runs a program in it; returns its exit code and its output, with both kinds in one."""
         enter = ["nsenter", f"--mount=/proc/{self._holder}/ns/mnt", "chroot", self._root]
         return subprocess.run(
             [*enter, "env", "-C", folder, *command],
@@ -62,7 +63,7 @@ class Overlay:
         )
 
     def remove(self, *names: str) -> None:
-        """Removes files and folders, by their absolute names, if they exist."""
+        """Removes files and folders by their absolute names, if they exist."""
         for name in names:
             path = self.root / name.lstrip("/")
             if path.is_dir():
@@ -73,7 +74,8 @@ class Overlay:
 
 @contextlib.contextmanager
 def made(*folders: Path) -> Iterator[Overlay]:
-    """One that ends with the block. folders: to have in it as they are, wherever they lie, and not copies. NoOverlay."""
+    """An overlay that ends with the block. folders: the folders themselves are in it, not copies, wherever they are.
+    NoOverlay."""
     if os.geteuid() != 0:
         raise NoOverlay("needs root")
     with tempfile.TemporaryDirectory(prefix="mailweir-overlay-", dir="/var/tmp") as place:

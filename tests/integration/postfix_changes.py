@@ -1,8 +1,8 @@
 """Postfix's changes to a message before the filter gets it, as named rules; docs/admin/known-issues.md lists each of them.
 
 A rule takes a message as sent (lines end in CRLF) and returns the next rule's input; together they give the recorded message. The
-order is Postfix's: smtpd's, cleanup's, the milter protocol's. Measured on Postfix 3.7.11 and 3.10.13: where they differ, a rule
-says since or until when it holds.
+order is Postfix's: smtpd's, cleanup's, the milter protocol's. Measured on Postfix 3.7.11 and 3.10.13. If they differ, a rule says
+since or until which version it holds.
 """
 
 import re
@@ -14,7 +14,7 @@ Version = tuple[int, ...]
 MAX_HEADER_BYTES = 60_000  # name and all; a fold counts as one byte
 _FROM_LINE = re.compile(rb">*From [^\r\n]*\r\n")
 _HEADER_LINE = re.compile(rb"[!-9;-~]+[ \t]*:")
-_MAX_LINE_BYTES = 2_048  # line_length_limit: a longer line comes in pieces; the first one has to hold a header's colon
+_MAX_LINE_BYTES = 2_048  # line_length_limit: a longer line comes in pieces; a header's colon must be in the first
 
 
 def bare_lf(raw: bytes) -> bytes:
@@ -28,7 +28,7 @@ def bare_cr(raw: bytes) -> bytes:
 
 
 def nul(raw: bytes) -> bytes:
-    """cleanup: NUL is taken out."""
+    """cleanup: NUL is removed."""
     return raw.replace(b"\0", b"")
 
 
@@ -38,13 +38,13 @@ def from_lines_in_front(raw: bytes) -> bytes:
     while match := _FROM_LINE.match(raw):
         done += b"X-Mailbox-Line: " + match[0]
         raw = raw[match.end() :]
-        if len(match[0]) > _MAX_LINE_BYTES + 2:  # the text after its first piece is no such line, and ends them
+        if len(match[0]) > _MAX_LINE_BYTES + 2:  # the text after its first piece isn't such a line, and ends them
             break
     return done + raw
 
 
 def white_space_behind_from_lines(raw: bytes) -> bytes:
-    """smtpd before 3.10.13: the same where a line of white space is the first one behind `X-Mailbox-Line`s."""
+    """smtpd before 3.10.13: the same if a line of white space is the first after `X-Mailbox-Line`s."""
     front = re.match(rb"(?:X-Mailbox-Line: >*From [^\r\n]*\r\n)+", raw)
     return raw[: front.end()] + white_space_in_front(raw[front.end() :]) if front else raw
 
@@ -55,13 +55,12 @@ def from_line_in_front(raw: bytes) -> bytes:
 
 
 def white_space_in_front(raw: bytes) -> bytes:
-    """smtpd: a first line that begins with white space would continue Postfix's own Received, so it becomes body."""
+    """smtpd: a first line that begins with white space would continue Postfix's own Received, so it becomes part of the body."""
     return b"\r\n" + raw if raw.startswith((b" ", b"\t")) else raw
 
 
 def line_that_is_no_header(raw: bytes) -> bytes:
-    """cleanup: an invalid line among the headers ends them; an empty line is put before it, and everything from there on is
-    body."""
+    """cleanup: an invalid line among the headers ends them. An empty line is put before it, and the rest is body."""
     position = 0
     while position < len(raw):
         end = raw.index(b"\r\n", position) + 2
@@ -80,7 +79,7 @@ def _is_header(line: bytes) -> bool:
 
 
 def no_empty_line(raw: bytes) -> bytes:
-    """The filter: where a message ends with its headers, the empty line behind them is added."""
+    """The filter: if a message ends with its headers, the empty line after them is added."""
     return raw if raw.startswith(b"\r\n") or b"\r\n\r\n" in raw else raw + b"\r\n"
 
 
@@ -116,7 +115,7 @@ def version_of(text: str) -> Version:
 
 
 def rules(version: Version) -> tuple[Rule, ...]:
-    """Those of this version of Postfix, in their order."""
+    """The rules of this version of Postfix, in order."""
     in_front: tuple[Rule, ...] = (from_line_in_front, white_space_in_front)
     if version < _ONE_FROM_LINE_SINCE:
         in_front = (from_lines_in_front, white_space_behind_from_lines, white_space_in_front)

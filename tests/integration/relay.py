@@ -1,4 +1,4 @@
-"""A client of the relay, as Gmail is one: TLS, AUTH, one message with its bytes as they are."""
+"""A client of the relay, as Gmail is: TLS, AUTH, a message with its bytes unchanged."""
 
 import base64
 import contextlib
@@ -24,7 +24,7 @@ MAX_WORKER_BYTES = 200_000_000
 
 
 def untrusting() -> ssl.SSLContext:
-    """TLS that takes a self-signed certificate."""
+    """TLS that accepts a self-signed certificate."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
@@ -51,13 +51,13 @@ class Client:
         self.smtp.close()
 
     def auth(self, login: str, password: str) -> tuple[int, str]:
-        """AUTH PLAIN; the reply."""
+        """Sends AUTH PLAIN; returns the reply."""
         token = base64.b64encode(f"\0{login}\0{password}".encode()).decode()
         code, text = self.smtp.docmd("AUTH", f"PLAIN {token}")
         return code, text.decode()
 
     def send(self, sender: str, to: list[str], lined: bytes, *options: str) -> tuple[int, str]:
-        """One message with these bytes; the reply at its end, or the first that isn't a success."""
+        """Sends a message with these bytes; returns the reply at its end, or the first reply that isn't a success."""
         mail = " ".join([f"MAIL FROM:<{sender}>", *options])
         for command in (mail, *(f"RCPT TO:<{one}>" for one in to), "DATA"):
             self.smtp.putcmd(command)
@@ -71,7 +71,7 @@ class Client:
 
 
 def connect(stack: "Stack", username: str, deployment: str = "demo") -> tuple[str, str]:
-    """Makes a login; its username and password."""
+    """Makes a login; returns its username and password."""
     done = stack.cli("relay", "connect", username, "--deployment", deployment, "--json", check=True)
     made: dict[str, Any] = json.loads(done.stdout)
     return made["username"], made["password"]
@@ -80,7 +80,7 @@ def connect(stack: "Stack", username: str, deployment: str = "demo") -> tuple[st
 def submit(
     stack: "Stack", credentials: tuple[str, str], sender: str, to: list[str], lined: bytes, *options: str
 ) -> tuple[int, str]:
-    """Logs in, sends one message, hangs up, as Gmail does."""
+    """Logs in, sends a message, and hangs up, as Gmail does."""
     with Client(stack) as client:
         code, text = client.auth(*credentials)
         assert code == 235, text
@@ -122,11 +122,11 @@ class Site:
     rick: tuple[str, str]
 
     def submit(self, lined: bytes, to: list[str], *options: str, sender: str = RICHARD) -> tuple[int, str]:
-        """By richard's login."""
+        """Submits with richard's login."""
         return submit(self.stack, self.richard, sender, to, lined, *options)
 
     def delivered(self, lined: bytes, to: list[str], *options: str, sender: str = RICHARD) -> "Received":
-        """Sends with richard's login, must be accepted; returns the mail at the sink."""
+        """Submits with richard's login, which must be accepted; returns the mail at the sink."""
         self.stack.drain()
         before = len(self.sink.received)
         code, text = self.submit(lined, to, *options, sender=sender)
@@ -134,7 +134,7 @@ class Site:
         return self.sink.wait(before + 1, 60)[-1]
 
     def refused(self, lined: bytes, to: list[str] | None = None, *, sender: str = RICHARD) -> str:
-        """By richard's login, to be refused for good; the reply."""
+        """Submits with richard's login, which must be refused for good; returns the reply."""
         self.stack.drain()
         before = len(self.sink.received)
         code, text = self.submit(lined, to or [JANE], sender=sender)
@@ -148,7 +148,7 @@ class Site:
         return next((one for one in listed if one["message_id"] == f"<{name}@firm.example>"), None)
 
     def decision(self, name: str) -> tuple[str, str]:
-        """Outcome and reason in demo."""
+        """Outcome and reason of the decision in demo."""
         sql = "SELECT outcome, reason FROM decisions WHERE message_id = ? AND deployment_id = 1 ORDER BY id DESC"
         found: tuple[str, str] = self.stack.rows(sql, f"<{name}@firm.example>")[0]
         return found
@@ -156,7 +156,7 @@ class Site:
 
 @contextlib.contextmanager
 def site_on(make: "MakeStack", sink: "Sink") -> Iterator[Site]:
-    """One on a stack of its own."""
+    """A site on a stack of its own."""
     stack = make(outbound=f"relayhost 127.0.0.1:{sink.port}")
     people(stack)
     for line in (
@@ -184,12 +184,12 @@ def without_signature(raw: bytes) -> bytes:
 
 
 def attachment(size_bytes: int) -> bytes:
-    """A body of about this many bytes, in base64: of incompressible data, like large attachments."""
+    """A body of about this many bytes in base64, with incompressible data like large attachments."""
     return base64.encodebytes(Random(1).randbytes(3 * size_bytes // 4)).replace(b"\n", b"\r\n")
 
 
 def peak_bytes(stack: "Stack") -> int:
-    """The largest memory that a process of the filter has had."""
+    """The largest memory that a process of the filter has used."""
     found = [
         re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
         for pid in stack.pids("mailweir-milter")

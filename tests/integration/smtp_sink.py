@@ -12,7 +12,7 @@ from tests.integration.waiting import WAIT_SECONDS, wait_until
 
 @dataclass(frozen=True)
 class Received:
-    """A message as it came over the wire: dots and CRLF undone by SMTP's own rules and nothing else."""
+    """A message as it came over the wire: only SMTP's dots and CRLF are undone."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -36,7 +36,7 @@ class Sink:
     port: int = 0
 
     def wait(self, count: int = 1, seconds: float = WAIT_SECONDS) -> list[Received]:
-        """The messages, once there are so many."""
+        """Waits until there are so many messages; returns them."""
         wait_until(lambda: len(self.received) >= count, f"{count} messages at the sink", seconds)
         return list(self.received)
 

@@ -1,4 +1,5 @@
-"""The verdict on an author whose mail a group or list passed on: by the From that it noted, or by a trusted sealer's seal."""
+"""The verdict on an author whose mail a group or list passed on: by the From that the group noted, or by a trusted sealer's
+seal."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ def key() -> SigningKey:
 
 @pytest.fixture
 def zone(key: SigningKey) -> Iterator[MoodyZoneServer]:
-    """All domains have the key, the honest and the others."""
+    """All domains, honest or not, publish the same key."""
     with MoodyZoneServer({(signing.key_name(SELECTOR, one), "TXT"): [key.record] for one in DOMAINS}) as server:
         yield server
 
@@ -55,7 +56,7 @@ def prover(zone: MoodyZoneServer) -> DkimProver:
 
 
 def seal(key: SigningKey, raw: bytes, results: bytes, domain: str = "google.com", chain: str = "none") -> bytes:
-    """As by a sealer that saw these results. chain: its statement about the earlier seals."""
+    """The seal of a sealer that saw these results. chain: its statement about the earlier seals."""
     results = results if chain == "none" else results + b"; arc=" + chain.encode()
     message = dkim.ARC(b"Authentication-Results: mx.example; " + results + b"\r\n" + raw)
     lines = message.sign(SELECTOR.encode(), domain.encode(), key.private_pem, b"mx.example")
@@ -81,7 +82,8 @@ def test_a_signature_over_the_from_that_the_group_noted_proves_it(prover: DkimPr
 
 @pytest.mark.parametrize("domain", ["firm.example", "evil.example", "client.example"])
 def test_a_signature_over_the_groups_from_proves_nothing(prover: DkimProver, key: SigningKey, domain: str) -> None:
-    """Even by the contact's own domain: somebody else there could write the group's address and anybody as the original."""
+    """This holds even if the contact's own domain signed it: somebody else there could write the group's address, and name
+    anybody as the original author."""
     raw = signing.sign(NOTED + VIA + REST, key, selector=SELECTOR, domain=domain)
     assert verdict(prover, raw) is Verdict.NONE
 
@@ -102,10 +104,10 @@ def test_a_signature_over_the_groups_from_proves_nothing(prover: DkimProver, key
         (b"dkim=fail header.i=@client.example", JANE, Verdict.NONE),
         (b"dmarc=fail header.from=client.example", JANE, Verdict.NONE),
         (b"spf=pass smtp.mailfrom=jane@client.example", JANE, Verdict.NONE),
-        # Signed there, with a From that differs from the one now named as the original.
+        # Signed there, but with a From that differs from the one now named as the original.
         (b"dkim=pass header.i=@client.example; dmarc=pass header.from=firm.example", JANE, Verdict.NONE),
         (b"dkim=pass header.i=@client.example; dmarc=none header.from=evil.example", JANE, Verdict.NONE),
-        # everybody may have an address there, and write any From
+        # anybody may have an address there, and write any From
         (b"dkim=pass header.i=@gmail.com", "jane@gmail.com", Verdict.NONE),
         (b"dkim=pass header.i=@gmail.com; dmarc=pass header.from=gmail.com", "jane@gmail.com", Verdict.PASS),
         (b"none", JANE, Verdict.NONE),
@@ -121,7 +123,7 @@ def test_anybody_can_seal(prover: DkimProver, key: SigningKey) -> None:
     raw = seal(key, VIA + REST, DMARC, domain="evil.example")
     assert verdict(prover, raw) is Verdict.NONE
     assert verdict(prover, seal(SigningKey.generate(), VIA + REST, DMARC)) is Verdict.NONE
-    # A trusted seal above a stranger's report doesn't make it count, and no report counts below a stranger's.
+    # A trusted seal above a stranger's report doesn't make it count. No report below a stranger's counts either.
     assert verdict(prover, seal(key, raw, NOTHING, chain="pass")) is Verdict.NONE
     trusted = seal(key, VIA + REST, DMARC)
     assert verdict(prover, seal(key, trusted, NOTHING, chain="pass")) is Verdict.PASS
@@ -152,7 +154,7 @@ def test_what_was_altered_after_the_seal_proves_nothing(prover: DkimProver, key:
 
 @pytest.mark.parametrize("mood", [Mood.SERVFAIL, Mood.SILENT])
 def test_without_dns_nothing_is_known(zone: MoodyZoneServer, key: SigningKey, mood: Mood) -> None:
-    # a busy machine's answers are late, too
+    # DNS answers late on a busy machine, too
     prover = DkimProver(Dns(nameserver="127.0.0.1", port=zone.port, timeout_seconds=1.0))
     prover.load()
     zone.mood = mood

@@ -1,4 +1,4 @@
-"""`mailweir db backup` while others write, `db restore`, and that neither leaves anything half done. SQLite."""
+"""`mailweir db backup` while others write, and `db restore`. Neither leaves anything half done. SQLite."""
 
 import os
 import sqlite3
@@ -30,13 +30,13 @@ JANE = "jane@client.example"
 
 @pytest.fixture
 def database(sqlite_database: Database) -> Database:
-    """The command line's, on SQLite only."""
+    """The command line's database, on SQLite only."""
     return sqlite_database
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Where the backup goes."""
+    """The target file of the backup."""
     return tmp_path / "kept" / "mailweir.bak"
 
 
@@ -77,7 +77,7 @@ def test_a_backup_is_one_whole_file_for_its_owner_alone(with_one_mail: Mailweir,
     assert (counts["activities"], counts["raw_messages"], counts["readings"]) == (1, 1, 0)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [one.name for one in file.parent.iterdir()] == [file.name]
-    assert file.read_bytes()[18:20] == b"\x01\x01"  # no write-ahead log belongs to it
+    assert file.read_bytes()[18:20] == b"\x01\x01"  # it has no write-ahead log
     assert activities(file) == 1
 
 
@@ -121,7 +121,7 @@ def test_a_backup_that_can_not_be_written_is_one_line(with_one_mail: Mailweir, f
 def test_others_commit_while_a_backup_is_made_and_it_shows_one_moment(
     with_one_mail: Mailweir, database: Database, file: Path, now: Any
 ) -> None:
-    """Between all of its steps another process commits, which would rather fail than wait."""
+    """Another process commits between all of its steps, and fails if it has to wait."""
     with closing(sqlite3.connect(database.path, timeout=0, isolation_level=None)) as other:
         filled = "INSERT INTO companies (deployment_id, name, created_at) VALUES (1, ?, '2026-11-24T03:12:55.123456Z')"
         for number in range(50):
@@ -136,7 +136,7 @@ def test_others_commit_while_a_backup_is_made_and_it_shows_one_moment(
         with closing(backup.Snapshot(database.path)) as snapshot:
             snapshot.copy(file, commit, pages=2)
         assert len(steps) > 20
-        assert set(steps) == {steps[0]}  # it never started again
+        assert set(steps) == {steps[0]}  # the backup never began again
     backup.verify(file)
     with closing(sqlite3.connect(file)) as copied:
         assert copied.execute("SELECT COUNT(*) FROM companies").fetchone() == (50,)
@@ -170,7 +170,7 @@ def test_restoring_brings_back_what_was_and_keeps_what_is(
 
 
 def test_restoring_signs_everybody_out(with_one_mail: Mailweir, database: Database, file: Path) -> None:
-    """A session may have been ended since the backup was made, and a link spent."""
+    """A session may have been ended since the backup was made, or a link used."""
     now = datetime.now(UTC)
     account = accounts.named(database, with_one_mail("web", "link", "richard", "--json").json["account"])
     assert account is not None

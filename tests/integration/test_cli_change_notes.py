@@ -21,7 +21,7 @@ from tests.conftest import Record
 
 Mailweir = Any
 JANE = "jane@client.example"
-# For each command that changes something: its line, the noted key, subject and details.
+# For each command that changes something: its line, and the noted key, subject and details.
 LINES: dict[str, tuple[str, str, str, str]] = {
     "deployment add": (
         "deployment add two --domain two.example.net",
@@ -63,8 +63,8 @@ LINES: dict[str, tuple[str, str, str, str]] = {
     "web account password": ("web account password richard --off", "account.password_set", "richard", "--off"),
     "web account remove": ("web account remove richard", "account.removed", "richard", ""),
 }
-PLACES = {"deployment add": "two"}  # else in demo
-# these need more of a stage, and have tests of their own below or elsewhere
+PLACES = {"deployment add": "two"}  # the others in demo
+# these need more preparation, and have tests of their own below or elsewhere
 ELSEWHERE = {"gmail connect", "gmail retry"}
 BEFORE = (
     "deployment add demo --domain demo.example.net",
@@ -208,7 +208,7 @@ def test_no_secret_is_noted(stage: Mailweir, database: Database) -> None:
 def test_a_change_that_isnt_committed_leaves_no_note(
     stage: Mailweir, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither without the other: the note is in the transaction that makes the change."""
+    """The note is in the transaction that makes the change, so neither exists without the other."""
 
     def fails(*_: object) -> None:
         raise KeyboardInterrupt

@@ -36,7 +36,7 @@ def demo(mailweir: Mailweir) -> Mailweir:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where a test's files are."""
+    """The folder of a test's files."""
     (tmp_path / "clients.csv").write_text(CSV)
     (tmp_path / "cards.vcf").write_text(VCARD)
     return tmp_path
@@ -234,7 +234,7 @@ def test_what_cant_be_read_or_written_is_one_line(demo: Mailweir, database: Data
 
 
 def _read(terminal: int) -> bytes:
-    """Nothing if the other end is closed."""
+    """Reads the terminal; nothing if the other end is closed."""
     try:
         return os.read(terminal, 4096)
     except OSError:  # EIO
@@ -246,7 +246,7 @@ def test_a_terminal_gets_a_bar_and_stdout_stays_clean(demo: Mailweir, folder: Pa
     (folder / "many.csv").write_text("name,address\n" + "".join(f"P{n},p{n}@x.example\n" for n in range(6000)))
     code = "import sys; from admin_cli.main import run; sys.exit(run())"
     terminal, stderr = pty.openpty()
-    # Output beyond a terminal's buffer would block the program, so it is read meanwhile.
+    # Output beyond a terminal's buffer would block the program. So the test reads it meanwhile.
     with subprocess.Popen(
         [sys.executable, "-c", code, "contact", "import", str(folder / "many.csv"), "--json"],
         stdout=subprocess.PIPE,

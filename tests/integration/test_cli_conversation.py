@@ -1,4 +1,4 @@
-"""Conversations, and the lists' data from readings: by the command line, with the digest that read the mail."""
+"""Conversations and the lists' data from readings, on the command line, with a digest that read the mail."""
 
 import hashlib
 import importlib
@@ -58,7 +58,7 @@ def demo(mailweir: Mailweir) -> Mailweir:
 
 @pytest.fixture
 def three(demo: Mailweir, record: Put, work_off: Callable[[], int]) -> list[int]:
-    """A mail, its answer, and one of another conversation."""
+    """A mail, its answer, and a mail of another conversation."""
     ids = [
         record("demo", "richard", JANE, number=1, raw=_mail(1)),
         record(
@@ -114,7 +114,7 @@ def test_lists_have_what_was_read(demo: Mailweir, three: list[int]) -> None:
 
 
 def test_the_digest_deletes_no_todo(demo: Mailweir, record: Put, work_off: Callable[[], int]) -> None:
-    """Whether automatic mail makes one is decided at recording."""
+    """Recording decides whether automatic mail makes a to-do."""
     one = record("demo", "richard", JANE, raw=_mail(1, None, "Away.", "Auto-Submitted: auto-replied"))
     work_off()
     assert _listed(demo)[one]["labels"] == ["automatic"]
@@ -192,7 +192,7 @@ def test_the_same_file_is_named_as_far_as_the_reader_may_know(
 
 
 def _many(database: Database, activity_id: int, count: int = 3_000) -> None:
-    """So many more copies of its first file."""
+    """Adds so many copies of its first file."""
     numbers = f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i <= {count})"
     columns = "name, media_type, size_bytes, sha256, is_inline, content_id, offset_bytes, length_bytes, encoding, deployment_id"
     database.execute(
@@ -205,7 +205,7 @@ def _many(database: Database, activity_id: int, count: int = 3_000) -> None:
 def test_laws_4_and_13_copies_that_others_have_hide_none(
     demo: Mailweir, three: list[int], record: Put, database: Database, work_off: Callable[[], int]
 ) -> None:
-    """Otherwise, by sending a file a thousand times, in another deployment or where mary may not look, one could find out what
+    """Otherwise somebody could send a file a thousand times, to another deployment or where mary may not look, and find out what
     she sees."""
     foreign = record("other", "olga", JANE, number=9, raw=_mail(9), queue_id="4Xy9")
     work_off()
@@ -235,7 +235,7 @@ def test_the_step_that_tells_whose_a_file_is_can_be_run_again(
 def test_files_that_the_version_before_wrote_meanwhile_are_told_whose_they_are(
     three: list[int], database: Database
 ) -> None:
-    """The digest does so as it starts."""
+    """The digest adds that when it starts."""
     tenant = deployments.find(database, "demo")
     before = readings.same_file(database, tenant.id, DIGEST, 9)
     assert len(before) == 3

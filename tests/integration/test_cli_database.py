@@ -1,4 +1,4 @@
-"""The command line and the database's state, the settings, signals, and whose the files are."""
+"""The command line and the database's state, the settings, signals, and the owners of the files."""
 
 import contextlib
 import os
@@ -19,12 +19,12 @@ from mailweir.store.database.connection import Database
 from tests.needs import lacks
 
 Mailweir = Any
-# -P: not from the working folder, a checkout that the unprivileged user may not be able to read
+# -P: not from the working folder, which may be a checkout that the unprivileged user can't read
 COMMAND = [sys.executable, "-P", "-c", "import sys; from admin_cli.main import run; sys.exit(run())"]
 ACCOUNT = "mailweir"
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a file, its lock and its default place
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # about a file, its lock and its default place
 def test_upgrade_makes_the_database_and_says_what_it_did(
     mailweir: Mailweir, database: Database, tmp_path: Path
 ) -> None:
@@ -83,7 +83,7 @@ def test_what_is_no_database_is_refused_in_one_line(mailweir: Mailweir, database
         assert ran.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a file, its lock and its default place
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # about a file, its lock and its default place
 def test_a_locked_database_is_one_line(mailweir: Mailweir, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "mailweir.store.database.connection.Database.__init__.__kwdefaults__",
@@ -96,7 +96,7 @@ def test_a_locked_database_is_one_line(mailweir: Mailweir, database: Database, m
     assert ran.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a file, its lock and its default place
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # about a file, its lock and its default place
 def test_config_show_tells_values_and_where_they_are_from(mailweir: Mailweir, tmp_path: Path) -> None:
     with (tmp_path / "mailweir.toml").open("a") as file:
         file.write('[retention]\ndecision_days = 3\n[web.openid.google]\nissuer = "https://accounts.google.com"\n')
@@ -141,9 +141,9 @@ def test_missing_settings_are_one_line(mailweir: Mailweir, tmp_path: Path) -> No
     assert "no settings file at" in ran.err
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the lock that it waits for
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it waits for SQLite's lock
 def test_ctrl_c_is_exit_130_without_a_traceback(mailweir: Mailweir, database: Database) -> None:
-    # otherwise the machine stood still for the five seconds that a command waits
+    # if the machine stood still for the five seconds that a command waits, the test tries again
     tries = (_interrupt_a_waiting_command(database) for _ in range(3))
     code, errors = next(one for one in tries if b"database is locked" not in one[1])
     assert code == 130, errors
@@ -195,7 +195,7 @@ def _account() -> pwd.struct_passwd:
 
 @pytest.fixture
 def shared_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A data folder that the daemons' user can reach, which pytest's own can't be."""
+    """A data folder that the daemons' user can reach; pytest's own folders are closed to it."""
     with tempfile.TemporaryDirectory(prefix="mailweir-test-") as name:
         folder = Path(name)
         folder.chmod(0o711)
@@ -208,7 +208,7 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=60)
 
 
-# Plain SQL, so that the unprivileged user needs to read nothing but Python's own library
+# Plain SQL, so that the unprivileged user needs to read nothing except Python's own library
 _DAEMON = """
 import sqlite3, sys
 database = sqlite3.connect(sys.argv[1], isolation_level=None)

@@ -1,4 +1,4 @@
-"""`mailweir domain`, on both databases: its output, the stored rows, and the look-up before a key is activated."""
+"""`mailweir domain` on both databases: its output, the stored rows, and the look-up before a key is activated."""
 
 import pwd
 import re
@@ -90,7 +90,7 @@ def test_options_that_do_not_go_together_are_a_usage_error(mailweir: "Mailweir",
 
 @dataclass
 class Rotation:
-    """client.example's key s1 signs, s2 is next. quoted: their records' values; name: where s2's is published."""
+    """client.example's key s1 signs, and s2 is next. quoted: the values of their records; name: where s2's is published."""
 
     mailweir: "Mailweir"
     zone: MoodyZoneServer
@@ -98,11 +98,11 @@ class Rotation:
     name: str
 
     def activate(self, *options: str) -> "Ran":
-        """Tries to have s2 sign."""
+        """Tries to activate s2."""
         return self.mailweir("domain", "rotate", "client.example", "--activate", *options)
 
     def states(self) -> dict[str, str]:
-        """By selector."""
+        """The keys' states by selector."""
         return {key["selector"]: key["state"] for key in self.mailweir("domain", "list", "--json").json}
 
 
@@ -164,7 +164,7 @@ def test_a_key_that_dns_does_not_have_is_not_activated(
 
 
 def _activated_with(mailweir: "Mailweir", folder: Path, tag: str) -> tuple[dict[str, str], "Ran", str]:
-    """With this tag in the next key's record: the keys' states, the output of activating it, and of `domain check`."""
+    """With this tag in the next key's record: the keys' states, and the output of activating it and of `domain check`."""
     with MoodyZoneServer() as zone:
         config = folder / "mailweir.toml"
         config.write_text(config.read_text() + f'[dns]\nnameserver = "127.0.0.1"\nport = {zone.port}\n')

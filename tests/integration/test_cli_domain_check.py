@@ -30,7 +30,7 @@ def zone() -> Iterator[MoodyZoneServer]:
 
 @pytest.fixture
 def check(mailweir: Mailweir, zone: MoodyZoneServer) -> Callable[..., Any]:
-    """`mailweir NOUN check …` that asks this server."""
+    """Runs `mailweir NOUN check …`, which asks this server."""
 
     def run(noun: str, *arguments: str, ips: tuple[str, ...] = (IP,)) -> Any:
         own = [word for ip in ips for word in ("--ip", ip)]
@@ -82,7 +82,7 @@ def test_a_failure_of_dns_is_never_called_not_authorised(check: Callable[..., An
         assert ran.code == 4
         assert "no answer" in ran.out
         assert "v=spf1" not in ran.out
-        assert f"no answer for {DOMAIN} TXT: SERVFAIL\n" in ran.out  # once, and nothing else
+        assert f"no answer for {DOMAIN} TXT: SERVFAIL\n" in ran.out  # once, and nothing more
         assert "DO     try again" in ran.out
 
 
@@ -188,7 +188,7 @@ def test_our_key_is_looked_for_in_dns(
         ({DMARC: ['"v=DMARC1; p=reject"']}, ("reject", DOMAIN)),
         ({("_dmarc.example.com", "TXT"): ['"v=DMARC1; p=reject; sp=quarantine"']}, ("quarantine", "example.com")),
         ({("_dmarc.example.com", "TXT"): ['"v=DMARC1; p=reject"']}, ("reject", "example.com")),
-        ({DMARC: ['"v=DMARC1; p=reject"', '"v=DMARC1; p=none"']}, ("none", "")),  # two are none
+        ({DMARC: ['"v=DMARC1; p=reject"', '"v=DMARC1; p=none"']}, ("none", "")),  # two count as none
         ({DMARC: ['"v=DMARC1; p=sometimes"']}, ("none", DOMAIN)),
         ({DMARC: [GOOD]}, ("none", "")),
     ],
@@ -241,7 +241,7 @@ def test_what_is_nearly_a_dmarc_record_is_broken_and_no_other_one_is_asked_for(
     assert "nearly one" in ran.out
     assert "add no second one beside it" in ran.out
     assert "require one" not in ran.out
-    # The organisation's record counts then; a near-record is still reported.
+    # Then the organisation's record counts; the near-record is still reported.
     zone.records["_dmarc.example.com", "TXT"] = ['"v=DMARC1; p=quarantine"']
     ran = check("domain", DOMAIN)
     assert "DMARC  BROKEN  p=quarantine (example.com)" in ran.out
@@ -262,20 +262,20 @@ ABOVE, TOP = ("_dmarc.example.com", "TXT"), ("_dmarc.com", "TXT")
 @pytest.mark.parametrize(
     ("records", "old", "new"),
     [
-        # two at the domain: the end of the search, or two that are left out of it
+        # two at the domain: the old way ends there, the new way leaves both out
         (
             {DMARC: ["v=DMARC1; p=none", "v=DMARC1; p=none; x=1"], ABOVE: ["v=DMARC1; p=reject"]},
             ("none", ""),
             ("reject", "example.com"),
         ),
-        # above the organisation, which only a walk looks at
+        # above the organisation, where only a walk looks
         ({TOP: ["v=DMARC1; p=quarantine; psd=y"]}, ("none", ""), ("quarantine", "com")),
         (
             {ABOVE: ["v=DMARC1; p=none"], TOP: ["v=DMARC1; p=reject; psd=y"]},
             ("none", "example.com"),
             ("none", "example.com"),
         ),
-        # without psd=y it is the organisation's, however far above
+        # without psd=y it is the organisation's, however far above it is
         ({TOP: ["v=DMARC1; p=reject"]}, ("none", ""), ("reject", "com")),
         (
             {ABOVE: ["v=DMARC1; p=none; psd=n"], TOP: ["v=DMARC1; p=reject"]},

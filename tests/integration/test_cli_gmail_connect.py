@@ -1,4 +1,4 @@
-"""`mailweir gmail connect` and `disconnect` against a server that answers as Google does; some on both kinds of database."""
+"""`mailweir gmail connect` and `disconnect` against a server that answers as Google does; some tests run on both databases."""
 
 import io
 import json
@@ -35,13 +35,13 @@ BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirec
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> "DatabaseUrl":
-    """SQLite, unless a test is for both."""
+    """SQLite, unless a test is for both databases."""
     chosen: DatabaseUrl = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
     return chosen
 
 
 class Google:
-    """The used account, and the requests to Google."""
+    """The account that the user chooses, and the requests to Google."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -126,7 +126,7 @@ Connect = Callable[..., "Ran"]
 
 @pytest.fixture
 def connect(known: "Mailweir", monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """`gmail connect … --no-browser`, with the code typed in."""
+    """Runs `gmail connect … --no-browser`, with the code typed in."""
 
     def run(*arguments: str) -> "Ran":
         monkeypatch.setattr(sys, "stdin", io.StringIO("code-1\n"))
@@ -185,7 +185,7 @@ def test_another_own_address(connect: Connect, database: "Database", google: Goo
     google.account = "R.Smith@firm.example"
     assert connect("richard", "--inbound").code == 0
     assert rows(database)[0][0] == "r.smith@firm.example"
-    # another mailbox: it has no history that goes on at the cursor
+    # another mailbox: its history doesn't continue at the cursor
     google.account = RICHARD
     google.replies["/gmail/v1/users/me/history"] = refusal(404, "notFound")
     second = connect("richard", "--inbound", "--address", RICHARD)
@@ -378,7 +378,7 @@ def test_disconnect_where_google_cannot_be_told(
 
 @BOTH
 def test_one_consent_for_two_users(connect: Connect, known: "Mailweir", google: Google) -> None:
-    """At Google, giving one of the tokens back ends both."""
+    """At Google, revoking one of the tokens ends both."""
     assert known("deployment", "add", "other", "--domain", "other.example.org").code == 0
     assert known("user", "add", "rick", "--email", RICHARD, "--deployment", "other").code == 0
     assert connect("richard", "--inbound", "--deployment", "demo").code == 0
@@ -399,7 +399,7 @@ urllib.request.urlopen(sys.argv[1], timeout=10).read()
 
 def as_process(*arguments: str, typed: str = "", browser: str = "") -> "subprocess.CompletedProcess[str]":
     code = "import sys; from admin_cli.main import run; sys.exit(run())"
-    # as from a terminal without a screen
+    # as from a terminal without a display
     environment = {name: value for name, value in os.environ.items() if "DISPLAY" not in name and name != "BROWSER"}
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],

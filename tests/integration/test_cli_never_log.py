@@ -76,7 +76,7 @@ def test_what_can_be_no_rule_is_refused(demo: Mailweir, line: str, says: str) ->
 def test_what_is_there_is_shown_and_erased(demo: Mailweir, record: Record, database: Database) -> None:
     hidden, other = record("demo", "richard", JANE, number=1), record("demo", "richard", JOE, number=2)
     assert "1 activity that it hides" in demo("never-log", "add", JANE).out
-    assert _on_record(demo) == [other, hidden], "nothing is erased unasked"
+    assert _on_record(demo) == [other, hidden], "nothing is erased without the option"
     ran = demo("never-log", "add", JANE, "--erase", "--yes")
     assert "Erased: 1 activity." in ran.out
     assert _on_record(demo) == [other]
@@ -136,12 +136,12 @@ def test_many_are_erased_in_short_transactions(
         lambda done, total: seen.append((done, total)),
         lambda: float(next(ticks)),
     )
-    assert seen == [(number, 7) for number in range(1, 8)], "each takes longer than a transaction may"
+    assert seen == [(number, 7) for number in range(1, 8)], "each erasing takes longer than a transaction may"
     assert _on_record(demo) == []
 
 
 def test_all_that_names_an_activity_goes_with_it(database: Database) -> None:
-    """On SQLite nothing else looks: see `retraction.unchecked`."""
+    """On SQLite nothing else checks this: see `retraction.unchecked`."""
     naming = {
         name
         for name, table in schemas.read(database).items()

@@ -206,7 +206,7 @@ def test_a_group_is_added_listed_and_taken_off(demo: Mailweir) -> None:
     assert demo("group", "list", "--json").json == []
 
 
-# --- a user is changed ------------------------------------------------------------------------------------------------
+# --- changing a user -------------------------------------------------------------------------------------------------
 
 
 def test_a_user_gets_another_name_and_mailbox(demo: Mailweir) -> None:

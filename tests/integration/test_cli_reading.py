@@ -1,4 +1,4 @@
-"""The command line's output of readings, and redoing them."""
+"""The command line's output of readings, and making readings again."""
 
 import hashlib
 import os

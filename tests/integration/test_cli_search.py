@@ -90,10 +90,10 @@ def test_nothing_that_is_typed_is_an_error(demo: Mailweir, typed: str) -> None:
     assert demo("search", "--", typed).code == 0
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the output is the same
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the output is the same on both databases
 def test_a_terminal_shows_found_words_bold(demo: Mailweir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("admin_cli.commands.search.is_terminal", lambda: True)
     monkeypatch.setattr("typer.echo", lambda text, **_: sys.stdout.write(f"{text}\n"))
     shown = demo("search", "old").out
     assert "\x1b[1mold\x1b[0m" in shown
-    assert "\x1b[31m" not in shown, "what a mail holds"
+    assert "\x1b[31m" not in shown, "the text of a mail"

@@ -1,4 +1,4 @@
-"""Visibility: decided at recording, set by hand, and applied to readers; by the command line on a real database."""
+"""Visibility on the command line, on a real database: decided at recording, set by hand, and applied to readers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +61,7 @@ def test_mail_gets_what_its_people_have(
     before = record("demo", "richard", JANE, number=1)
     assert demo(*line.split(), wanted).code == 0
     one = record("demo", "richard", JANE, number=2)
-    assert _visibility(demo, before) == "everyone", "what is on the record stays as it is"
+    assert _visibility(demo, before) == "everyone", "recorded mail stays unchanged"
     assert _visibility(demo, one) == wanted
     assert _shown(demo, "--as", "richard") == [(one, "An offer"), (before, "An offer")]
     assert [subject for _, subject in _shown(demo, "--as", "mary")] == [*of_others, "An offer"]

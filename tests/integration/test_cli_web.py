@@ -1,4 +1,4 @@
-"""The command line for accounts of the page, and for links that sign in."""
+"""The command line for the page's accounts, and for links that sign in."""
 
 import io
 from collections.abc import Callable
@@ -21,7 +21,7 @@ PAGE = "http://localhost:8025/sign-in/link/"
 
 @pytest.fixture
 def demo(mailweir: Mailweir) -> Mailweir:
-    """A command line with two deployments; both have a richard, the first has anna too."""
+    """A command line with two deployments. Both have a richard; the first has anna, too."""
     for line in (
         "deployment add demo --domain demo.example.net",
         "deployment add other --domain other.example.org",
@@ -40,7 +40,7 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Type:
 
 
 def _spent(database: Database, url: str) -> accounts.Account:
-    """The account that a link signs in."""
+    """Uses a link; returns the account that it signs in."""
     now = datetime.now(UTC)
     token = links.spend(database, url.strip().removeprefix(PAGE), "", now)
     assert token is not None

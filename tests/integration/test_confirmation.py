@@ -1,4 +1,4 @@
-"""Gmail's forwarding confirmation on real Postfix: proven, it reaches its owner untouched; anything else reaches nobody.
+"""Gmail's forwarding confirmation on real Postfix: a proven one reaches its owner untouched; any other reaches nobody.
 
 The tests stand in for Google with a key of their own, which a DNS server on loopback publishes under google.com.
 """
@@ -39,7 +39,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Weir:
-    """A stack that knows two deployments, the sink that its mail goes to, and the DNS that it asks."""
+    """A stack that knows two deployments, the sink for its outgoing mail, and the DNS that it asks."""
 
     stack: "Stack"
     sink: "Sink"
@@ -48,7 +48,7 @@ class Weir:
     _seen: int = field(default=0)
 
     def confirm(self, recipients: list[str], raw: bytes) -> None:
-        """Delivers as Google does; it has to be taken."""
+        """Delivers a confirmation as Google does. The server has to accept it."""
         code, text = self.stack.transact(GOOGLE, recipients, raw)
         assert code == 250, text
 
@@ -60,7 +60,7 @@ class Weir:
         return received
 
     def decisions(self, message_id: str) -> list[tuple[str, str, str]]:
-        """Capture addresses (as JSON), outcome and reason of each decision, in their order."""
+        """Capture addresses (as JSON), outcome and reason of each decision, in order."""
         return self.stack.rows(
             "SELECT recipients, outcome, reason FROM decisions WHERE message_id = ? AND source_id NOT LIKE '%:%' ORDER BY id",
             message_id,
@@ -77,7 +77,7 @@ class Weir:
 
 @dataclass(frozen=True)
 class Form:
-    """One of the forms in which Google sends its confirmation."""
+    """A form in which Google sends its confirmation."""
 
     subject: str
     display_name: str = "Gmail Team"
@@ -86,7 +86,7 @@ class Form:
     marked: bool = True
 
     def compose(self, message_id: str, capture_address: str = RICHARD) -> bytes:
-        """The message, not signed yet."""
+        """The message, without a signature."""
         return mail.build_confirmation(
             capture_address=capture_address,
             requester=REQUESTER,
@@ -127,12 +127,12 @@ FORMS = {
 
 
 def next_message_id() -> str:
-    """One that no other test has."""
+    """A Message-ID that no other test has."""
     return f"<{next(_numbers)}@google.com>"
 
 
 def signed(raw: bytes, key: SigningKey, domain: str = "google.com", **options: Any) -> bytes:
-    """As Google signs it, or nearly."""
+    """The message with Google's signature, or nearly."""
     return signing.sign(raw, key, selector=SELECTOR, domain=domain, **options)
 
 
@@ -182,7 +182,7 @@ def shared(
 def weir(shared: Weir) -> Iterator[Weir]:
     yield shared
     shared.zone.mood = Mood.WELL
-    shared.went_out()  # whatever a test leaves isn't the next one's
+    shared.went_out()  # mail that a test leaves must not reach the next test
 
 
 def check_untouched(received: "Received", sent: bytes, key: SigningKey) -> None:
@@ -225,7 +225,7 @@ def test_other_mail_that_google_signs_is_not_redirected(weir: Weir) -> None:
 
 Forger = Callable[[bytes, SigningKey], bytes]
 
-# The identifying Message-ID, if it isn't the form's.
+# The Message-ID that identifies it, if it isn't the form's.
 SEEN_AS = {"a second Message-ID on top": "<another@google.com>"}
 FORGERIES: dict[str, Forger] = {
     "unsigned": lambda raw, key: raw,
@@ -317,7 +317,7 @@ def test_the_redirected_copy_that_comes_back_stops(weir: Weir) -> None:
     (received,) = weir.went_out()
     forwarder = "richard+caf_=richard=demo.example.net@firm.example"
     assert weir.stack.transact(forwarder, [RICHARD], received.raw)[0] == 250
-    # a forwarder that leaves the envelope sender as it finds it
+    # this forwarder keeps the envelope sender
     assert weir.stack.transact(received.sender, [RICHARD], received.raw)[0] == 250
 
     assert weir.went_out() == []
@@ -377,7 +377,7 @@ def test_two_deployments_in_one_envelope_show_nothing_of_each_other(weir: Weir) 
 
 @pytest.mark.parametrize("to", ["victim@client.example", MARY, OLGA, "log@demo.example.net", "undisclosed:;"])
 def test_a_genuine_one_for_another_address_is_not_for_him(weir: Weir, to: str) -> None:
-    """Anybody can make Google write to an address of their own, and send that on to one of our users."""
+    """Anybody can make Google write to an address of their own, and then send that mail to one of our users."""
     message_id = next_message_id()
     raw = PLAIN.compose(message_id, to).replace(b"Subject:", f"Cc: {RICHARD}\r\nSubject:".encode(), 1)
     weir.confirm([RICHARD], signed(raw, weir.key))
@@ -388,7 +388,8 @@ def test_a_genuine_one_for_another_address_is_not_for_him(weir: Weir, to: str) -
 
 @pytest.mark.parametrize("name", ["to", "message-id", "subject"])
 def test_what_it_is_told_by_has_to_be_signed(weir: Weir, name: str) -> None:
-    """Otherwise a genuine one for somebody else, with another To, would be redirected; with new Message-IDs, time and again."""
+    """Otherwise a genuine confirmation for somebody else, with another To, would be redirected; with new Message-IDs,
+    repeatedly."""
     message_id = next_message_id()
     covered = [one for one in signing.SIGNED_HEADERS if one != name]
     weir.confirm([RICHARD], signed(PLAIN.compose(message_id), weir.key, headers=covered))
@@ -481,7 +482,7 @@ def test_a_mailbox_that_refuses_the_redirected_copy_is_noted(
     add_people(weir.stack)
     message_id = next_message_id()
     weir.confirm([RICHARD], signed(PLAIN.compose(message_id), weir.key))
-    # No notice may go out, to anybody: neither for this one nor for a sender that only looks like ours.
+    # No notice may go out to anybody: neither for this confirmation nor for a sender that only looks like ours.
     assert (
         weir.stack.transact("bounce+0abc@elsewhere.example", ["postmaster@demo.example.net"], BOUNCE % b"<y@z>")[0]
         == 250
@@ -489,7 +490,7 @@ def test_a_mailbox_that_refuses_the_redirected_copy_is_noted(
 
     weir.stack.drain()
     ended = "to=bounce+0abc@elsewhere.example"
-    wait_until(lambda: ended in weir.stack.log("mailweir-milter"), "the notice to the other one is thrown away")
+    wait_until(lambda: ended in weir.stack.log("mailweir-milter"), "the notice to the other sender is discarded")
     ((bounced_at,),) = weir.stack.rows(
         "SELECT bounced_at FROM forwarding_confirmations WHERE message_id = ?", message_id
     )
@@ -518,7 +519,7 @@ def test_no_more_than_so_many_an_hour_for_a_user(
     weir.confirm([MARY], signed(PLAIN.compose(next_message_id(), MARY), weir.key))
     assert [one.recipients for one in weir.went_out()] == [(MAILBOXES[MARY],)], "another user has a limit of his own"
     weir.confirm([RICHARD], signed(PLAIN.compose(second), weir.key))
-    assert len(weir.went_out()) == 1, "a retry counts for nothing new"
+    assert len(weir.went_out()) == 1, "a retry doesn't count again"
 
 
 UP_WITH_THE_DYING_FILTER = """\
@@ -532,7 +533,7 @@ sys.exit(main.run())
 
 
 def put_dying_filter(stack: "Stack") -> None:
-    """`mailweir up` of this stack starts dying_filter.py in the filter's place."""
+    """`mailweir up` of this stack starts dying_filter.py instead of the filter."""
     folder = stack.data_dir / "bin"
     folder.mkdir()
     launcher, up = folder / "mailweir-milter", folder / "mailweir"

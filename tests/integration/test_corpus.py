@@ -1,8 +1,8 @@
 """Every mail of the corpus, over real SMTP from a known contact: accepted, and recorded as sent except for Postfix's changes.
 
-A sample with an ambiguous From is sent as it is, which must leave a decision that says so, and once more with a known contact's
-From in front and without its own, so that its other bytes are compared too. Lines are sent in SMTP's form (CRLF, the last one
-too: `wire.lines_of`), bare CRs and NULs unchanged.
+A sample with an ambiguous From is sent unchanged, which must leave a decision with that reason. It is sent again with a known
+contact's From in front and without its own, so that its other bytes are compared, too. Lines are sent in SMTP's form (CRLF, also
+for the last line: `wire.lines_of`), with bare CRs and NULs unchanged.
 """
 
 import io
@@ -33,8 +33,8 @@ _CONNECTIONS = 4
 _REST = b"X: a\r\n\r\nhi\r\n"
 _FRONT = b"From: known@client.example\r\nMessage-ID: <%d@rules.example>\r\n"
 
-# Each kind of change that Postfix makes: name of the rule, bytes sent before `_FRONT` and after it. None: nothing is changed. If
-# this Postfix doesn't have the rule, its result is known all the same.
+# Each kind of change that Postfix makes: the name of the rule, bytes sent before `_FRONT` and after it. None: nothing is changed.
+# If this Postfix doesn't have the rule, the expected result is known all the same.
 CASES = [
     (None, b"", b"Bcc: x@y.example\r\nReturn-Path: <a@b.example>\r\nContent-Length: 4\r\nReceived: from x\r\n\tby y\r\n"
            b"X-None:\r\nX-Ends:  a \t\r\n \r\n\t b\r\nSubject: \xe9\r\n\r\n.\r\n..x\r\n\xff" + b"x" * 5_000 + b"\r\n\r\n"),
@@ -62,7 +62,7 @@ CASES = [
 
 @dataclass(frozen=True)
 class Mail:
-    """One delivery. name: of the sample. author: as the filter should read it, or None."""
+    """A delivery. name: of the sample. author: as the filter should read it, or None."""
 
     name: str
     lined: bytes
@@ -98,7 +98,7 @@ def _mails(version: Version, corpus: list[Path]) -> Iterator[Mail]:
 
 
 def _deliver(stack: "Stack", mails: list[Mail]) -> list[tuple[int, str]]:
-    """The replies. Several connections, each with many messages, one after the other."""
+    """Delivers all; returns the replies. Uses several connections, each with many messages in sequence."""
     parts = [mails[start::_CONNECTIONS] for start in range(_CONNECTIONS)]
 
     def deliver(part: list[Mail]) -> list[tuple[int, str]]:
@@ -121,7 +121,7 @@ def known(make_module_stack: "MakeStack") -> "Stack":
 
 @pytest.fixture(scope="module")
 def version(known: "Stack") -> Version:
-    """Of the installed Postfix: its changes depend on it."""
+    """The version of the installed Postfix, on which its changes depend."""
     return postfix_changes.version_of(known.postfix("postconf", "-d", "-h", "mail_version").stdout.strip())
 
 
@@ -156,7 +156,7 @@ def _check(stack: "Stack", mails: list[Mail]) -> None:
 
 
 def _is_on_record(database: sqlite3.Connection, queue_id: str, mail: Mail) -> bool:
-    """Are its bytes there; of a body that was there before, the first sighting's headers are kept (decision 0004)."""
+    """Are its bytes on the record? If the body was there before, the first sighting's headers are kept (decision 0004)."""
     content, first = database.execute(
         "SELECT r.content_zstd, (SELECT f.source_id FROM sightings f WHERE f.raw_message_id = r.id ORDER BY f.id LIMIT 1)"
         " FROM sightings s JOIN raw_messages r ON r.id = s.raw_message_id WHERE s.source_id = ?",
@@ -188,7 +188,7 @@ def test_each_change_that_postfix_makes_is_a_known_one(known: "Stack", version: 
 
 
 def test_each_version_has_its_rules() -> None:
-    """Those of the versions that aren't installed here, too, are rules that a case is for."""
+    """CASES has a case for each rule of each version, including versions that aren't installed here."""
     for text, in_front in (("3.7.11", 3), ("3.10.12", 3), ("3.10.13", 2), ("3.11.6", 2), ("3.12-20260110", 2)):
         names = {rule.__name__ for rule in postfix_changes.rules(postfix_changes.version_of(text))}
         assert names < {rule for rule, _, _ in CASES}

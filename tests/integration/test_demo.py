@@ -1,4 +1,4 @@
-"""`mailweir demo` as a newcomer runs it: its output, its remains, and its end."""
+"""`mailweir demo` as a newcomer runs it: its output, its end, and what stays behind."""
 
 import os
 import pwd
@@ -60,7 +60,7 @@ def run_on(temp_dir: Path) -> str:
     printed = ""
     for line in process.stdout:
         printed += line
-        if "mailweir why" in line:  # the last that it says
+        if "mailweir why" in line:  # its last line
             break
     (link,) = re.findall(r"http://localhost:\d+/sign-in/link/\S+", printed)
     with urllib.request.urlopen(link, timeout=DEMO_SECONDS) as page:
@@ -72,7 +72,7 @@ def run_on(temp_dir: Path) -> str:
 
 
 def section(printed: str, heading: str) -> str:
-    """The part below a heading, its white space made one space."""
+    """The part below a heading, with each run of white space as one space."""
     found = re.search(rf"^{heading}.*?\n(.*?)(?:\n\n|\Z)", printed, re.MULTILINE | re.DOTALL)
     assert found, f"no part '{heading}' in:\n{printed}"
     return " ".join(found[1].split())
@@ -105,7 +105,7 @@ def test_it_shows_what_became_of_each_mail_and_leaves_nothing(temp_dir: Path) ->
         assert "1 jane@client.example" in synced
         assert (
             "jane@client.example The order, signed by the sync alone" in synced
-        )  # a repeat takes an id on SQLite, too
+        )  # on SQLite, a repeat takes an id, too
         assert "of the 3 messages there 2 were downloaded" in synced
         redirected = section(printed, "Redirected to richard's own mailbox")
         assert "richard@firm.example forwarding-noreply@google.com" in redirected
@@ -150,7 +150,7 @@ def test_a_signal_ends_it_with_nothing_left(
     wait_until(lambda: "mailweir-milter" in processes_in(temp_dir) or process.poll() is not None, "the stack runs")
     process.send_signal(number)
     time.sleep(0.1)
-    process.send_signal(number)  # the impatient
+    process.send_signal(number)  # for users without patience
     _, said = process.communicate(timeout=DEMO_SECONDS)
     assert process.returncode not in (0, 1)
     assert "Traceback" not in said
@@ -159,7 +159,7 @@ def test_a_signal_ends_it_with_nothing_left(
 
 
 def test_a_failure_is_one_line_and_leaves_nothing(temp_dir: Path) -> None:
-    """Here: a folder whose name is too long for sockets."""
+    """Here the fault is a folder whose name is too long for sockets."""
     deep = temp_dir / ("x" * 80)
     deep.mkdir()
     done = run(deep)

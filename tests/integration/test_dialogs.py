@@ -1,6 +1,6 @@
-"""Every dialog of tests/dialogs, against a running stack; and the reader of dialogs itself.
+"""Every dialog of tests/dialogs against a running stack; and the reader of dialogs itself.
 
-To try one: pytest tests/integration/test_dialogs.py -k client_forwarded
+To try a single dialog: pytest tests/integration/test_dialogs.py -k client_forwarded
 """
 
 import secrets
@@ -27,7 +27,7 @@ CAST = (
     ("deployment", "add", "other", "--domain", "other.example.org"),
     ("user", "add", "olga", "--email", "olga@second.example", "--deployment", "other"),
     ("contact", "add", "The same client", "client@client.example", "--deployment", "other"),
-    ("contact", "add", "A customer", "mary@firm.example", "--deployment", "other"),
+    ("contact", "add", "A buyer", "mary@firm.example", "--deployment", "other"),
 )
 
 

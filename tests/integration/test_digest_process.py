@@ -1,4 +1,4 @@
-"""`mailweir-digest` as a process: through kill -9, and a stop in the middle."""
+"""`mailweir-digest` as a process: through kill -9, and a stop in the middle of its work."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ Message-ID: <%d@client.example>\r
 hello\r
 """
 COUNT = 60
-# A mail that says so has its child spin, or eat memory, in place of being read or examined
+# A mail with one of these words makes its child spin, or eat memory, instead of reading or examining it
 HOSTILE = """
 from mailweir.digest import children, server
 from mailweir.store.record import raw_messages
@@ -64,7 +64,7 @@ def demo(mailweir: Any, database: Database) -> Database:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
-    """Starts the process; all that run still end with the test."""
+    """Starts the process; all running ones end with the test."""
     made: list[subprocess.Popen[bytes]] = []
 
     def run(command: list[str] = COMMAND) -> "subprocess.Popen[bytes]":
@@ -94,7 +94,7 @@ def _children(process: "subprocess.Popen[bytes]") -> list[str]:
 
 
 def _is_whole(database: Database) -> bool:
-    """Each version has one reading and one verdict, and nothing waits."""
+    """Each version has one reading and one verdict, and no version waits."""
     pending = "raw_messages WHERE verdict = 'pending'"
     return (_count(database, "readings"), _count(database, "digest_queue"), _count(database, pending)) == (COUNT, 0, 0)
 
@@ -103,7 +103,7 @@ def _is_whole(database: Database) -> bool:
 def test_law_1_nothing_is_lost_through_kill_9(
     demo: Database, record: Put, start: Callable[[], "subprocess.Popen[bytes]"]
 ) -> None:
-    """And its children end with it."""
+    """The digest's children end with it."""
     for number in range(1, COUNT + 1):
         record("demo", "richard", JANE, number=number, raw=MAIL % number)
     for done in (1, 15, 30):
@@ -123,7 +123,7 @@ def test_law_1_nothing_is_lost_through_kill_9(
 def test_what_a_stopped_digest_had_in_hand_is_done_by_the_next_one_at_once(
     demo: Database, record: Put, start: Callable[[], "subprocess.Popen[bytes]"]
 ) -> None:
-    """Not once a lease is over."""
+    """The next digest doesn't wait until a lease is over."""
     for number in range(1, COUNT + 1):
         record("demo", "richard", JANE, number=number, raw=MAIL % number)
     process = start()
@@ -137,7 +137,7 @@ def test_what_a_stopped_digest_had_in_hand_is_done_by_the_next_one_at_once(
 def test_one_child_that_is_killed_harms_nothing(
     demo: Database, record: Put, start: Callable[[], "subprocess.Popen[bytes]"]
 ) -> None:
-    """It had nothing to do, so no mail is blamed."""
+    """The child had nothing to do, so no mail is blamed."""
     record("demo", "richard", JANE, number=1, raw=MAIL % 1)
     process = start()
     _wait(lambda: _count(demo, "readings") == 1 and _count(demo, "digest_queue") == 0)
@@ -155,7 +155,7 @@ def test_one_child_that_is_killed_harms_nothing(
 def test_two_hostile_mails_at_once_delay_others_by_less_than_30_seconds(
     demo: Database, record: Put, start: Callable[..., "subprocess.Popen[bytes]"], workers: int
 ) -> None:
-    """The process with its own limits. One spins and one eats memory, and ordinary mail comes while they are at it."""
+    """The process with its own limits. One mail spins and one eats memory; ordinary mail comes meanwhile."""
     with Path(os.environ["MAILWEIR_CONFIG"]).open("a") as config:
         config.write(f"workers = {workers}\n")
     start([sys.executable, "-c", HOSTILE])

@@ -1,4 +1,4 @@
-"""`make dist`: the content of the wheel and the sdist, and that the wheel runs by itself, without the checkout.
+"""`make dist`: the content of the wheel and the sdist. The wheel runs by itself, without the checkout.
 
 Its libraries are those of the tests' own environment; `make test-deploy` tests that they can be installed on each Python.
 """
@@ -29,7 +29,7 @@ DEBIANS_PYTHON = "/usr/bin/python3"
 
 
 def run(*arguments: str | Path, **environment: str) -> str:
-    """Its standard output; fails with its standard error."""
+    """A program's standard output; fails with its standard error."""
     done = subprocess.run(
         arguments, env=os.environ | environment, cwd="/", capture_output=True, text=True, timeout=200, check=False
     )
@@ -38,7 +38,7 @@ def run(*arguments: str | Path, **environment: str) -> str:
 
 
 def copy_of_the_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy: a build leaves folders behind in its source."""
+    """A copy of the source, because a build leaves folders behind."""
     source = tmp_path_factory.mktemp("source") / "mailweir"
     left_out = shutil.ignore_patterns(".*", "node_modules", "build", "dist", "*.egg-info", "__pycache__", "tests")
     shutil.copytree(REPOSITORY, source, ignore=left_out)
@@ -47,14 +47,14 @@ def copy_of_the_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def build(source: Path, out: Path, **environment: str) -> Path:
     """The folder `out` with sdist and wheel, made as `make dist` makes them."""
-    # without isolation: setuptools is there, and nothing is fetched
+    # without isolation: setuptools is installed, and nothing is fetched
     run(sys.executable, REPOSITORY / "scripts" / "build_dist.py", out, source, "--no-isolation", **environment)
     return out
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both."""
+    """A folder with the sdist and the wheel."""
     return build(copy_of_the_source(tmp_path_factory), tmp_path_factory.mktemp("dist"))
 
 
@@ -109,7 +109,7 @@ def test_the_sdist_builds_the_same_wheel(built: Path, tmp_path: Path) -> None:
 def test_one_source_gives_the_same_bytes_whenever_and_by_whomever_it_is_built(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """Two checkouts of one commit differ in the times and modes of their files, and one was made under another umask."""
+    """Two checkouts of one commit differ in the times and modes of their files. One was made with another umask."""
     sums: list[dict[str, str]] = []
     for second, mode, umask in ((1_600_000_000, 0o600, 0o077), (1_700_000_000, 0o664, 0o002)):
         source = copy_of_the_source(tmp_path_factory)
@@ -130,13 +130,13 @@ def test_one_source_gives_the_same_bytes_whenever_and_by_whomever_it_is_built(
 
 
 def test_the_wheel_runs_without_the_checkout(built: Path, tmp_path: Path) -> None:
-    """On Debian's own Python, as a host has it."""
+    """It runs on Debian's own Python, as on a host."""
     venv = tmp_path / "venv"
     run(DEBIANS_PYTHON, "-m", "venv", "--without-pip", venv)
     (wheel,) = built.glob("*.whl")
     python = venv / "bin" / "python"
     run(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index", wheel)
-    # The libraries: this environment's, without the project itself.
+    # The libraries are this environment's, without the project itself.
     (libraries,) = (Path(sys.prefix) / "lib").glob("python3.*/site-packages")
     (own,) = (venv / "lib").glob("python3.*/site-packages")
     (own / "libraries.pth").write_text(f"{libraries}\n")

@@ -1,8 +1,7 @@
-"""Mail that the relay sends is signed and otherwise unchanged (law 7): seen at a real SMTP sink, verified by dkimpy and by
-opendkim.
+"""The relay signs mail and changes nothing else (law 7): seen at a real SMTP sink, verified by dkimpy and by opendkim.
 
 The DNS server on loopback serves exactly the record that `domain add` printed. A login comes by XCLIENT, which tells the filter
-the same as AUTH; the restrictions on recipients are lifted for it.
+the same as AUTH. The restrictions on recipients are switched off for it.
 """
 
 import contextlib
@@ -42,7 +41,7 @@ HEAD = (
 
 @dataclass
 class Relay:
-    """A stack whose mail goes to a sink, and the DNS that has its keys."""
+    """A stack whose mail goes to a sink, and the DNS with its keys."""
 
     stack: "Stack"
     sink: "Sink"
@@ -148,7 +147,7 @@ def relay(
     tmp_path_factory: pytest.TempPathFactory,
     wait_until: Wait,
 ) -> Iterator[Relay]:
-    """One with a key for firm.example, of demo."""
+    """A relay with a key for firm.example, of demo."""
     require_opendkim()
     sink = make_module_sink(eight_bit=not request.param.startswith("no"))
     with _relay(make_module_stack, sink, tmp_path_factory.mktemp("opendkim"), wait_until) as made:
@@ -208,14 +207,14 @@ def test_law_7_what_is_relayed_is_signed_and_else_untouched(relay: Relay, name: 
     came = relay.send(sent, to=to)
     assert _without_ours(came) == sent
     assert came.count(b"\r\nReceived: ") == sent.count(b"Received: ") + 1
-    # An earlier signature stays valid: only ours is on top.
+    # An earlier signature stays valid: only our headers are above it.
     unsigned = sent.replace(b"DKIM-Signature: v=1; a=rsa-sha256; d=x.example;", b"X-DKIM-Signature: v=1;")
     assert relay.dkimpy(came)
     assert unsigned != sent or relay.opendkim(came)
 
 
 def test_a_message_that_is_altered_on_its_way_does_not_verify(relay: Relay) -> None:
-    """The verifiers of the test above can say no."""
+    """The control: the verifiers of the test above can reject mail."""
     came = relay.send(MESSAGES["plain"])
     for altered in (came.replace(b"world", b"w0rld"), came.replace(b"An   offer", b"A fraud")):
         assert altered != came
@@ -249,7 +248,7 @@ def test_a_large_message_is_signed_too(relay: Relay) -> None:
 
 
 def _peak_kilobytes(relay: Relay) -> int:
-    """Of the worker, the younger of the two."""
+    """The peak memory of the worker, which is the younger of the two processes."""
     worker = relay.stack.pids("mailweir-milter")[-1]
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())
     assert found
@@ -332,7 +331,7 @@ def test_a_rotation_has_no_gap(make_stack: "MakeStack", sink: "Sink", tmp_path: 
         assert _selector(new) == made["selector"] != "first"
         assert relay.dkimpy(new)
         assert relay.opendkim(new)
-        assert relay.dkimpy(old)  # it was under way meanwhile
+        assert relay.dkimpy(old)  # it was on its way meanwhile
 
         listed = json.loads(cli("domain", "list", *demo, "--json", check=True).stdout)
         assert {one["selector"]: one["state"] for one in listed} == {"first": "retired", made["selector"]: "active"}

@@ -1,4 +1,4 @@
-"""`mailweir doctor`: no findings on a healthy stack, and each fault is reported, with exit code 1."""
+"""`mailweir doctor`: no findings on a healthy stack; each fault is reported, with exit code 1."""
 
 import json
 import os
@@ -94,7 +94,7 @@ def test_a_daemon_that_hangs_is_named(stack: "Stack", name: str, words: str) -> 
 
 
 def _none_left(stack: "Stack", name: str) -> bool:
-    """Kills those there are, for one may have been starting when the others died."""
+    """Kills all that are left: one may have been starting when the others died."""
     left = stack.pids(name)
     for pid in left:
         os.kill(pid, signal.SIGKILL)
@@ -103,7 +103,7 @@ def _none_left(stack: "Stack", name: str) -> bool:
 
 def test_a_relay_that_proves_no_login_is_said(stack: "Stack", wait_until: Callable[..., Any]) -> None:
     assert stack.process is not None
-    os.kill(stack.process.pid, signal.SIGSTOP)  # or it would be there again at once
+    os.kill(stack.process.pid, signal.SIGSTOP)  # otherwise the supervisor would start it again at once
     try:
         wait_until(lambda: _none_left(stack, "mailweir-auth"), "both of its processes are dead")
         found = faults(stack)
@@ -250,7 +250,7 @@ def test_refused_mail_is_told_by_why(stack: "Stack") -> None:
     assert found["reason"].startswith("refused at RCPT: 550 5.1.1 <nobody@demo.example.net>")
     both = json.loads(stack.cli("why", "jane@client.example", "--json").stdout)
     assert [one["outcome"] for one in both] == ["captured", "refused"]
-    assert set(both[0]) - set(both[1]) <= {"sender_verdict", "sender_verdict_reason"}  # of captured mail alone
+    assert set(both[0]) - set(both[1]) <= {"sender_verdict", "sender_verdict_reason"}  # of captured mail only
     assert set(both[1]) <= set(both[0])
     assert "refused at RCPT: 550 5.1.1" in stack.cli("why", "nobody@demo.example.net").stdout
     assert len(json.loads(stack.cli("why", "jane@client.example", "--json", "--limit", "1").stdout)) == 1
@@ -266,7 +266,7 @@ def test_a_log_that_can_not_be_read_is_one_line_beside_the_decisions(stack: "Sta
     finally:
         log.with_name("away").rename(log)
     assert done.returncode == 0
-    # Refused mail is on the record too, once the supervisor's chore has read the log.
+    # Refused mail is on the record, too, once the supervisor's chore has read the log.
     assert [one["outcome"] for one in json.loads(done.stdout) if one["outcome"] != "refused"] == ["captured"]
     assert done.stderr.count("\n") == 1
     assert "there is no log of Postfix at" in done.stderr
@@ -307,7 +307,7 @@ def test_a_socket_that_is_open_to_others_or_closed_to_postfix(stack: "Stack") ->
 
 
 def test_settings_that_say_systemd_where_there_is_none(stack: "Stack") -> None:
-    """The deployment's tests look at a host that has it."""
+    """The deployment's tests look at a host with systemd."""
     text = stack.config.read_text()
     stack.config.write_text('run_by = "systemd"\n' + text)
     try:

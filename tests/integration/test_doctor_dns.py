@@ -1,4 +1,4 @@
-"""What `mailweir doctor` says of the provider's own DNS, asked of a real DNS server."""
+"""The findings of `mailweir doctor` about the provider's own DNS, with a real DNS server."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -50,7 +50,7 @@ def process(sqlite_url: Path, tmp_path: Path) -> Iterator[tuple["subprocess.Pope
 
 @pytest.fixture
 def another_program() -> Iterator[int]:
-    """The port of a server that knows no page of ours."""
+    """The port of a server that isn't our page."""
     server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -1,4 +1,4 @@
-"""doctor's findings on the record, the certificate, and on checks that fail or hang. On both databases if requested."""
+"""doctor's findings on the record, the certificate, and on checks that fail or hang. Some tests run on both databases."""
 
 import datetime
 import time
@@ -41,7 +41,7 @@ def demo(mailweir: Mailweir) -> Mailweir:
 
 
 def forwarding(database: Database, now: datetime.datetime) -> dict[str, Finding]:
-    """Username -> the finding on that user."""
+    """The finding on each user's forwarding, by username."""
     found = list(record.check_forwarding(database, deployments.find(database, "demo"), now, english.text))
     return {one.sentence.partition(":")[0]: one for one in found}
 
@@ -154,7 +154,7 @@ def test_addresses_that_two_contacts_hold_are_a_note(demo: Mailweir, database: D
     assert list(record.check_addresses(database, deployment)) == []
     for name, company in (("Joan", "A"), ("Jean", "B")):
         assert demo("company", "add", company).code == 0
-        # the command refuses a taken address; an import may not
+        # the command refuses an address that is taken; an import may not
         assert demo("contact", "add", name, JANE, "--company", company).code == 1
         database.execute(
             "INSERT INTO contacts (deployment_id, company_id, name, created_at) VALUES"

@@ -1,8 +1,8 @@
 """The handling of an envelope on real Postfix: our recipients are removed, mail for roles goes to the admin unchanged, the rest
 ends here.
 
-DISCARD, which avoids Postfix's queue, is used only if all recipients are ours. In any mix, nothing addressed to a capture domain
-ever leaves.
+DISCARD, which avoids Postfix's queue, is used only if all recipients are ours. With any mix, mail that is addressed to a capture
+domain never leaves.
 """
 
 import itertools
@@ -27,7 +27,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Scene:
-    """A stack that knows two deployments, and the sink that its mail goes to."""
+    """A stack that knows two deployments, and the sink for its outgoing mail."""
 
     stack: "Stack"
     sink: "Sink"
@@ -76,11 +76,11 @@ def shared(make_module_stack: "MakeStack", make_module_sink: "MakeSink", wait_un
 @pytest.fixture
 def scene(shared: Scene) -> Iterator[Scene]:
     yield shared
-    shared.went_out()  # whatever a test leaves isn't the next one's
+    shared.went_out()  # mail that a test leaves must not reach the next test
 
 
 def message(author: str) -> tuple[str, bytes]:
-    """A message with parts that Postfix might change: 8-bit bytes, long lines, leading dots, odd headers; its Message-ID."""
+    """A message with parts that Postfix might change: 8-bit bytes, long lines, leading dots, odd headers; and its Message-ID."""
     message_id = f"<{next(_numbers)}@envelope.example>"
     raw = (
         b"X-Odd:  two spaces\r\n\tand a tab \r\n"
@@ -108,7 +108,7 @@ WITH_ROLES = [
     (["postmaster", RICHARD], [f'["{RICHARD}"]']),
     (["postmaster@demo.example.net"], []),
 ]
-# As Postfix takes them; each is richard's
+# Forms that Postfix accepts; each is richard's
 SPELLINGS = [
     '"richard"@Demo.example.net.',
     "RICHARD@demo.example.net",
@@ -137,7 +137,7 @@ def test_where_all_recipients_are_ours_it_ends_here(
 
 
 def check_admins_copy(received: "list[Received]", raw: bytes) -> None:
-    """One copy, to the admin alone, from its original sender, with only a trace header added."""
+    """One copy, to the admin only, from the original sender, with only a trace header added."""
     (one,) = received
     assert (one.sender, one.recipients) == (SENDER, (ADMIN,))
     assert one.raw.endswith(raw)
@@ -216,7 +216,7 @@ def test_a_refused_recipient_leaves_no_trace_on_the_others(scene: Scene) -> None
 
 
 def test_nothing_for_a_capture_domain_ever_left(scene: Scene) -> None:
-    """The last of this file, on all that the sink got."""
+    """The last test of this file looks at all mail that the sink got."""
     scene.stack.drain()
     assert scene.sink.received
     for one in scene.sink.received:

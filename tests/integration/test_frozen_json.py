@@ -97,7 +97,7 @@ NOT_HERE = {
 
 @pytest.fixture(params=["sqlite"])
 def database_url(request: pytest.FixtureRequest) -> Any:
-    """JSON is the same on both."""
+    """JSON is the same on both databases."""
     return request.getfixturevalue("sqlite_url")
 
 
@@ -112,7 +112,7 @@ def _shape(mailweir: Any, line: str) -> list[str]:
 
 
 def _words(line: str) -> int:
-    """Of the command in a line: the rest is its arguments."""
+    """The words of the command in a line; the rest is its arguments."""
     return 1 if line.startswith(("why ", "search ")) else 3 if line.startswith("web account ") else 2
 
 
@@ -151,7 +151,7 @@ a,b\r
 
 
 def _read(database: Database, raw: bytes, now: datetime) -> None:
-    """As the digest does; for the last recorded mail."""
+    """Reads the last recorded mail, as the digest does."""
     (raw_id,) = database.execute("SELECT MAX(id) FROM raw_messages").fetchone()
     sql = "SELECT a.id, a.deployment_id, a.author FROM activities a WHERE a.leading_raw_id = ?"
     activity_id, tenant, author = database.execute(sql, (raw_id,)).fetchone()

@@ -72,7 +72,7 @@ def test_an_attached_message_proves_itself(firm: Firm) -> None:
 
 @pytest.mark.parametrize(("signer", "count"), [("client.example", 1), ("evil.example", 2)])
 def test_the_mail_itself_that_comes_later_is_one_activity_with_its_forward(firm: Firm, signer: str, count: int) -> None:
-    """If it is proven; a forged one is an activity of its own."""
+    """If it is proven. A forged mail is an activity of its own."""
     subject = f"{SUBJECT} by {signer}"
     forwarded = inline("gmail en", message_id=f"<early@{signer}>").replace(SUBJECT.encode(), subject.encode())
     firm.log(firm.signed(forwarded))
@@ -82,7 +82,7 @@ def test_the_mail_itself_that_comes_later_is_one_activity_with_its_forward(firm:
     firm.stack.deliver(JANE, ["richard@demo.example.net"], raw)
     sql = f"SELECT sender_verdict FROM activities WHERE message_id = '{message_id}' AND sender_verdict <> 'pending'"
     firm.wait_until(lambda: firm.rows(sql), "a verdict", seconds=60)
-    firm.wait_until(lambda: firm.rows("SELECT * FROM digest_queue") == [], "that all is read", seconds=60)
+    firm.wait_until(lambda: firm.rows("SELECT * FROM digest_queue") == [], "all mail is read", seconds=60)
     sql = f"SELECT id FROM activities WHERE subject = '{subject}'"
     firm.wait_until(lambda: len(firm.rows(sql)) == count, f"{count} activities", seconds=60)
     assert firm.shown(message_id)["sender_verdict"] == {1: "pass", 2: "none"}[count]
@@ -99,7 +99,7 @@ def test_law_3_a_forged_forward_is_erased(firm: Firm, how: str) -> None:
     }[how]
     firm.log(forged)
     assert firm.decided(message_id) == ("ignored", "forwarded by nobody who is proven")
-    firm.wait_until(lambda: firm.rows("SELECT * FROM held_messages") == [], "that it is erased")
+    firm.wait_until(lambda: firm.rows("SELECT * FROM held_messages") == [], "the mail is erased")
     assert firm.rows("SELECT COUNT(*) FROM activities WHERE subject LIKE 'Forged%'") == [(0,)]
     assert "isn't proven" in firm.stack.cli("why", message_id.strip("<>"), check=True).stdout
 
@@ -124,7 +124,7 @@ def test_a_login_of_the_relay_proves_the_forwarder(firm: Firm) -> None:
 
 
 def test_laws_1_and_2_through_kill_9_of_the_digest(firm: Firm) -> None:
-    """While DNS is silent all of it waits; then the digest dies again and again."""
+    """While DNS is silent, all mail waits. Then the digest dies again and again."""
     firm.zone.mood = Mood.SILENT
     before = firm.rows("SELECT COUNT(*) FROM activities")[0][0]
     subjects = [f"Killed {number}" for number in range(12)]

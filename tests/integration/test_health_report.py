@@ -1,4 +1,4 @@
-"""`mailweir health report` on a running stack: this host's reports, and Postfix's refusals, on the record."""
+"""`mailweir health report` on a running stack: this host's reports and Postfix's refusals are on the record."""
 
 import contextlib
 import json
@@ -51,7 +51,7 @@ def _why(stack: "Stack", text: str, *arguments: str) -> list[dict[str, Any]]:
 
 
 def _report(stack: "Stack", wait_until: Any, *said: str) -> None:
-    """Runs the chore once the log has these words; the supervisor's own may be at it at the same moment."""
+    """Runs the chore once the log has these words. The supervisor's own chore may run at the same moment."""
     wait_until(lambda: all(one in stack.log() for one in said), "the log")
     done = wait_until(lambda: json.loads(stack.cli("health", "report", "--json", check=True).stdout), "a report")
     assert set(done[0]) == {"host", "check", "state", "at"}
@@ -59,7 +59,7 @@ def _report(stack: "Stack", wait_until: Any, *said: str) -> None:
 
 @contextlib.contextmanager
 def _without_log(stack: "Stack") -> Any:
-    """As on another host, or once the log is rotated away."""
+    """A stack without Postfix's log, as on another host, or after the log was rotated away."""
     log = stack.data_dir / "log" / "postfix.log"
     log.rename(log.with_suffix(".away"))
     try:
@@ -79,7 +79,7 @@ def test_a_host_that_is_well_reports_each_check(stack: "Stack", wait_until: Any)
     assert [(name, host) for name, _, host in rows] == [(name, "mx.host.example") for name in CHECKS]
     assert {state for _, state, _ in rows} == {"ok"}, stack.rows("SELECT * FROM health_reports")
     files = [stack.settings.database_path.with_name(f"mailweir.db{suffix}") for suffix in ("", "-wal", "-shm")]
-    assert len({file.stat().st_uid for file in files}) == 1, "root's files would shut the filter out"
+    assert len({file.stat().st_uid for file in files}) == 1, "the filter couldn't open root's files"
 
 
 @pytest.mark.slow
@@ -94,12 +94,12 @@ def test_what_postfix_refused_is_on_the_record_once(stack: "Stack", wait_until: 
     _refused(stack, JANE, "nobody@demo.example.net", "x@foreign.example", "who@other.example.org")
     before = _why(stack, JANE)
     _report(stack, wait_until, "to=<who@other.example.org>")
-    assert _why(stack, JANE) == before, "once, and by what the log tells"
+    assert _why(stack, JANE) == before, "once, as the log has it"
     with _without_log(stack):
         found = _why(stack, JANE)
         assert {(one["deployment"], one["outcome"]) for one in found} == {("demo", "refused"), ("other", "refused")}
         assert all("no user has the capture address" in one["reason"] for one in found)
-        assert all(one["recipients"] == [] for one in found), "only what is somebody's is kept as it was typed"
+        assert all(one["recipients"] == [] for one in found), "only known recipients are stored in plain text"
         (by_recipient,) = _why(stack, "Nobody@demo.example.net")
         assert (by_recipient["author"], by_recipient["queue_id"]) == (JANE, None)
         assert "refused: no user has the capture address" in stack.cli("why", JANE, "--deployment", "other").stdout
@@ -109,7 +109,7 @@ def test_what_postfix_refused_is_on_the_record_once(stack: "Stack", wait_until: 
 
 
 def test_one_recipient_is_refused_and_the_other_gets_the_message(stack: "Stack", wait_until: Any) -> None:
-    """Under one queue id: a refusal doesn't prevent the message's decision."""
+    """Both have one queue id: a refusal doesn't prevent the message's decision."""
     raw = b"From: both@client.example\r\nMessage-ID: <both@client.example>\r\nSubject: x\r\n\r\nhi\r\n"
     with stack.connect() as client:
         assert client.docmd("MAIL FROM:<both@client.example>")[0] == 250
@@ -131,7 +131,7 @@ def test_what_is_given_up_amid_the_message_is_on_the_record_too(stack: "Stack", 
     with wire.Connection(stack.smtp_port) as connection:
         assert connection.command("MAIL FROM:<hops@client.example>")[0] == 250
         assert connection.command(f"RCPT TO:<{RICHARD}>")[0] == 250
-        _report(stack, wait_until, "from=<hops@client.example>")  # its beginning is read before its end
+        _report(stack, wait_until, "from=<hops@client.example>")  # it reads the beginning of a session before its end
         assert connection.command("DATA")[0] == 354
         assert connection.finish(raw)[0] == 554
     _report(stack, wait_until, "hopcount exceeded")
@@ -143,7 +143,7 @@ def test_what_is_given_up_amid_the_message_is_on_the_record_too(stack: "Stack", 
 
 
 def test_a_flood_is_bounded_and_counted(stack: "Stack", wait_until: Any) -> None:
-    """Another deployment's refusals are written all the same."""
+    """The refusals of another deployment are written all the same."""
     with contextlib.suppress(smtplib.SMTPServerDisconnected), stack.connect() as client:
         client.docmd("MAIL FROM:<flood@client.example>")
         for number in range(4 * A_MINUTE):
@@ -189,7 +189,7 @@ def test_the_capabilities_of_its_unit_are_enough(stack: "Stack", wait_until: Any
 
 
 def test_others_than_root_report_nothing(stack: "Stack") -> None:
-    """They would replace root's observations with what they can't see."""
+    """Otherwise they would replace root's observations with gaps."""
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     environment = {**os.environ, "MAILWEIR_CONFIG": str(stack.config)}
     done = subprocess.run(
@@ -201,7 +201,7 @@ def test_others_than_root_report_nothing(stack: "Stack") -> None:
 
 def test_two_at_once_are_one(stack: "Stack", wait_until: Any) -> None:
     with contextlib.ExitStack() as held:
-        # as soon as the supervisor's own chore has let go
+        # as soon as the supervisor's own chore has released the lock
         wait_until(lambda: held.enter_context(health_report.alone(stack.settings)), "the lock")
         done = stack.cli("health", "report", check=True)
     assert "nothing was done" in done.stderr
@@ -223,12 +223,12 @@ def test_doctor_tells_of_other_hosts_with_their_age_and_of_this_one_only_where_i
     long_ago = started.stat().st_mtime - 3600
 
     def is_late() -> bool:
-        """The supervisor's own chore may report amid it."""
+        """The supervisor's own chore may report meanwhile."""
         _write(stack, "UPDATE health_reports SET at = ?", f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M:%S.%fZ}")
         os.utime(started, (long_ago, long_ago))
         return [one[2] for one in told()] == ["this host hasn't reported its health for 1 hour"]
 
-    wait_until(is_late, "that this host is late")
+    wait_until(is_late, "a finding that this host is late")
     _report(stack, wait_until)
     assert told() == []
     report = json.dumps(

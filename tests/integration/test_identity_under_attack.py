@@ -1,4 +1,4 @@
-"""Identity under attack (laws 2, 4 and 8): forging a copy, reusing a Message-ID or logging in elsewhere gains nothing.
+"""Identity under attack (laws 2, 4 and 8): nobody gains anything by forging a copy, reusing a Message-ID or logging in elsewhere.
 
 A DNS server on loopback publishes the client's key; the digest of the running stack proves authors with it.
 """
@@ -34,7 +34,7 @@ DATE = "Tue, 24 Nov 2026 03:12:55 +0000"
 
 @dataclass
 class Weir:
-    """A stack with two deployments, the client's key, and the DNS that has it."""
+    """A stack with two deployments, the client's key, and the DNS that publishes it."""
 
     stack: "Stack"
     zone: MoodyZoneServer
@@ -42,12 +42,12 @@ class Weir:
     wait_until: Wait
 
     def send(self, raw: bytes, recipient: str = RICHARD, sender: str = JANE) -> None:
-        """Delivers; it has to be taken."""
+        """Delivers a mail, which has to be accepted."""
         code, text = self.stack.transact(sender, [recipient], raw)
         assert code == 250, text
 
     def sign(self, raw: bytes) -> bytes:
-        """As the client's own server does."""
+        """Signs as the client's own server does."""
         return signing.sign(raw, self.key, selector=SELECTOR, domain="client.example")
 
     def examined(self) -> None:
@@ -61,7 +61,7 @@ class Weir:
         return [json.loads(self.cli("activity", "show", str(one), "--json")) for (one,) in ids]
 
     def raw(self, activity: Any, *options: str) -> str:
-        """`activity raw`."""
+        """The output of `activity raw`."""
         return self.cli("activity", "raw", str(activity["id"]), *options)
 
     def reasons(self, message_id: str) -> list[tuple[str, str, str]]:
@@ -79,7 +79,7 @@ class Weir:
 
 @pytest.fixture(scope="module")
 def weir(make_module_stack: "MakeStack", wait_until: Wait) -> Iterator[Weir]:
-    """The stack of all tests here; each has Message-IDs of its own."""
+    """The stack of all tests here; each test has Message-IDs of its own."""
     key = SigningKey.generate()
     with MoodyZoneServer({(signing.key_name(SELECTOR, "client.example"), "TXT"): [key.record]}) as zone:
         dns = {"nameserver": "127.0.0.1", "port": zone.port, "timeout_seconds": 2.0}
@@ -100,7 +100,7 @@ def weir(make_module_stack: "MakeStack", wait_until: Wait) -> Iterator[Weir]:
 def mail(
     message_id: str, body: str, *, author: str = JANE, to: str = "richard@firm.example", date: str = DATE
 ) -> bytes:
-    """mail with CRLF; without a Message-ID if it is empty."""
+    """A mail with CRLF; without a Message-ID if it is empty."""
     named = f"Message-ID: {message_id}\r\n" if message_id else ""
     return f"From: {author}\r\nTo: {to}\r\nSubject: An offer\r\n{named}Date: {date}\r\n\r\n{body}\r\n".encode()
 
@@ -168,7 +168,7 @@ def test_a_forged_copy_with_another_subject_is_an_activity_of_its_own_and_takes_
 
 
 def test_law_8_a_forged_copy_puts_no_contact_on_a_proven_activity(weir: Weir) -> None:
-    """Staff's mail to one client, and a copy under its name to another one, both at the log address."""
+    """A colleague's mail to one client, and a copy under the same name to another client, both at the log address."""
     weir.cli("contact", "add", "Other", "other@elsewhere.example", "--deployment", "demo")
     weir.cli("user", "alias", "richard", "richard@client.example", "--deployment", "demo")
     message_id, staff = "<to-one@client.example>", "richard@client.example"
@@ -218,7 +218,7 @@ def test_law_8_without_dns_the_author_stays_pending(weir: Weir) -> None:
     weir.examined()
     weir.zone.mood = Mood.SERVFAIL
     try:
-        # a key that the digest hasn't had yet
+        # a key that the digest hasn't seen yet
         weir.send(
             signing.sign(mail("<no-dns@client.example>", "hello"), weir.key, selector="new", domain="client.example")
         )
@@ -262,16 +262,16 @@ def test_laws_4_and_8_a_login_of_one_deployment_is_an_outsider_at_another_ones_l
     def send(raw: bytes) -> int:
         return submit(weir.stack, login, "richard@firm.example", [LOG_OF_B], raw)[0]
 
-    # in the own name: unknown to B
+    # in the sender's own name: B doesn't know it
     assert (
         send(mail("<own-name@firm.example>", "x", author="richard@firm.example", to="nobody@elsewhere.example")) == 250
     )
     decided = {("b", "ignored", "unknown author"), ("demo", "ignored", "no contact")}
     assert set(weir.reasons("<own-name@firm.example>")) == decided
-    # in the name of B's staff: not by a login of somebody else's
+    # in the name of B's staff: another deployment's login may not use it
     assert send(mail("<in-bs-name@second.example>", "x", author=STAFF_OF_B, to=JANE)) == 550
     assert "captured" not in [outcome for _, outcome, _ in weir.reasons("<in-bs-name@second.example>")]
-    # from outside it is on B's record, marked, and no to-do
+    # from outside, it is on B's record, marked, and makes no to-do
     weir.send(mail("<from-outside@second.example>", "x", author=STAFF_OF_B, to=JANE), LOG_OF_B, STAFF_OF_B)
     assert weir.reasons("<from-outside@second.example>") == [("b", "captured", "author is a user")]
     weir.examined()

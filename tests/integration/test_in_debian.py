@@ -1,5 +1,4 @@
-"""scripts/in-debian.sh (`make test-debian12`, `make test-debian13`): a command's environment there, and that nothing is left
-behind.
+"""scripts/in-debian.sh (`make test-debian12`, `make test-debian13`): a command's environment there. It leaves nothing behind.
 
 The Debian is a toy here, a shell and the script's tools: a real one takes debootstrap, a mirror and minutes.
 """
@@ -33,7 +32,8 @@ def _libraries(program: str) -> list[str]:
 
 @pytest.fixture
 def debians() -> Iterator[Path]:
-    """The folder with the toy, for MAILWEIR_DEBIANS. On the disk: the script mounts over the folder in memory that tests use."""
+    """The folder with the toy, for MAILWEIR_DEBIANS. It is on the disk: the script mounts over the folder in memory that tests
+    use."""
     if os.geteuid() != 0:
         needs.lacks("needs root")
     needs.mount_namespace()

@@ -1,7 +1,7 @@
-"""Law 1: every acknowledged message has its decision, every captured one exactly one activity with its raw bytes.
+"""Law 1: every acknowledged message has its decision, and every captured one exactly one activity with its raw bytes.
 
-The filter is killed with -9 again and again, its workers and now and then their parent, while clients deliver and try again
-until they get a 250.
+The filter's workers, and now and then their parent, are killed with -9 again and again, while clients deliver and try again until
+they get a 250.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from mailweir.database_url import DatabaseUrl
 from mailweir.store.database.connection import Database
 
 CLIENTS = 8
-MESSAGES_A_CLIENT = 40  # at least; each goes on until the kills are done
+MESSAGES_A_CLIENT = 40  # at least; each client goes on until the kills are done
 KILLS = 25
 GIVE_UP_SECONDS = 90
 
@@ -103,7 +103,7 @@ def test_law_1_holds_while_the_filter_is_killed(make_stack: Any, on_database: di
 
 
 def kill(stack: Any, give_up_at: float) -> int:
-    """Kills a worker at random, and now and then the parent; how often."""
+    """Kills a random worker, and now and then the parent; returns the number of kills."""
     chance = random.Random(1)
     kills = 0
     while kills < KILLS and time.monotonic() < give_up_at:

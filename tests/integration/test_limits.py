@@ -1,4 +1,5 @@
-"""Limits: large, numerous or deep input is accepted or gets an honest 5xx; the worker stays small, the next mail is captured."""
+"""Limits: large, numerous or deep input is accepted or gets an honest 5xx. The worker stays small, and the next mail is
+captured."""
 
 import io
 import itertools
@@ -34,7 +35,7 @@ def shared(make_module_stack: "MakeStack") -> "Stack":
 
 @pytest.fixture
 def stack(shared: "Stack") -> Iterator["Stack"]:
-    """After each test: the next ordinary mail is captured, no worker died or grew, nothing unexpected is in the log."""
+    """After each test, the next ordinary mail is captured, no worker died or grew, and nothing unexpected is in the log."""
     workers = shared.pids("mailweir-milter")
     yield shared
     assert _captured(shared, _deliver(shared, _mail())) == 1

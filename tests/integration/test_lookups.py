@@ -25,14 +25,14 @@ def demo(stack: "Stack") -> "Stack":
 
 @pytest.fixture
 def session(demo: "Stack") -> Iterator[smtplib.SMTP]:
-    """An SMTP session of which MAIL is said."""
+    """An SMTP session after MAIL."""
     with demo.connect() as client:
         client.mail("someone@elsewhere.example")
         yield client
 
 
 def reply(session: smtplib.SMTP, recipient: str) -> tuple[int, str]:
-    """Code and enhanced code (RFC 3463) of the answer to RCPT, or just the code if there is no other."""
+    """Code and enhanced code (RFC 3463) of the reply to RCPT, or just the code if there is no enhanced code."""
     code, text = session.rcpt(recipient)
     return code, text.split()[0].decode()
 
@@ -107,7 +107,7 @@ def test_look_ups_that_are_down_and_up_again_in_one_session(
     assert demo.process is not None
     assert reply(session, "richard@lookups.example.net")[0] == 250
     (pid,) = demo.pids("mailweir-lookups")
-    os.kill(demo.process.pid, signal.SIGSTOP)  # or it would be there again before we have asked
+    os.kill(demo.process.pid, signal.SIGSTOP)  # otherwise it would run again before the test has asked
     try:
         os.kill(pid, signal.SIGKILL)
         assert reply(session, "richard@lookups.example.net")[0] == 451
@@ -130,9 +130,11 @@ def test_a_database_that_is_gone_for_a_while(make_stack: "MakeStack", wait_until
         assert reply(session, "log@demo.example.net")[0] == 250
         folder.rename(away)
         for pid in stack.pids("mailweir-lookups"):
-            os.kill(pid, signal.SIGKILL)  # it keeps an open file; a new one finds none
+            os.kill(pid, signal.SIGKILL)  # it keeps its open file; a new process finds none
         assert reply(session, "log@demo.example.net")[0] == 451
-        wait_until(lambda: any("there is no database at" in line for line in stack.said), "the supervisor tells why")
+        wait_until(
+            lambda: any("there is no database at" in line for line in stack.said), "the supervisor reports the reason"
+        )
         away.rename(folder)
         wait_until(lambda: reply(session, "log@demo.example.net")[0] == 250, "the same session gets an answer", 60)
 

@@ -1,4 +1,4 @@
-"""The log and the metrics of a running stack agree with its decisions; and nothing listens unless configured."""
+"""The log and the metrics of a running stack agree with its decisions. Nothing listens unless configured."""
 
 import contextlib
 import os
@@ -46,7 +46,7 @@ def counted(samples: Samples) -> dict[tuple[str, str], int]:
 
 
 def deliver_some(stack: "Stack", first: int) -> None:
-    """Two from a contact, three from a stranger."""
+    """Delivers two messages from a contact and three from a stranger."""
     for number in range(first, first + 5):
         author = "jane@client.example" if number - first < 2 else "stranger@elsewhere.example"
         raw = f"From: {author}\r\nMessage-ID: <{number}@client.example>\r\n\r\nhello\r\n".encode()

@@ -1,4 +1,5 @@
-"""PostgreSQL under the whole stack: several hosts on one record, a server that goes away and comes back, upgrades at once."""
+"""PostgreSQL under the whole stack: several hosts on one record, a server that goes away and comes back, simultaneous
+upgrades."""
 
 import contextlib
 import signal
@@ -40,7 +41,7 @@ def hosts(make_stack: "MakeStack", postgresql_url: Postgresql) -> list["Stack"]:
 
 
 def deliver(stack: "Stack", message_id: str, recipient: str = "richard", author: str = "client@client.example") -> int:
-    """One message; the reply's code."""
+    """Delivers a message; returns the reply's code."""
     raw = f"From: {author}\r\nDate: Tue, 24 Nov 2026 03:12:55 +0000\r\nMessage-ID: {message_id}\r\n\r\nhello\r\n"
     try:
         with smtplib.SMTP("127.0.0.1", stack.smtp_port, timeout=60) as smtp:
@@ -54,20 +55,20 @@ def deliver(stack: "Stack", message_id: str, recipient: str = "richard", author:
 
 @contextlib.contextmanager
 def asking(database_url: Postgresql) -> Iterator[Database]:
-    """A connection of the test's own."""
+    """A database connection of the test's own."""
     with contextlib.closing(Database(database_url)) as database:
         yield database
 
 
 def counts(database_url: Postgresql) -> dict[str, int]:
-    """Rows of the record."""
+    """The number of rows in the record's tables."""
     with asking(database_url) as database:
         tables = ("activities", "raw_messages", "sightings", "todos", "decisions")
         return {table: database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in tables}
 
 
 def test_two_hosts_share_a_record(hosts: list["Stack"], postgresql_url: Postgresql) -> None:
-    """The same 40 messages come to both at once, for different users: one activity for each, two to-dos."""
+    """The same 40 messages come to both at once, for different users: one activity for each, with two to-dos."""
     codes: list[int] = []
 
     def send(stack: "Stack", recipient: str) -> None:
@@ -105,7 +106,7 @@ def test_a_server_that_is_gone_means_451_and_loses_nothing(
         assert [deliver(host, f"<{n}@late.example>") for n, host in enumerate(hosts)] == [451, 451]
     finally:
         cluster.start()
-    # The first message after it finds a new connection: nothing has to be restarted.
+    # The first message afterwards gets a new connection: no process has to be restarted.
     assert [deliver(host, f"<{n}@late.example>") for n, host in enumerate(hosts)] == [250, 250]
     assert counts(postgresql_url)["activities"] == 4
 

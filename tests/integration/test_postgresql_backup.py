@@ -1,4 +1,4 @@
-"""`mailweir db backup` and `db restore` on PostgreSQL, with its own programs."""
+"""`mailweir db backup` and `db restore` on PostgreSQL, with PostgreSQL's own programs."""
 
 import stat
 from collections.abc import Callable
@@ -21,7 +21,7 @@ JANE = "jane@client.example"
 
 @pytest.fixture
 def database_url(postgresql_url: Postgresql) -> Postgresql:
-    """The command line's, on PostgreSQL only."""
+    """The command line's database, on PostgreSQL only."""
     return postgresql_url
 
 

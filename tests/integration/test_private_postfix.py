@@ -31,7 +31,7 @@ def demo(stack: "Stack") -> "Stack":
 
 
 def open_back_door(stack: "Stack", port: int) -> None:
-    """Adds a service without a filter that accepts all recipients: its mail represents the result of a fault."""
+    """Adds a service without a filter that accepts all recipients. Its mail stands for the result of a fault."""
     service = f"{port}/inet={port} inet n - n - - smtpd"
     stack.postfix("postconf", "-Me", service)
     for override in ("smtpd_milters=", "smtpd_relay_restrictions=permit_mynetworks,reject"):
@@ -92,7 +92,7 @@ def test_what_slips_past_the_filter_stays(demo: "Stack", back_door: int, wait_un
 
 
 def test_a_capture_domain_made_later_stays_too(demo: "Stack", back_door: int, wait_until: Wait) -> None:
-    """The queue manager has sent mail to this domain before it was ours. (It remembers one address, the last, for 30 s.)"""
+    """The queue manager sent mail to this domain before the deployment had it. (It caches one address, the last, for 30 s.)"""
     through(back_door, "one@later.example.net")
     wait_until(lambda: any(b"To: one@later.example.net" in raw for raw in demo.outbox()), "it went out")
     demo.cli("deployment", "add", "later", "--domain", "later.example.net", check=True)
@@ -136,12 +136,12 @@ def test_an_ordinary_recipient_costs_no_question_for_an_alias(make_stack: "MakeS
     stack.cli("deployment", "add", "demo", "--domain", "demo.example.net", check=True)
 
     to_postmaster = ("someone@elsewhere.example", ["postmaster"], MAIL)
-    wait_until(lambda: stack.transact(*to_postmaster)[0] == 451, "a role's recipient asks in vain")
+    wait_until(lambda: stack.transact(*to_postmaster)[0] == 451, "the look-up for a role's recipient fails")
     assert stack.deliver("someone@elsewhere.example", ["log@demo.example.net"], MAIL) == {}
 
 
 def test_nothing_bounces_in_the_outbox(demo: "Stack", back_door: int, wait_until: Wait) -> None:
-    """Any recipient, and one whose address the message has had on it before: virtual(8) takes that for a loop."""
+    """Neither mail for any recipient, nor mail that had the same recipient before: virtual(8) takes that for a loop."""
     for number, recipient in enumerate(
         ["x@[127.0.0.1]", "x@mx.host.example", "no-domain", '"odd one"@else.example', "root@else.example"]
     ):
@@ -155,14 +155,14 @@ def test_nothing_bounces_in_the_outbox(demo: "Stack", back_door: int, wait_until
 
 
 def test_no_answer_is_ever_sent(make_stack: "MakeStack", make_sink: "MakeSink", wait_until: Wait) -> None:
-    """Law 6: if a hop refuses mail that we pass on, its sender gets no notice."""
+    """Law 6: if a hop refuses mail that Mailweir passes on, its sender gets no notice."""
     sink = make_sink(refuse="550 5.1.1 nobody here")
     stack = make_stack(outbound=f"relayhost 127.0.0.1:{sink.port}")
     stack.cli("deployment", "add", "demo", "--domain", "demo.example.net", check=True)
     stack.deliver("someone@elsewhere.example", ["postmaster@demo.example.net"], MAIL)
     wait_until(lambda: "status=bounced" in stack.log(), "the hop's refusal is in the log")
     wait_until(lambda: not queue(stack), "the queue is empty")
-    wait_until(lambda: "milter-discard: " in stack.log(), "the notice is thrown away")
+    wait_until(lambda: "milter-discard: " in stack.log(), "the notice is discarded")
     assert [command for command in sink.commands if command.startswith("RCPT")] == ["RCPT TO:<admin@host.example>"]
 
 
@@ -190,7 +190,7 @@ def test_what_goes_out_is_untouched(make_stack: "MakeStack", make_sink: "MakeSin
 
 @pytest.fixture
 def wire(demo: "Stack") -> Iterator[smtplib.SMTP]:
-    """A session with EHLO said."""
+    """A session after EHLO."""
     with contextlib.closing(demo.connect()) as client:
         yield client
 
@@ -243,7 +243,7 @@ def test_no_second_message_is_smuggled_in(demo: "Stack", ending: bytes) -> None:
 
 
 def test_commands_sent_ahead_of_the_greeting(demo: "Stack") -> None:
-    """A client that talks before its turn is cut off."""
+    """A client that sends before its turn is disconnected."""
     with socket.create_connection(("127.0.0.1", demo.smtp_port), timeout=30) as raw:
         raw.sendall(
             b"EHLO a.example\r\nMAIL FROM:<x@a.example>\r\nRCPT TO:<postmaster>\r\nDATA\r\nSubject: early\r\n\r\n.\r\nQUIT\r\n"
@@ -293,6 +293,6 @@ def test_a_queue_file_that_a_killed_cleanup_left_half_made_is_no_hindrance(make_
     left.touch(mode=0o600)
     shutil.chown(left, "postfix")
     stack.start()
-    # It is still there, and found at each check: since 3.8 postsuper reports it to its caller, before that in the log.
+    # The file is still there, and each check finds it: since 3.8 postsuper reports it to its caller, before that in the log.
     said = stack.postfix("postfix", "check").stderr + stack.log()
     assert "bogus file name: incoming/390053.7144" in said

@@ -1,4 +1,4 @@
-"""AUTH on the real stack while a part is killed, stopped or unavailable: 235 or 454 to a right password, and never 535.
+"""AUTH on the real stack while a part is killed, stopped or unavailable: a right password gets 235 or 454, never 535.
 
 535 would make Gmail ask its user for the password; 454 makes it try again.
 """
@@ -46,13 +46,13 @@ def known(make_module_stack: "MakeStack") -> "Stack":
 
 @pytest.fixture(scope="module")
 def login(known: "Stack") -> Login:
-    """olga's."""
+    """olga's login."""
     return connect(known, "olga")
 
 
 @pytest.fixture
 def guardian_and_child(known: "Stack", login: Login, wait_until: Wait) -> tuple[int, int]:
-    """Both processes, once they are there and answer."""
+    """Both processes, once they run and answer."""
     wait_until(lambda: len(known.pids(AUTH)) == 2, "the guardian and its child run")
     wait_until(lambda: _auth(known, login) == 235, "logins are proven")
     first, second = known.pids(AUTH)
@@ -70,7 +70,7 @@ def _auth(stack: "Stack", login: Login) -> int:
 
 @contextlib.contextmanager
 def _asking(stack: "Stack") -> Iterator[Client]:
-    """A session whose smtpd is connected to the child that answers now: others may have a dead one's connection."""
+    """A session whose smtpd is connected to the child that answers now. Other smtpds may hold a dead child's connection."""
     with Client(stack) as client:
         assert client.smtp.docmd("AUTH", "PLAIN")[0] == 334
         assert client.smtp.docmd("*")[0] == 501
@@ -78,13 +78,13 @@ def _asking(stack: "Stack") -> Iterator[Client]:
 
 
 def _kill(stack: "Stack", pair: tuple[int, int], which: int, wait_until: Wait) -> None:
-    """One of both; with the guardian dies the child."""
+    """Kills one of both. If the guardian dies, the child dies with it."""
     os.kill(pair[which], signal.SIGKILL)
     wait_until(lambda: pair[1] not in stack.pids(AUTH), "the child is dead")
 
 
 def _code(stack: "Stack", login: Login) -> int:
-    """The reply to AUTH, or 0 where the connection ended: a fresh smtpd that hears nothing from us hangs up."""
+    """The code of the reply to AUTH, or 0 if the connection ended: a new smtpd that gets no answer from us hangs up."""
     try:
         return _auth(stack, login)
     except (OSError, smtplib.SMTPException):
@@ -92,7 +92,7 @@ def _code(stack: "Stack", login: Login) -> int:
 
 
 def test_kills_of_anything_amid_auth_call_no_password_wrong(known: "Stack", login: Login, wait_until: Wait) -> None:
-    """Four clients with a session for each AUTH, while the involved processes are killed."""
+    """Four clients with a session for each AUTH, while the processes involved are killed."""
     seen: list[int] = []
     stop = threading.Event()
 
@@ -101,7 +101,7 @@ def test_kills_of_anything_amid_auth_call_no_password_wrong(known: "Stack", logi
             with contextlib.suppress(OSError, smtplib.SMTPException):
                 seen.append(_auth(known, login))
 
-    # the guardian and its child are one name; the supervisor's pause grows with each guardian that dies
+    # the guardian and its child have the same name; the supervisor's pause grows with each guardian that dies
     victims = [AUTH] * 16 + ["smtpd"] * 4 + ["mailweir-lookups", "mailweir-milter", "tlsmgr", "anvil"]
     chance = random.Random(7)
     chance.shuffle(victims)
@@ -111,7 +111,7 @@ def test_kills_of_anything_amid_auth_call_no_password_wrong(known: "Stack", logi
             for name in victims:
                 wait_until(lambda: len(known.pids(AUTH)) == 2, "the guardian and its child run")
                 time.sleep(chance.uniform(0.0, 0.4))
-                for pid in known.pids(name)[-1:]:  # of the two the child, except if it had a smaller number
+                for pid in known.pids(name)[-1:]:  # of the two the child, unless it has the smaller number
                     os.kill(pid, signal.SIGKILL)
             wait_until(lambda: len(known.pids(AUTH)) == 2, "the guardian and its child run")
             before = seen.count(235)
@@ -128,7 +128,7 @@ def test_kills_of_anything_amid_auth_call_no_password_wrong(known: "Stack", logi
 def test_a_kill_of_either_while_a_password_waits_is_454(
     known: "Stack", login: Login, guardian_and_child: tuple[int, int], which: int, wait_until: Wait
 ) -> None:
-    """The request has arrived, and isn't processed before the kill."""
+    """The request has arrived, and the kill comes before the answer."""
     with _asking(known) as client, ThreadPoolExecutor(1) as pool, standing_still([guardian_and_child[1]]):
         waiting = pool.submit(client.auth, *login)
         time.sleep(0.5)
@@ -157,18 +157,18 @@ def test_a_child_that_stands_still_is_replaced(
         begun = time.monotonic()
         assert client.auth(*login)[0] == 454
         assert time.monotonic() - begun < POSTFIX_GIVES_UP_SECONDS
-        assert client.auth(*login)[0] == 235  # the same session, by the new child
+        assert client.auth(*login)[0] == 235  # the same session, with the new child
     assert child not in known.pids(AUTH)
 
 
 def test_who_comes_while_the_child_stands_still_waits_for_the_next(
     known: "Stack", login: Login, guardian_and_child: tuple[int, int], wait_until: Wait
 ) -> None:
-    """A fresh smtpd asks for the mechanisms at EHLO: without an answer it would hang up."""
+    """A new smtpd asks for the mechanisms at EHLO. Without an answer it would hang up."""
     _, child = guardian_and_child
     for pid in known.pids("smtpd"):
         os.kill(pid, signal.SIGTERM)
-    wait_until(lambda: not known.pids("smtpd"), "no smtpd is left that knows the mechanisms")
+    wait_until(lambda: not known.pids("smtpd"), "every smtpd that knows the mechanisms has ended")
     with standing_still([child]):
         assert _auth(known, login) == 235
 
@@ -191,7 +191,7 @@ def test_both_standing_still_is_454_after_postfixs_own_wait(
 
 
 def _is_refused(held: contextlib.ExitStack, path: Path) -> bool:
-    """Is one more connection too many? It is kept open."""
+    """Is a further connection one too many? It is kept open."""
     waiting = held.enter_context(socket.socket(socket.AF_UNIX))
     waiting.setblocking(False)
     return waiting.connect_ex(str(path)) != 0
@@ -202,7 +202,7 @@ def test_a_full_backlog_ends_with_whoever_stood_still(
 ) -> None:
     path = known.settings.auth_socket
     with contextlib.ExitStack() as held, standing_still(guardian_and_child):
-        # the kernel's own bound (somaxconn) may be above ours
+        # the kernel's own limit (somaxconn) may be above ours
         assert any(_is_refused(held, path) for _ in range(5_000)), "the backlog is never full"
         assert _code(known, login) in (0, 454)
     wait_until(lambda: _code(known, login) == 235, "logins are proven again", 60)
@@ -227,7 +227,7 @@ def test_a_socket_that_is_removed_is_made_anew(known: "Stack", login: Login, wai
     path = known.settings.auth_socket
     with Client(known) as client:
         path.unlink()
-        wait_until(path.is_socket, "there is another one")
+        wait_until(path.is_socket, "another child runs")
         assert client.auth(*login)[0] in (235, 454)
     wait_until(lambda: _code(known, login) == 235, "logins are proven again")
 
@@ -256,7 +256,7 @@ def test_a_database_that_is_away_is_454_at_once(make_stack: "MakeStack", wait_un
 
 @pytest.fixture
 def own_cluster() -> Iterator["Cluster"]:
-    """PostgreSQL's server for one test, which stops it."""
+    """A PostgreSQL server for one test, which stops it."""
     if postgresql.server_programs() is None:
         lacks("needs PostgreSQL's server")
     with postgresql.running() as made:

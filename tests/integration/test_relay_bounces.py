@@ -1,5 +1,4 @@
-"""Undeliverable mail of the relay: its sender is notified, once and with the reason, and nobody else ever is. On the real
-stack."""
+"""Undeliverable mail of the relay: its sender is notified once, with the reason. Nobody else ever is. On the real stack."""
 
 import contextlib
 import email
@@ -34,7 +33,7 @@ class Site:
     richard: tuple[str, str]
 
     def submit(self, name: str, *to: str, sender: str = RICHARD) -> str:
-        """By richard's login, to be taken; its queue id."""
+        """Submits with richard's login, which must be accepted; returns the queue id."""
         code, text = submit(self.stack, self.richard, sender, list(to), mail(name, sender=sender, to=to[0]))
         assert code == 250, text
         return wire.queue_id(text)
@@ -44,17 +43,17 @@ class Site:
         return [one for one in self.sink.received if not one.sender]
 
     def told(self, recipient: str) -> int:
-        """How often the sink got an address as recipient."""
+        """The number of times that the sink got this address as a recipient."""
         return self.sink.commands.count(f"RCPT TO:<{recipient}>")
 
     def again(self) -> None:
         """Retries the mail in the queue now."""
-        # it also asks for pickup, which isn't there, and says so
+        # postqueue also calls pickup, which doesn't run here, and reports that
         with contextlib.suppress(ProgramFailed):
             self.stack.postfix("postqueue", "-f")
 
     def queued(self) -> str:
-        """Postfix's queue, as it is listed."""
+        """The list of Postfix's queue."""
         return self.stack.postfix("postqueue", "-p").stdout
 
 
@@ -66,12 +65,12 @@ def site(make_stack: "MakeStack", sink: "Sink") -> Site:
 
 
 def part(notice: "Received", kind: str) -> Message:
-    """The part of a notice that has this type."""
+    """The part of a notice with this type."""
     return next(one for one in email.message_from_bytes(notice.raw).walk() if one.get_content_type() == kind)
 
 
 def waits(site: Site, wait_until: Wait, queue_id: str) -> None:
-    """Until the message is put off."""
+    """Waits until the message is put off."""
     deferred = site.stack.data_dir / "postfix" / "spool" / "deferred"
     wait_until(lambda: queue_id in [file.name for file in deferred.rglob("*")], "it waits")
 
@@ -122,7 +121,7 @@ def test_an_alias_is_told_at_the_alias_while_it_is_one(site: Site, wait_until: W
     ids=["disconnected", "removed"],
 )
 def test_who_is_gone_before_it_bounces(site: Site, wait_until: Wait, command: str, notices: int) -> None:
-    """A disconnected user has sent it, and gets the notice; a removed user's address isn't ours any more."""
+    """A disconnected user sent it, and gets the notice. The address of a removed user isn't ours any more."""
     site.sink.replies[JANE] = LATER
     waits(site, wait_until, site.submit("gone", JANE))
     site.stack.cli(*command.split(), check=True)
@@ -140,7 +139,7 @@ def test_mail_that_expires_is_told_of_and_its_delay_is_not(site: Site, wait_unti
     site.stack.postfix("postfix", "reload")
     site.sink.replies[JANE] = LATER
     site.submit("expires", JANE)
-    wait_until(lambda: "Subject: Delayed Mail" in site.stack.log(), "a notice of the delay is thrown away", 30)
+    wait_until(lambda: "Subject: Delayed Mail" in site.stack.log(), "a notice of the delay is discarded", 30)
     assert site.notices() == []
     (notice,) = wait_until(site.notices, "the notice", 60)
     assert "come again" in str(part(notice, "text/plain").get_payload())
@@ -151,7 +150,7 @@ def test_mail_that_expires_is_told_of_and_its_delay_is_not(site: Site, wait_unti
 @pytest.mark.parametrize(
     ("missing", "log", "said"),
     [
-        ("database_path", "mailweir-milter", "database unavailable"),  # the filter can't ask
+        ("database_path", "mailweir-milter", "database unavailable"),  # the filter can't query the database
         ("milter_socket", "postfix", ""),
     ],
 )
@@ -199,7 +198,7 @@ def test_there_is_no_notice_of_a_notice(site: Site) -> None:
 
 
 def test_there_is_no_notice_of_a_read_receipt(site: Site) -> None:
-    """It has no envelope sender, so nobody can be notified."""
+    """A receipt has no envelope sender, so nobody can be notified."""
     report = "Content-Type: multipart/report; report-type=disposition-notification; boundary=b"
     site.sink.replies[JANE] = NO_SUCH_USER
     code, text = submit(site.stack, site.richard, "", [JANE], mail("receipt", report))
@@ -210,7 +209,7 @@ def test_there_is_no_notice_of_a_read_receipt(site: Site) -> None:
 
 
 def forged_notice(queue_id: str, *more: str) -> bytes:
-    """A message like a notice about a queue id."""
+    """A message that looks like a notice about a queue id."""
     head = (
         "From: MAILER-DAEMON@mx.host.example (Mail Delivery System)",
         "Subject: Undelivered Mail Returned to Sender",
@@ -228,7 +227,7 @@ def forged_notice(queue_id: str, *more: str) -> bytes:
 )
 @pytest.mark.parametrize("others", [[], ["richard@demo.example.net"]], ids=["postmaster", "both"])
 def test_law_6_nobody_else_is_told(site: Site, wait_until: Wait, sender: str, said: str, others: list[str]) -> None:
-    """Mail from port 25 that can't go on to the admin, in any form and from any stated sender."""
+    """Mail from port 25 that can't reach the admin, in any form and from any stated sender."""
     relayed = site.submit("relayed", JANE)
     site.stack.drain()
     site.sink.replies[ADMIN] = NO_SUCH_USER
@@ -236,7 +235,7 @@ def test_law_6_nobody_else_is_told(site: Site, wait_until: Wait, sender: str, sa
     assert code == 250, text
     site.stack.drain()
     assert site.told(ADMIN) == 1
-    wait_until(lambda: said in site.stack.log("mailweir-milter"), "a notice is made, and thrown away")
+    wait_until(lambda: said in site.stack.log("mailweir-milter"), "a notice is made, and discarded")
     assert "notice passed on" not in site.stack.log("mailweir-milter")
     assert (site.told(RICHARD), site.told(STRANGER), site.notices()) == (0, 0, [])
 
@@ -246,7 +245,7 @@ def test_port_25_does_not_pass_for_a_notice(site: Site) -> None:
     site.stack.drain()
     code, text = site.stack.transact("", [RICHARD], forged_notice(relayed))
     assert code == 554, text
-    # Control: the filter doesn't take it for a notice, so it goes on to the admin like all mail to the role.
+    # Control: the filter doesn't take it for a notice, so it goes to the admin like all mail to the role.
     code, text = site.stack.transact("", ["postmaster@demo.example.net"], forged_notice(relayed))
     assert code == 250, text
     site.stack.drain()

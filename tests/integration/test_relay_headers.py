@@ -1,4 +1,4 @@
-"""Headers that the relay removes from a submission and adds to it, on the real stack: nothing else changes; it is recorded and
+"""Headers that the relay removes from a submission and adds to it, on the real stack. Nothing else changes; it is recorded and
 signed."""
 
 import json
@@ -42,13 +42,13 @@ class SigningSite:
         self._records = {record["name"]: "".join(record["strings"]).encode() for record in made["records"]}
 
     def delivered(self, lined: bytes, to: list[str], *options: str) -> bytes:
-        """The mail at the sink, without our signature, which must be valid, and our Received."""
+        """The mail at the sink, without our signature, which must be valid, and without our Received."""
         came = self.site.delivered(lined, to, *options).raw
         assert self.verifies(came)
         return without_ours(without_signature(came))
 
     def verifies(self, raw: bytes) -> bool:
-        """dkimpy's verdict, by the record that `domain add` printed."""
+        """dkimpy's verdict with the record that `domain add` printed."""
         return bool(dkim.verify(raw, dnsfunc=lambda name, timeout=5: self._records.get(name.decode().rstrip("."), b"")))
 
     def recorded(self, subject: str) -> list[bytes]:
@@ -63,7 +63,7 @@ class SigningSite:
 
 @pytest.fixture(scope="module")
 def signing(make_module_stack: "MakeStack", make_module_sink: "MakeSink") -> Iterator[SigningSite]:
-    """For all tests that leave it as it was."""
+    """A site for all tests that don't change it."""
     with site_on(make_module_stack, make_module_sink()) as made:
         yield SigningSite(made)
 
@@ -84,7 +84,7 @@ BCC = {
 }
 
 
-# Other headers among them, which stay.
+# There are other headers among them, which stay.
 BESIDE_BCC = {"several": b"X-A: b\r\n"}
 
 
@@ -130,7 +130,7 @@ def lacking(subject: str, *names: bytes, of: Callable[..., bytes] = mail) -> byt
 
 
 def added(came: bytes, sent: bytes) -> bytes:
-    """The headers between the message's own headers and its body that weren't sent."""
+    """The headers that were added after the message's own headers."""
     head, body = sent.split(b"\r\n\r\n", 1)
     assert came.startswith(head + b"\r\n")
     assert came.endswith(b"\r\n\r\n" + body)
@@ -310,7 +310,7 @@ def test_two_logins_have_two_message_ids_for_the_same_bytes(signing: SigningSite
 
 @pytest.mark.parametrize("name", LACKING)
 def test_law_2_the_copies_of_what_was_relayed_are_one_activity(signing: SigningSite, name: str) -> None:
-    """One as it was submitted, and one as it went out, which a colleague's mailbox forwards."""
+    """One copy is as submitted. The other is as it went out, and a colleague's mailbox forwards it."""
     subject, stack = f"copies-{name}", signing.site.stack
     sent = lacking(subject, *LACKING[name])
     came = signing.site.delivered(sent, [JANE]).raw

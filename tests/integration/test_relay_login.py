@@ -1,5 +1,5 @@
-"""Logins on the real stack: rotated and disconnected ones are refused at the next AUTH, and AUTH is available only where it
-belongs."""
+"""Logins on the real stack. A login that was rotated or disconnected is refused at the next AUTH. AUTH is available only on the
+right ports."""
 
 import json
 import smtplib
@@ -71,7 +71,7 @@ def test_no_auth_on_port_25(known: "Stack", begin: Callable[[smtplib.SMTP], obje
 
 
 def _guess(client: Client, login: str, password: str) -> bool:
-    """Is it answered? What is answered is a refusal."""
+    """Did the server answer the guess? Its answer must be a refusal."""
     try:
         assert client.auth(login, password)[0] in (535, 421, 454)
     except (OSError, smtplib.SMTPException):

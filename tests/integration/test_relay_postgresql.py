@@ -1,4 +1,4 @@
-"""The relay on two hosts that share one PostgreSQL: one login's limits, one key that signs, one password."""
+"""The relay on two hosts that share a PostgreSQL database: one login's limits, one key that signs, one password."""
 
 import contextlib
 import json
@@ -37,7 +37,7 @@ MESSAGES, RECIPIENTS = 3, 5
 def hosts(
     make_module_stack: "MakeStack", make_module_sink: "MakeSink", cluster: "Cluster"
 ) -> Iterator[list[tuple["Stack", "Sink"]]]:
-    """Two, each with a Postfix of its own and a sink that it sends to."""
+    """Two hosts, each with a Postfix and a sink of its own."""
     database_url = cluster.make_database()
     sinks = [make_module_sink() for _ in range(2)]
     relay = {"max_messages_per_hour": MESSAGES, "max_recipients_per_hour": RECIPIENTS, "suspend_after_refusals": 3}
@@ -64,7 +64,7 @@ def test_a_login_has_one_limit_on_both_hosts(hosts: list[tuple["Stack", "Sink"]]
     code, text = submit(first, olga, OLGA, [JANE, JOE], mail("two", sender=OLGA))
     assert (code, f"{RECIPIENTS} recipients within an hour" in text) == (451, True)
     assert submit(first, olga, OLGA, [JANE], mail("one", sender=OLGA))[0] == 250
-    # Refusals count together too: the third one, on any host, suspends everywhere.
+    # Refusals count together, too: the third one, on any host, suspends the login everywhere.
     assert submit(first, richard, RICHARD, [JANE], mail("over-2"))[0] == 451
     assert submit(second, richard, RICHARD, [JANE], mail("over-3"))[0] == 451
     for host in (first, second):
@@ -86,7 +86,7 @@ def test_a_key_that_one_host_made_signs_on_the_other_and_a_mail_of_30_mb_takes_l
     try:
         key = json.loads(first.cli("domain", "add", "firm.example", "--json", check=True).stdout)
         raw = mail("signed", sender=OLGA)
-        assert submit(second, login, OLGA, [JANE], raw)[0] == 451  # it doesn't have the key file yet
+        assert submit(second, login, OLGA, [JANE], raw)[0] == 451  # this host doesn't have the key file yet
         source, target = (host.settings.token_key_path for host in (first, second))
         with contextlib.suppress(FileExistsError):
             target.parent.mkdir(mode=0o700)

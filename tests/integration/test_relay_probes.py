@@ -1,4 +1,4 @@
-"""An abuser's tries on the relay's ports: none succeeds. One stack with the defences off shows that the probes work."""
+"""Abusers' attempts on the relay's ports: none succeeds. A second stack without the defences shows that the probes work."""
 
 import base64
 import contextlib
@@ -47,7 +47,7 @@ def site(make_module_stack: "MakeStack", make_module_sink: "MakeSink") -> Iterat
 
 @pytest.fixture(scope="module")
 def defenceless(make_module_stack: "MakeStack", make_module_sink: "MakeSink", wait_until: Wait) -> Iterator[Site]:
-    """With every defence off that the probes are for."""
+    """A stack without all defences that the probes test."""
     with site_on(make_module_stack, make_module_sink()) as made:
         port = f"127.0.0.1:{made.stack.submission_port}/inet"
         main = (
@@ -87,8 +87,7 @@ def defenceless(make_module_stack: "MakeStack", make_module_sink: "MakeSink", wa
 
 @pytest.fixture(scope="module")
 def half_open(make_module_stack: "MakeStack", make_module_sink: "MakeSink", wait_until: Wait) -> Iterator[Site]:
-    """With all of Postfix's own defences against clients without a login switched off on the submission port: only the filter is
-    left."""
+    """A stack without Postfix's own defences against clients without a login on the submission port. Only the filter is left."""
     with site_on(make_module_stack, make_module_sink()) as made:
         port = f"127.0.0.1:{made.stack.submission_port}/inet"
         relay = (
@@ -134,7 +133,7 @@ def test_nobody_relays_without_a_login(site: Site, form: str) -> None:
 
 
 def test_with_the_defences_off_anybody_relays(defenceless: Site) -> None:
-    """The control: the mail refused above would have gone to a stranger."""
+    """The control: the mail that is refused above would have gone to a stranger."""
     ports = (defenceless.stack.smtp_port, defenceless.stack.submission_port)
     for number, port in enumerate(ports):
         before = len(defenceless.sink.received)
@@ -168,7 +167,7 @@ _NO_DATA = (554, b"5.7.1 <DATA>: Data command rejected: Access denied")
 def test_without_a_login_nothing_goes_to_the_admin_either(
     site: Site, form: str, at_recipient: int, at_data: tuple[int, bytes], *, wrapped: bool
 ) -> None:
-    """Whatever the sender, in the second message of a session as in the first, and by BDAT as by DATA."""
+    """This holds for every sender, in the second message of a session as in the first, and for BDAT as for DATA."""
     site.stack.drain()
     before = len(site.sink.received)
     with Client(site.stack, wrapped=wrapped) as client:
@@ -212,7 +211,8 @@ def test_with_the_defences_off_bdat_is_taken(defenceless: Site) -> None:
 
 @pytest.mark.parametrize("to", ["Postmaster", STRANGER, "richard@demo.example.net"])
 def test_the_filter_alone_takes_nothing_from_who_isnt_logged_in(half_open: Site, to: str) -> None:
-    """If Postfix lets it pass. In a second message, too; and an earlier client's login isn't the next client's."""
+    """Postfix lets the mail pass here. This holds for a second message, too. An earlier client's login doesn't count for the next
+    client."""
     half_open.stack.drain()
     before = len(half_open.sink.received)
     decisions = half_open.stack.rows("SELECT COUNT(*) FROM decisions WHERE source_id NOT LIKE '%:%'")
@@ -235,7 +235,7 @@ def test_the_filter_takes_what_a_login_sends_and_what_comes_by_port_25(half_open
 
 
 def test_a_login_reaches_the_admin_by_the_bare_postmaster_as_itself_only(site: Site) -> None:
-    """RFC 5321 4.5.1 holds for users, too. smtpd doesn't check the sender then; the filter does."""
+    """RFC 5321 4.5.1 holds for users, too. smtpd doesn't check the sender then, but the filter does."""
     came = site.delivered(mail("to-postmaster", to="postmaster@firm.example"), ["Postmaster"])
     assert (came.sender, came.recipients) == (RICHARD, ("admin@host.example",))
     assert site.decision("to-postmaster")[0] == "ignored"
@@ -260,7 +260,7 @@ COMMANDS = (
 def test_no_other_command_does_anything_without_a_login(site: Site, command: str) -> None:
     with Client(site.stack) as client:
         assert client.smtp.docmd(command)[0] >= 500
-    with Client(site.stack) as client:  # hanging up later affects this client only
+    with Client(site.stack) as client:  # the server hangs up later on this client only
         assert client.smtp.docmd("NOOP")[0] == 250
 
 
@@ -272,7 +272,7 @@ def test_with_the_defences_off_xclient_makes_a_client_somebody_else(defenceless:
 
 
 def test_a_session_that_only_idles_along_is_ended(site: Site) -> None:
-    """Postfix's smtpd_junk_command_limit: 100 commands that do nothing, each of them answered ever later."""
+    """Postfix's smtpd_junk_command_limit: 100 commands that do nothing. It answers each of them later than the one before."""
     with Client(site.stack) as client:
         replies = [250]
         while replies[-1] == 250 and len(replies) < 400:
@@ -289,20 +289,20 @@ TRICKS = (
 
 @pytest.mark.parametrize("form", [*FORMS, *TRICKS])
 def test_a_login_relays_to_who_is_named_and_nobody_else(site: Site, form: str) -> None:
-    """No recipient is read as another one, and none of a capture domain goes on."""
+    """No recipient is read as another one, and mail for a capture domain isn't passed on."""
     site.stack.drain()
     before = len(site.sink.received)
     code, text = site.submit(mail("form"), [form])
     site.stack.drain()
     reached = [recipient for one in site.sink.received[before:] for recipient in one.recipients]
     assert code == 250 or 500 <= code < 600
-    # without a source route (RFC 5321 C)
+    # Postfix leaves out a source route (RFC 5321 C)
     assert reached == [form.rpartition(":")[2]] * (code == 250), text
 
 
 def test_a_full_disk_is_452_and_nothing_is_lost(make_stack: "MakeStack", sink: "Sink") -> None:
-    """The queue lies on a small file system, which is made larger: the control."""
-    room, full = "300m", "40m"  # the larger one and a half of the largest message
+    """The queue is on a small file system. The control is a larger one."""
+    room, full = "300m", "40m"  # the larger size: one and a half of the largest message
     stack = make_stack(outbound=f"relayhost 127.0.0.1:{sink.port}", start=False)
     can_mount(stack.data_dir / "probe") or lacks("needs the right to mount a file system")
     folder = stack.data_dir / "postfix"
@@ -351,13 +351,13 @@ def test_no_auth_before_tls(site: Site) -> None:
 
 
 def test_with_postfixs_defence_off_a_password_without_tls_is_still_refused(defenceless: Site) -> None:
-    """The control: it came as far as mailweir-auth, which is the second defence."""
+    """The control: the password reached mailweir-auth, which is the second defence."""
     token = base64.b64encode("\0".join(("", *defenceless.richard)).encode()).decode()
     assert _says(defenceless.stack.submission_port, f"AUTH PLAIN {token}") == [535]
 
 
 def test_with_the_defences_off_a_login_sends_as_anybody(defenceless: Site) -> None:
-    """The control of law 10's tests: in the envelope and in From."""
+    """The control of law 10's tests, for the envelope and for From."""
     ceo = "ceo@other.example"
     sent = mail("spoofed", sender=ceo)
     assert without_ours(defenceless.delivered(sent, [JANE], sender=ceo).raw) == sent
@@ -367,7 +367,7 @@ ENDINGS = (b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b
 
 
 def _smuggled(site: Site, ending: bytes) -> int:
-    """The number of messages from one that contains this ending and then a second dialogue."""
+    """The number of messages that result from a message with this ending and a second dialogue in it."""
     second = b"MAIL FROM:<richard@firm.example>\r\nRCPT TO:<x@stranger.example>\r\nDATA\r\n" + mail("smuggled")
     site.stack.drain()
     before = len(site.sink.received)
@@ -392,7 +392,7 @@ def test_no_ending_smuggles_a_second_message(site: Site, ending: bytes) -> None:
 
 
 def test_with_the_defences_off_an_ending_smuggles(defenceless: Site) -> None:
-    """The control: two come of one."""
+    """The control: one message becomes two."""
     assert max(_smuggled(defenceless, ending) for ending in ENDINGS) == 2
 
 
@@ -411,7 +411,7 @@ def test_30_mb_are_captured_and_signed_in_little_memory_and_50_mb_are_refused(si
     assert peak_bytes(site.stack) < MAX_WORKER_BYTES
     too_big = mail("50mb") + LINE * (50_000_000 // len(LINE))
     assert site.submit(too_big, [JANE], f"SIZE={len(too_big)}")[0] == 552
-    with contextlib.suppress(OSError):  # it may hang up meanwhile
+    with contextlib.suppress(OSError):  # the server may hang up meanwhile
         assert site.submit(too_big, [JANE])[0] == 552
     assert site.activity("50mb") is None
 

@@ -1,4 +1,4 @@
-"""What a login may send and under which name, the record, and that passed mail is unchanged, on the real stack."""
+"""Which mail a login may send, under which name, and its record. Mail passes unchanged. On the real stack."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -34,13 +34,13 @@ GMAIL_ASKS = "gmail-noreply@google.com"
 def site(
     request: pytest.FixtureRequest, make_module_stack: "MakeStack", make_module_sink: "MakeSink"
 ) -> Iterator[Site]:
-    """For all tests that leave it as it was."""
+    """A site for all tests that don't change it."""
     sink = make_module_sink(eight_bit=not request.param.startswith("no"))
     with site_on(make_module_stack, sink) as made:
         yield made
 
 
-# --- what goes on the record ------------------------------------------------------------------------------------------
+# --- the record -------------------------------------------------------------------------------------------------------
 
 
 def test_mail_to_a_contact_goes_on_and_is_on_the_record(site: Site) -> None:
@@ -62,7 +62,7 @@ def test_a_contact_in_bcc_counts(site: Site) -> None:
 
 
 def test_a_contact_in_bcc_is_shown_to_the_sender_only(site: Site) -> None:
-    """olga's capture address is in To: the mail is on her record too."""
+    """olga's capture address is in To, so the mail is on her record, too."""
     site.delivered(mail("bcc-and-to", to=f"{JANE}, olga@demo.example.net"), [JANE, JOE, "olga@demo.example.net"])
 
     def seen_by(*who: str) -> list[str]:
@@ -95,7 +95,7 @@ def test_log_and_capture_addresses_are_taken_off_and_the_rest_goes_on(site: Site
     assert came.recipients == (JANE,)
     assert site.activity("with-log")["users"] == ["olga", "richard"]
     assert set(site.activity("with-log")["routes"]) == {"relay", "log", "forward"}
-    # law 4, law 8: to b an outsider
+    # laws 4 and 8: for the other deployment, the author is an outsider
     assert site.stack.rows(
         "SELECT outcome, reason FROM decisions WHERE message_id = '<with-log@firm.example>' AND deployment_id = 2"
     ) == [("ignored", "unknown author")]
@@ -122,7 +122,7 @@ def test_a_login_of_another_deployment_is_an_outsider(site: Site) -> None:
     assert site.decision("rick") == ("ignored", "unknown author")
 
 
-# --- as whom ----------------------------------------------------------------------------------------------------------
+# --- the sender's name ------------------------------------------------------------------------------------------------
 
 _FROM = b"From: Richard <richard@firm.example>\r\n"
 SPOOFS = {
@@ -225,14 +225,14 @@ NO_RECEIPTS = {
 
 
 def receipt(name: str, line: str, *, sender: str = RICHARD) -> bytes:
-    """A mail program's receipt for a read mail."""
+    """A mail program's receipt for mail that was read."""
     part = b"--b\r\nContent-Type: message/disposition-notification\r\n\r\nFinal-Recipient: rfc822; richard@firm.example\r\n"
     return mail(name, line, sender=sender).replace(b"hello\r\n", part + b"--b--\r\n")
 
 
 @pytest.mark.parametrize("name", RECEIPTS)
 def test_a_read_receipt_goes_out_with_the_null_sender(site: Site, name: str) -> None:
-    """RFC 8098 3 wants it so. It is on the record and counts within the limits as any mail."""
+    """RFC 8098 3 requires that. A receipt is on the record, and counts within the limits as any mail does."""
     name, line = f"receipt-{len(name)}", RECEIPTS[name]
     uses = "SELECT SUM(messages), SUM(recipients) FROM relay_uses"
     before = [count or 0 for count in site.stack.rows(uses)[0]]
@@ -310,7 +310,7 @@ UTF8 = mail("utf8", to=JOERG).replace(b"Richard <", "Jürgen <".encode()).replac
 def test_law_7_with_smtputf8_at_the_next_hop(make_stack: "MakeStack", make_sink: "MakeSink") -> None:
     with site_on(make_stack, make_sink(utf8=True)) as site:
         site.stack.cli("contact", "add", "Jörg", JOERG, "--deployment", "demo", check=True)
-        # asked for, and not needed
+        # SMTPUTF8 is requested, but isn't needed
         plain = mail("plain-utf8")
         assert without_ours(site.delivered(plain, [JANE], "SMTPUTF8", "BODY=8BITMIME").raw) == plain
         came = site.delivered(UTF8, [JOERG], "SMTPUTF8", "BODY=8BITMIME")
@@ -323,10 +323,10 @@ def test_law_7_without_smtputf8_at_the_next_hop(make_stack: "MakeStack", make_si
     sink = make_sink(utf8=False)
     with site_on(make_stack, sink) as site:
         site.stack.cli("contact", "add", "Jörg", JOERG, "--deployment", "demo", check=True)
-        # asked for, and not needed
+        # SMTPUTF8 is requested, but isn't needed
         plain = mail("plain-utf8")
         assert without_ours(site.delivered(plain, [JANE], "SMTPUTF8", "BODY=8BITMIME").raw) == plain
-        # mail that hop can't accept is never altered
+        # mail that this hop can't accept is never altered
         assert site.submit(UTF8, [JOERG], "SMTPUTF8", "BODY=8BITMIME")[0] == 250
         site.stack.drain()
         assert len(sink.received) == 1
@@ -348,7 +348,7 @@ def test_the_limits_of_one_login_are_its_own(make_stack: "MakeStack", sink: "Sin
     assert submit(stack, richard, RICHARD, [JANE], mail("e"))[0] == 451
     assert submit(stack, richard, RICHARD, [JANE], mail("f"))[0] == 451
     with Client(stack) as client:
-        assert client.auth(*richard)[0] == 535  # suspended by the third refusal
+        assert client.auth(*richard)[0] == 535  # the third refusal suspended the login
     assert submit(stack, olga, OLGA, [JANE], mail("g", sender=OLGA))[0] == 250
     assert "login suspended" in stack.log("mailweir-milter")
     said = stack.cli("doctor", "--json")

@@ -1,6 +1,6 @@
 """ansible/site.yml, in short: run in a copy of this machine's root where nothing listens. Files, modes, a second run.
 
-On hosts that boot, with mail, several of them and upgrades: tests/deploy (`make test-deploy`).
+tests/deploy (`make test-deploy`) tests it on hosts that boot: with mail, several hosts and upgrades.
 """
 
 import json
@@ -23,7 +23,7 @@ from tests.integration.test_dist import REPOSITORY, build, copy_of_the_source
 
 NAME = "mx.host.example"
 OWN_MAIN_CF = "# by hand\ncompatibility_level = 3.6\n"
-# packages that a bare host doesn't have, and this machine may have
+# packages that a bare host doesn't have, but this machine may have
 _REMOVED = (
     "/etc/mailweir",
     "/etc/postfix/main.cf",
@@ -55,7 +55,7 @@ def _libraries() -> str:
 
 
 class Machine:
-    """The copy, and the playbook run in it."""
+    """The copy, and playbooks that run in it."""
 
     def __init__(self, within: Overlay, wheel: Path) -> None:
         self.within = within
@@ -63,7 +63,7 @@ class Machine:
         self._wheel = wheel
 
     def run(self, *flags: str, **variables: Any) -> Ran:
-        """Runs the playbook; the variables hold for this run."""
+        """Runs the playbook with these variables for this run."""
         chosen = {
             "ansible_connection": "local",
             "ansible_user": "root",
@@ -94,13 +94,13 @@ class Machine:
         return read(done.returncode, done.stdout)
 
     def says(self, *command: str) -> str:
-        """A program's output; it has to succeed."""
+        """A program's output; the program has to succeed."""
         done = self.within.run(*command, environment={"PYTHONPATH": _libraries()})
         assert done.returncode == 0, done.stdout
         return done.stdout
 
     def mode(self, path: str) -> str:
-        """Owner, group and mode of a file, as `stat` has them."""
+        """Owner, group and mode of a file, as `stat` prints them."""
         return self.says("stat", "-c", "%U %G %a", path).strip()
 
 
@@ -112,7 +112,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     try:
         with overlay.made(REPOSITORY, Path(sys.prefix)) as within:
             within.remove(*_REMOVED)
-            os.utime(within.root / "var/lib/apt/lists")  # apt isn't to ask for news
+            os.utime(within.root / "var/lib/apt/lists")  # apt must not fetch its lists
             yield Machine(within, wheel)
     except overlay.NoOverlay as error:
         needs.lacks(str(error))

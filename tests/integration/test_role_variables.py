@@ -1,4 +1,4 @@
-"""The role's handling of its variables before it changes a host: refusals, the settings, and where the page runs."""
+"""The role checks its variables before it changes a host: refusals, the settings, and where the page runs."""
 
 import json
 import os

@@ -39,7 +39,7 @@ HEADERS = (
 BODY = b"x@gmail.com  has requested\t to forward mail.\r\n\r\nhttps://mail-settings.google.com/mail/vf-x \r\n"
 RAW = HEADERS + b"\r\n" + BODY
 TIMEOUT_SECONDS = 0.4  # if no answer comes
-PATIENT_SECONDS = 20.0  # if one does: a busy machine must not count as silence
+PATIENT_SECONDS = 20.0  # if an answer comes: a busy machine must not count as silence
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def _changed(raw: bytes, old: bytes, new: bytes) -> bytes:
     return raw.replace(old, new)
 
 
-# --- what is proven ---------------------------------------------------------------------------------------------------
+# --- proven ----------------------------------------------------------------------------------------------------------
 
 
 def test_googles_own_mail_is_proven(prover: DkimProver, key: SigningKey, zone: MoodyZoneServer) -> None:
@@ -122,7 +122,7 @@ def test_each_canonical_form_is_proven(prover: DkimProver, key: SigningKey, cano
     )
     assert prover.proves(signature + RAW, DOMAIN)
     assert not prover.proves(signature + RAW + b"more\r\n", DOMAIN)
-    # spaces count where the form isn't relaxed
+    # spaces count if the form isn't relaxed
     respaced = signature + RAW.replace(b"com  has", b"com has")
     assert prover.proves(respaced, DOMAIN) is (canonical[1] == b"relaxed")
 
@@ -136,7 +136,7 @@ def test_one_good_signature_among_bad_ones_is_enough(prover: DkimProver, key: Si
     stranger = SigningKey.generate()
     assert prover.proves(_sign(stranger, _sign(key)), DOMAIN)
     assert prover.proves(_sign_by_hand(stranger, _sign(key), d="evil.example"), DOMAIN)
-    # but only so many are looked at
+    # but only so many are examined
     many = _sign(key)
     for _ in range(sender_auth.MAX_SIGNATURES):
         many = _sign_by_hand(stranger, many)
@@ -161,7 +161,7 @@ def test_a_key_too_long_for_udp_is_asked_for_by_tcp(prover: DkimProver, key: Sig
     assert zone.queries[NAME] == 2
 
 
-# --- what isn't -------------------------------------------------------------------------------------------------------
+# --- not proven ------------------------------------------------------------------------------------------------------
 
 
 def test_a_message_without_a_signature_asks_nobody(prover: DkimProver, zone: MoodyZoneServer) -> None:
@@ -253,7 +253,7 @@ def test_sha1_proves_nothing(prover: DkimProver, key: SigningKey) -> None:
 
 @pytest.mark.parametrize("covers", ["to:subject", "to:subject:fromage", "x-from:to"])
 def test_a_signature_that_does_not_cover_from_proves_nothing(prover: DkimProver, key: SigningKey, covers: str) -> None:
-    """dkimpy says that it verifies: anybody could put another From on such a message."""
+    """dkimpy verifies it, but anybody could put another From on such a message."""
     signed = _sign_by_hand(key, covers=covers)
     assert not prover.proves(signed, DOMAIN)
     assert prover.proves(_sign_by_hand(key, covers="to:from"), DOMAIN)
@@ -293,7 +293,7 @@ def test_mail_that_is_examined_late_or_by_a_wrong_clock_is_not_called_forged(
     assert prover.verdict(raw, f"somebody@{DOMAIN}").value is Verdict.PASS
     monkeypatch.setattr(time, "time", lambda: now + days * 86_400)
     assert prover.verdict(raw, f"somebody@{DOMAIN}").value is Verdict.NONE
-    # Its arrival time counts, if known.
+    # Its time of arrival counts, if known.
     assert prover.verdict(raw, f"somebody@{DOMAIN}", seen_at=datetime.fromtimestamp(now, UTC)).value is Verdict.PASS
 
 
@@ -348,7 +348,7 @@ def test_a_key_that_is_not_there_proves_nothing(prover: DkimProver, zone: MoodyZ
     assert not prover.proves(_sign(key), DOMAIN)
 
 
-# --- what isn't known -------------------------------------------------------------------------------------------------
+# --- unknown ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -407,7 +407,7 @@ def test_few_at_once_and_nobody_waits_longer_than_the_deadline(
 
 
 def _proves_soon(impatient: DkimProver, raw: bytes) -> bool:
-    """In one of a few tries: on a busy machine an answer may come too late."""
+    """Does it succeed in one of a few tries? On a busy machine an answer may come too late."""
     for _ in range(10):
         with contextlib.suppress(DnsUnavailable):
             return impatient.proves(raw, DOMAIN)

@@ -1,4 +1,4 @@
-"""The verdict on an author: by whose signature, with altered mail, missing keys and silent DNS."""
+"""The verdict on an author: whose signature proves it, and the results with altered mail, missing keys and silent DNS."""
 
 import ipaddress
 import time
@@ -40,7 +40,7 @@ def key() -> SigningKey:
 
 @pytest.fixture
 def zone(key: SigningKey) -> Iterator[MoodyZoneServer]:
-    """All domains have the key, the honest and the others."""
+    """All domains, honest or not, publish the same key."""
     records = {(signing.key_name(SELECTOR, domain), "TXT"): [key.record] for domain in DOMAINS}
     with MoodyZoneServer(records) as server:
         yield server
@@ -77,7 +77,7 @@ def sign(
         ("a.github.io", "jane@b.github.io", Verdict.NONE),
         ("a.github.io", "jane@a.github.io", Verdict.PASS),
         ("github.io", "jane@github.io", Verdict.PASS),
-        # the same for domains that aren't in the list: Microsoft signs for each customer without an own key
+        # the same for domains that aren't in the list: Microsoft signs for each tenant without an own key
         ("a.onmicrosoft.com", "jane@a.onmicrosoft.com", Verdict.PASS),
         ("b.onmicrosoft.com", "jane@a.onmicrosoft.com", Verdict.NONE),
         ("onmicrosoft.com", "jane@a.onmicrosoft.com", Verdict.NONE),
@@ -115,7 +115,7 @@ def test_one_good_signature_is_enough_and_a_strangers_changes_nothing(prover: Dk
 
 def test_a_signature_that_proves_nothing_is_not_a_bad_one(prover: DkimProver, key: SigningKey) -> None:
     assert verdict_of(prover, sign(key, "client.example", with_length=True), AUTHOR) is Verdict.NONE
-    # A withdrawn key: nobody can verify any more.
+    # A withdrawn key: nobody can verify a signature any more.
     assert verdict_of(prover, sign(key, "client.example", selector="gone"), AUTHOR) is Verdict.NONE
 
 
@@ -129,7 +129,7 @@ def test_only_so_many_signatures_are_looked_at(prover: DkimProver, key: SigningK
 
 @pytest.mark.parametrize("mood", [Mood.SERVFAIL, Mood.SILENT])
 def test_without_dns_nothing_is_known(zone: MoodyZoneServer, key: SigningKey, mood: Mood) -> None:
-    # a busy machine's answers are late, too
+    # DNS answers late on a busy machine, too
     prover = DkimProver(Dns(nameserver="127.0.0.1", port=zone.port, timeout_seconds=1.0))
     prover.load()
     zone.mood = mood
@@ -146,7 +146,7 @@ def test_a_key_is_asked_for_once_while_it_holds(prover: DkimProver, key: Signing
 
 
 def published(zone: MoodyZoneServer, text: str, domain: str = "client.example") -> None:
-    """This at the name of the domain's key."""
+    """Publishes this value at the name of the domain's key."""
     zone.records[signing.key_name(SELECTOR, domain), "TXT"] = [
         " ".join(f'"{text[at : at + 255]}"' for at in range(0, len(text), 255))
     ]
@@ -157,7 +157,7 @@ def published(zone: MoodyZoneServer, text: str, domain: str = "client.example") 
     [
         ("h=sha256", Verdict.PASS, Verdict.FAIL),
         ("h=sha1 : SHA256", Verdict.PASS, Verdict.FAIL),
-        ("h=sha1", Verdict.NONE, Verdict.NONE),  # RFC 6376 6.1.2: such a record is to be ignored
+        ("h=sha1", Verdict.NONE, Verdict.NONE),  # RFC 6376 6.1.2: such a record must be ignored
         ("h=sha512", Verdict.NONE, Verdict.NONE),
         ("s=email", Verdict.PASS, Verdict.FAIL),
         ("s=tlsrpt:*", Verdict.PASS, Verdict.FAIL),
@@ -291,7 +291,7 @@ SEALED = SenderVerdict(Verdict.PASS, VerdictReason.SEAL, "google.com")
 
 
 def test_mail_that_a_trusted_mailbox_sent_on_is_proven_by_its_seal(prover: DkimProver, key: SigningKey) -> None:
-    """It put a footer below, so the author's own signature doesn't hold any more."""
+    """The mailbox added a footer, so the author's own signature isn't valid any more."""
     with_footer = sign(key, "client.example") + b"sent on\r\n"
     assert reasons(prover.verdict(with_footer, AUTHOR, SEALERS)) == ("body_changed", "client.example")
     sealed = seal(key, with_footer, DMARC)
@@ -312,7 +312,7 @@ def test_why_a_seal_does_not_prove(prover: DkimProver, key: SigningKey) -> None:
         (seal(key, RAW, b"dmarc=fail header.from=mail.client.example"), ("seal_saw_no_proof", "google.com")),
         (seal(key, RAW, DMARC).replace(b"hello", b"hallo"), ("seal_broken", "google.com")),
         (seal(key, sign(key, "evil.example"), DMARC, "evil.example"), ("seal_not_trusted", "evil.example")),
-        # readers may show the second one
+        # mail programs may show the second one
         (b"From: eve@evil.example\r\n" + seal(key, RAW, DMARC), ("doubled_headers", "")),
     ):
         assert reasons(prover.verdict(raw, AUTHOR, SEALERS)) == expected
@@ -321,7 +321,7 @@ def test_why_a_seal_does_not_prove(prover: DkimProver, key: SigningKey) -> None:
 def test_a_seal_proves_while_the_authors_dns_is_silent(
     prover: DkimProver, key: SigningKey, zone: MoodyZoneServer
 ) -> None:
-    assert prover.verdict(seal(key, RAW, DMARC), AUTHOR, SEALERS) == SEALED  # and google.com's key is in the cache
+    assert prover.verdict(seal(key, RAW, DMARC), AUTHOR, SEALERS) == SEALED  # this puts google.com's key into the cache
     zone.mood = Mood.SERVFAIL
     assert prover.verdict(seal(key, sign(key, "client.example"), DMARC), AUTHOR, SEALERS) == SEALED
     with pytest.raises(DnsUnavailable):
@@ -365,9 +365,9 @@ def test_a_hostile_body_under_many_signatures_and_seals_takes_few_seconds(
     ("sent_by", "result"), [("192.0.2.7", "pass"), ("2001:db8::7", "pass"), ("198.51.100.9", "fail")]
 )
 def test_spf_of_our_peer_proves_no_author(prover: DkimProver, zone: MoodyZoneServer, sent_by: str, result: str) -> None:
-    """Why the verdict doesn't use it (decision 0032): client.example's mail is hosted at the same provider as richard's. If an
-    attacker writes to richard with Jane's address as envelope sender, the mail comes from the provider's own servers, which pass
-    it on to the capture address unchanged, and Jane's domain names these servers."""
+    """The reason why the verdict doesn't use SPF (decision 0032): client.example's mail is hosted at the same provider as
+    richard's. An attacker may write to richard with Jane's address as envelope sender. The provider's own servers then pass the
+    mail on to the capture address unchanged, and Jane's domain names these servers."""
     zone.records |= {
         ("client.example", "TXT"): ['"v=spf1 include:spf.host.example -all"'],
         ("spf.host.example", "TXT"): ['"v=spf1 ip4:192.0.2.0/28 ip6:2001:db8::/64 -all"'],

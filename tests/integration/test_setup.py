@@ -42,7 +42,7 @@ backend-path = ["."]
 
 
 class Checkout:
-    """A folder with the scripts, and a project that has nothing to fetch."""
+    """A folder with the scripts, and a project without dependencies to fetch."""
 
     def __init__(self, top: Path) -> None:
         self.top = top
@@ -53,7 +53,7 @@ class Checkout:
         (top / "setup.cfg").write_text("")
 
     def set_up(self, python: str = PYTHON, code: int = 0) -> str:
-        """The script's output; it has to end with this code."""
+        """Runs the script, which has to end with this code; returns its output."""
         done = subprocess.run(
             ["sh", self.top / "scripts/setup.sh"],
             env=os.environ | {"PYTHON": python, "VENV": str(self.venv), "EXTRAS": "none"},
@@ -76,7 +76,7 @@ class Checkout:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """With its environment made."""
+    """The checkout with its environment."""
     require_root_and_postfix()
     made = Checkout(tmp_path_factory.mktemp("checkout"))
     assert "making the virtual environment" in made.set_up()
@@ -106,7 +106,7 @@ def test_one_that_is_well_is_left_alone(checkout: Checkout) -> None:
 
 
 def test_one_from_before_an_upgrade_of_the_system_is_made_anew(checkout: Checkout) -> None:
-    """Its link leads to the new version, the packages are in the old version's folder; the stamp is old, too."""
+    """Its link leads to the new version, but the packages are in the old version's folder. The stamp is old, too."""
     (folder,) = (checkout.venv / "lib").glob("python3.*")
     folder.rename(folder.with_name("python3.2"))
     for stamp in checkout.venv.glob(".mailweir-installed.*"):

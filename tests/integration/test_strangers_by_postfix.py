@@ -22,7 +22,7 @@ TO_RICHARD = "richard@demo.example.net"
 def firm(
     request: pytest.FixtureRequest, make_module_stack: "MakeStack", wait_until: Callable[..., Any]
 ) -> Iterator[Firm]:
-    """Client's domain makes contacts, and known threads count."""
+    """The client's domain makes contacts, and known threads count."""
     with on_stack(request, make_module_stack, wait_until) as made:
         for line in (
             "company add Client --domain client.example",
@@ -82,7 +82,7 @@ def test_law_8_who_is_not_proven_becomes_none_and_the_mail_is_erased(firm: Firm,
     firm.stack.deliver(author, [TO_RICHARD], forged)
     assert firm.decided(f"<{name}@mail.example>") == ("ignored", "author of a company's domain who isn't proven")
     assert author not in _contacts(firm)
-    firm.wait_until(lambda: _nothing_is_held(firm), "that it is erased", seconds=60)
+    firm.wait_until(lambda: _nothing_is_held(firm), "the mail is erased", seconds=60)
 
 
 def test_a_program_and_a_subdomain_make_none(firm: Firm) -> None:
@@ -102,7 +102,7 @@ def test_whom_a_proven_user_writes_to_becomes_a_contact(firm: Firm, signer: str,
 
 
 def test_an_answer_of_an_unknown_address_in_a_known_thread_is_marked(firm: Firm) -> None:
-    """No proof is required for it, and it makes neither a contact nor a to-do."""
+    """It needs no proof. It makes neither a contact nor a to-do."""
     firm.stack.deliver(JANE, [TO_RICHARD], firm.signed(_mail("t1", JANE), "client.example"))
     assert firm.decided("<t1@mail.example>")[0] == "captured"
     thread = firm.wait_until(lambda: firm.shown("<t1@mail.example>")["thread"], "its thread", seconds=60)

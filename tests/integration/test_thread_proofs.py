@@ -1,6 +1,6 @@
 """Which mail may merge two conversations: with real signatures and keys in DNS, through the digest, on both databases.
 
-Anybody who has a signed mail can send it again, with additional headers that its signature doesn't cover.
+Anybody who has a signed mail can send it again with additional headers that its signature doesn't cover.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ from tests.sealing import seal
 
 Put = Callable[..., int]
 JANE, SELECTOR, DOMAIN = "jane@client.example", "sel", "client.example"
-# the headers that Outlook and iCloud sign, among those that matter here
+# those headers of importance here that Outlook and iCloud sign
 PLAIN = ("from", "to", "subject", "date", "message-id")
 WHOLE = (*PLAIN, "in-reply-to", "references")
 BOTH = "<one@client.example> <two@client.example>"
@@ -36,7 +36,7 @@ LIMITS = Limits(data_bytes=600_000_000, cpu_seconds=20.0, wall_seconds=60.0, ans
 
 @pytest.fixture
 def now() -> datetime:
-    """When the mails are signed: a signature of the future is none yet."""
+    """The time at which the mails are signed: a signature from the future isn't valid yet."""
     return datetime.now(UTC)
 
 
@@ -65,7 +65,7 @@ def _digest(database: Database, zone: MoodyZoneServer, now: datetime) -> Iterato
 
 @pytest.fixture
 def digest(mailweir: Any, database: Database, zone: MoodyZoneServer, now: datetime) -> Iterator[Digest]:
-    """Of a deployment that knows richard and Jane."""
+    """The digest of a deployment that knows richard and Jane."""
     mailweir("deployment", "add", "demo", "--domain", "demo.example.net")
     mailweir("user", "add", "richard", "--email", "richard@firm.example")
     mailweir("contact", "add", "Jane", JANE)
@@ -94,17 +94,17 @@ def _answers(ids: str = BOTH) -> str:
 
 
 def _replayed(key: SigningKey) -> bytes:
-    """A genuine mail that names nothing, sent again by somebody who has it."""
+    """A genuine mail that names no other mail. Somebody who has it sends it again, with such names."""
     return _sign(key, _mail("three"), PLAIN).replace(b"\r\n\r\n", f"\r\n{_answers()}\r\n\r\n".encode(), 1)
 
 
 def _on_top(key: SigningKey) -> bytes:
-    """One that names a mail, with another such header above, of which the signature is over the lower one."""
+    """A mail that names another mail. A second header of that name stands above it; the signature covers the lower one."""
     return _answers().encode() + b"\r\n" + _sign(key, _mail("three", _answers("<one@client.example>")), WHOLE)
 
 
 def _other_id(key: SigningKey) -> bytes:
-    """Its Message-ID is named by another conversation, and isn't signed."""
+    """Its Message-ID isn't signed, and another conversation names it."""
     return _sign(key, _mail("three", _answers()), ("from", "to", "subject", "in-reply-to", "references"))
 
 
@@ -128,7 +128,7 @@ def _covered(key: SigningKey) -> bytes:
 def test_law_8_only_ids_that_a_good_signature_is_over_merge_conversations(
     digest: Digest, database: Database, record: Put, key: SigningKey, made: Callable[[SigningKey], bytes], merges: bool
 ) -> None:
-    """Mail without a proof for both names joins the first, with any author."""
+    """Mail without a proof for both ids joins the first conversation, whoever the author is."""
     first = record("demo", "richard", JANE, number=1, raw=_sign(key, _mail("one"), PLAIN))
     second = record("demo", "richard", JANE, number=2, raw=_sign(key, _mail("two"), PLAIN))
     digest.work_off()

@@ -44,7 +44,7 @@ def processes_in(data_dir: Path) -> dict[int, tuple[str, int]]:
 
 
 def _uid(process: Path) -> int:
-    """Its real uid: the /proc folder of an uninspectable process belongs to root."""
+    """Its real uid: if a process can't be inspected, its /proc folder belongs to root."""
     match = re.search(r"^Uid:\s+(\d+)", (process / "status").read_text(), re.MULTILINE)
     assert match
     return int(match[1])
@@ -68,14 +68,14 @@ def sockets_in(data_dir: Path) -> list[Path]:
 
 
 def takes_mail(stack: "Stack") -> bool:
-    """Does the whole path work? The probe's recipient is unknown, so nothing is delivered."""
+    """Does mail pass the whole way? The probe's recipient is unknown, so nothing is delivered."""
     with contextlib.suppress(OSError), stack.connect() as client:
         return client.mail("a@elsewhere.example")[0] == 250 and client.rcpt("a@elsewhere.example")[0] == 554
     return False
 
 
 def assert_refuses(stack: "Stack", *words: str, flags: tuple[str, ...] = ()) -> None:
-    """It ends with 1 and says one line with these words."""
+    """It ends with 1 and a single line with these words."""
     before = len(stack.said)
     stack.start(*flags, ready=False)
     assert stack.process is not None
@@ -87,7 +87,7 @@ def assert_refuses(stack: "Stack", *words: str, flags: tuple[str, ...] = ()) -> 
 
 
 def test_a_new_folder(make_stack: "MakeStack") -> None:
-    """Without a settings file one is written, without the flags; the daemons go by the flags."""
+    """If there is no settings file, it writes one without the flags. The daemons use the flags."""
     stack = make_stack(start=False)
     stack.config.unlink()
     stack.data_dir.rmdir()
@@ -146,7 +146,7 @@ def test_folders_are_open_to_nobody_who_needs_not_enter(make_stack: "MakeStack")
         "db": (run_as.pw_uid, run_as.pw_gid, 0o700),
         "run": (run_as.pw_uid, postfix.pw_gid, 0o2750),
         "outbox": (run_as.pw_uid, run_as.pw_gid, 0o700),
-        # its own log is Postfix's, which passes through the folder and can't look into it
+        # Postfix owns its log. It can pass through the folder, but can't list it.
         "log": (0, postfix.pw_gid, 0o710),
         "log/postfix.log": (postfix.pw_uid, postfix.pw_gid, 0o640),
         "tls": (0, 0, 0o700),
@@ -154,7 +154,7 @@ def test_folders_are_open_to_nobody_who_needs_not_enter(make_stack: "MakeStack")
         "db/mailweir.db": (run_as.pw_uid, run_as.pw_gid, 0o600),
         "run/milter.sock": (run_as.pw_uid, postfix.pw_gid, 0o660),
         "run/lookups.sock": (run_as.pw_uid, postfix.pw_gid, 0o660),
-        "run/auth.sock": (0, postfix.pw_gid, 0o660),  # the supervisor's
+        "run/auth.sock": (0, postfix.pw_gid, 0o660),  # the supervisor owns it
     }
     found = {name: (stack.data_dir / name).stat() for name in expected}
     assert {name: (one.st_uid, one.st_gid, stat.S_IMODE(one.st_mode)) for name, one in found.items()} == expected
@@ -209,7 +209,7 @@ def test_a_stop_in_the_middle_of_a_start(make_stack: "MakeStack", after_seconds:
 
 
 def kill_all(stack: "Stack", name: str) -> set[int]:
-    """Those that ran."""
+    """Kills all that ran."""
     before = stack.pids(name)
     assert before
     for pid in before:
@@ -236,7 +236,7 @@ def test_what_dies_of_postfixs_own_is_postfixs_to_start_again(make_stack: "MakeS
 
 
 def test_what_the_dead_leave_behind_holds_no_port(make_stack: "MakeStack", wait_until: Wait) -> None:
-    """A hanging smtpd doesn't notice that its master is gone, and listens on the port that the next master wants."""
+    """A hanging smtpd doesn't notice that its master is gone, and listens on the port that the next master needs."""
     stack = make_stack()
     assert takes_mail(stack)
     (smtpd,), (master,) = stack.pids("smtpd"), stack.pids("master")
@@ -260,7 +260,7 @@ def test_the_pause_grows_for_what_dies_again_and_again(make_stack: "MakeStack", 
 
 
 def test_it_ends_with_who_started_it(make_stack: "MakeStack", wait_until: Wait) -> None:
-    """The demo and the tests start it so that nothing is left if they are killed."""
+    """The demo and the tests start it, so that nothing keeps running if they are killed."""
     stack = make_stack(start=False)
     code = (
         "import sys; from pathlib import Path; from admin_cli import processes\n"
@@ -279,7 +279,7 @@ def test_it_ends_with_who_started_it(make_stack: "MakeStack", wait_until: Wait) 
 
 @pytest.fixture
 def whole(make_stack: "MakeStack", wait_until: Wait) -> "Stack":
-    """All of it runs: `ready` doesn't wait for the digest."""
+    """A stack that runs completely: `ready` doesn't wait for the digest."""
     stack = make_stack()
     wait_until(lambda: "event=serving" in stack.log("mailweir-digest"), "the digest")
     return stack
@@ -373,7 +373,7 @@ def test_a_folder_that_postfix_cannot_name(make_stack: "MakeStack", name: str) -
 
 @pytest.fixture
 def unreachable_interpreter() -> Iterator[Path]:
-    """An environment like this one whose interpreter lies in a closed folder."""
+    """An environment like this one whose interpreter is in a closed folder."""
     with tempfile.TemporaryDirectory(dir=scratch.open_folder()) as closed:  # 0700
         environment = Path(closed) / "environment"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
@@ -420,7 +420,7 @@ def test_without_root(make_stack: "MakeStack") -> None:
 
 
 def test_without_postfix(make_stack: "MakeStack", tmp_path: Path) -> None:
-    """In a mount namespace in which the program isn't there."""
+    """It runs in a mount namespace without Postfix."""
     needs.mount_namespace()
     stack = make_stack(start=False)
     nothing = tmp_path / "nothing"
@@ -464,7 +464,7 @@ def test_settings_of_another_folder(make_stack: "MakeStack") -> None:
 
 
 def test_what_a_killed_cleanup_left_half_made_stops_no_start(make_stack: "MakeStack") -> None:
-    """Postfix's postsuper says a word about such a file, into a log that it has to be able to write."""
+    """Postfix's postsuper reports such a file in a log that it must be able to write."""
     stack = make_stack()
     stack.stop()
     left = stack.data_dir / "postfix" / "spool" / "incoming" / "12345.678901"
@@ -490,7 +490,7 @@ def test_a_database_of_a_later_version(make_stack: "MakeStack") -> None:
 
 
 def test_a_lock_that_root_did_not_make(make_stack: "MakeStack") -> None:
-    """The folder belongs to the unprivileged user; a file there must not make root end anybody's process."""
+    """The folder belongs to the unprivileged user. A file there must not make root end anybody's process."""
     stack = make_stack()
     stack.stop()
     lock = stack.data_dir / "run" / "up.lock"
@@ -501,7 +501,7 @@ def test_a_lock_that_root_did_not_make(make_stack: "MakeStack") -> None:
 
 
 def test_a_process_of_the_same_number_is_left_alone(make_stack: "MakeStack") -> None:
-    """The stored number may be somebody else's process by now."""
+    """By now, the stored number may be somebody else's process."""
     stack = make_stack()
     stack.stop()
     other = subprocess.Popen(["sleep", "60"], cwd="/", start_new_session=True)

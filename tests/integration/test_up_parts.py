@@ -1,4 +1,4 @@
-"""`mailweir up` on a data folder with foreign objects in it: one line, nobody's files touched, no wait."""
+"""`mailweir up` on a data folder with foreign objects in it: it writes one line, touches nobody's files, and doesn't wait."""
 
 import json
 import os
@@ -17,7 +17,7 @@ Lay = Callable[[Path, Path], None]
 
 @pytest.fixture(scope="module")
 def used(make_module_stack: "MakeStack") -> "Stack":
-    """One that ran."""
+    """A stack that ran before."""
     made = make_module_stack()
     made.stop()
     return made
@@ -25,7 +25,7 @@ def used(make_module_stack: "MakeStack") -> "Stack":
 
 @pytest.fixture
 def victim(tmp_path: Path) -> Iterator[Path]:
-    """A folder of root's, closed to others; it must be unchanged afterwards."""
+    """A folder of root's, closed to others. It must be unchanged afterwards."""
     folder = tmp_path / "victim"
     folder.mkdir(mode=0o700)
     (folder / "file").write_text("untouched")
@@ -86,7 +86,7 @@ def test_a_pipe_in_the_place_of_a_file_makes_nobody_wait(used: "Stack", name: st
 
 
 def test_what_nobody_looked_at_is_one_line_too(used: "Stack") -> None:
-    """It may also have been laid after the look."""
+    """Somebody may also have put it there after the check."""
     path = used.data_dir / "run" / ".mailweir.toml.new"
     path.mkdir()
     try:

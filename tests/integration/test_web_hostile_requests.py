@@ -1,4 +1,4 @@
-"""Requests that no browser sends, at a real `mailweir-web`: each is answered or hung up on, and none is a fault of ours."""
+"""Requests that no browser sends to a real `mailweir-web`: it answers or hangs up, and none is a fault of ours."""
 
 import socket
 from collections.abc import Iterator
@@ -82,7 +82,7 @@ REQUESTS: dict[str, tuple[bytes, set[int]]] = {
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, _sqlite_template: Path) -> Iterator[LivePage]:
-    """One process for all of them."""
+    """One process for all tests here."""
     folder = tmp_path_factory.mktemp("hostile")
     file = folder / "mailweir.db"
     file.write_bytes(_sqlite_template.read_bytes())
@@ -91,7 +91,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, _sqlite_template: Path) -> 
 
 
 def _status(port: int, request: bytes) -> int:
-    """The status of its answer; 0 if it hangs up without one."""
+    """The status of the answer; 0 if the server hangs up without an answer."""
     with closing(socket.create_connection(("127.0.0.1", port), timeout=60)) as client:
         try:
             client.sendall(request)
@@ -118,5 +118,5 @@ def test_a_form_that_would_fill_the_memory_is_refused_before_it_is_read(served: 
 
 
 def _most_kib(pid: int) -> int:
-    """The most memory that it ever had."""
+    """The peak memory of the process."""
     return int(Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")[2].split()[0])

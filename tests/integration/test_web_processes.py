@@ -1,4 +1,4 @@
-"""Several `mailweir-web`, of one host or of many: it doesn't matter which of them answers, or which of them dies."""
+"""Several `mailweir-web` processes, on one host or many: it doesn't matter which of them answers, or which of them dies."""
 
 import os
 import signal
@@ -138,14 +138,14 @@ def test_a_job_of_one_that_is_killed_goes_on_at_the_other(
     wait_until(lambda: _job(live, job_id).done > 0, "the import has begun", 60)
     owner, path = _owner(live, job_id), f"/admin/jobs/{job_id}"
     running = [richard.get(page, path) for page in two]
-    assert [(one.status, one.headers["Refresh"]) for one in running] == [(200, "2")] * 2  # both show it
+    assert [(one.status, one.headers["Refresh"]) for one in running] == [(200, "2")] * 2  # both processes show it
     (dead,) = [page for page in two if f":{page.children()[0]}:" in owner]
     (living,) = {id(page): page for page in two if page is not dead}.values()
     os.kill(dead.children()[0], signal.SIGKILL)
     dead.kill()
     broken_off = _job(live, job_id)
-    time.sleep(2.5)  # the other one looks each second
-    assert (_job(live, job_id).done, _owner(live, job_id)) == (broken_off.done, owner)  # as long as the lease holds
+    time.sleep(2.5)  # the other process looks each second
+    assert (_job(live, job_id).done, _owner(live, job_id)) == (broken_off.done, owner)  # as long as the lease lasts
     assert (broken_off.state, 0 < broken_off.done < _ROWS) == (State.RUNS, True)
     _let_the_lease_lapse(live, job_id)
     wait_until(lambda: not _job(live, job_id).is_open, "the import is over", 120)
@@ -165,7 +165,7 @@ def test_the_first_process_alone_works_and_its_heir_goes_on(sqlite_live: LiveSit
     (other,) = set(page.children()) - {worker}
     os.kill(worker, signal.SIGKILL)
     _let_the_lease_lapse(sqlite_live, job_id)
-    wait_until(lambda: f":{worker}:" not in _owner(sqlite_live, job_id), "another one has it", 60)
+    wait_until(lambda: f":{worker}:" not in _owner(sqlite_live, job_id), "another worker has it", 60)
     heir = int(_owner(sqlite_live, job_id).split(":")[1])
     assert set(page.children()) == {heir, other}
     wait_until(lambda: not _job(sqlite_live, job_id).is_open, "the import is over", 120)
@@ -182,7 +182,7 @@ def test_processes_share_a_port_and_one_that_dies_is_no_outage(live: LiveSite, w
     assert len(before) == 2
     os.kill(before[0], signal.SIGKILL)
     assert {richard.get(page, "/account").status for _ in range(30)} == {200}
-    wait_until(lambda: page.said("serving") == 3, "another one serves", 60)
+    wait_until(lambda: page.said("serving") == 3, "another process serves", 60)
     assert len(page.children()) == 2
     assert before[0] not in page.children()
     assert {richard.get(page, "/account").status for _ in range(10)} == {200}
@@ -217,7 +217,7 @@ def test_what_is_asked_for_when_it_is_told_to_end_is_answered(live: LiveSite, wa
     with ThreadPoolExecutor(2) as pool:
         holder = pool.submit(_hold, live, lock)
         pressed = pool.submit(LiveBrowser().post, page, path)
-        time.sleep(1.0)  # it waits for the lock by now
+        time.sleep(1.0)  # it waits for the lock now
         page.process.send_signal(signal.SIGTERM)
         time.sleep(1.0)
         assert not pressed.done()

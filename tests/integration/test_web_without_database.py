@@ -1,4 +1,4 @@
-"""The page while its database is away: each route says so within seconds, nothing is half done, and it goes on by itself."""
+"""The page while its database is away: each route reports it within seconds, nothing is half done, and it recovers by itself."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ PATHS = sorted(
     for one in _THERE
     if one.method == "GET" and ROUTES[one.endpoint].access not in (Access.OPERATOR, Access.PUBLIC)
 )
-WITHIN_SECONDS = 25.0  # the server is asked whether it lives after 5, for 3 more; the machine may be busy
+WITHIN_SECONDS = 25.0  # after 5 s a connection probes the server, for 3 s more; the machine may be busy
 _AT_ONCE = 8  # as many as the process has threads
 GERMAN = "Die Datenbank antwortet nicht"
 Away = Callable[[], AbstractContextManager[None]]
@@ -61,7 +61,7 @@ def test_each_page_says_so_in_time_in_the_readers_language(served: LiveSite, awa
     assert {path: took for path, (_, took) in answers.items() if took > WITHIN_SECONDS} == {}
     assert [path for path, (one, _) in answers.items() if GERMAN not in one.text] == []
     assert {one.headers["Retry-After"] for one, _ in answers.values()} == {"10"}
-    wait_until(lambda: richard.get(page, "/account").status == 200, "it goes on")
+    wait_until(lambda: richard.get(page, "/account").status == 200, "the page works again")
     assert {richard.get(page, path).status for path in PATHS} <= {200, 303, 400, 404}
 
 
@@ -75,8 +75,8 @@ def test_what_is_sent_meanwhile_is_not_half_done(served: LiveSite, away: Away, w
             pool.submit(anna.post, page, link),
         ]
         assert [one.result().status for one in sent] == [503, 503]
-        assert page.ask("GET", "/sign-in").status == 200  # it needs no database
-    wait_until(lambda: richard.get(page, "/account").status == 200, "it goes on")
+        assert page.ask("GET", "/sign-in").status == 200  # this page needs no database
+    wait_until(lambda: richard.get(page, "/account").status == 200, "the page works again")
     account = accounts.named(served.database, "richard")
     assert account is not None
     assert account.zone is None

@@ -1,4 +1,4 @@
-"""`mailweir-web` does long work beside its pages, and gives it back when stopped."""
+"""`mailweir-web` does long work beside its pages, and hands it back when it stops."""
 
 import os
 import signal

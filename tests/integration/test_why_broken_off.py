@@ -1,4 +1,4 @@
-"""What Postfix gives up after the recipients were accepted has its word in `why`, on a real Postfix."""
+"""`why` explains mail that Postfix gave up after it had accepted the recipients, on a real Postfix."""
 
 import json
 import os
@@ -22,7 +22,7 @@ ROOM = "100m"
 
 @pytest.fixture(scope="module")
 def stack(make_module_stack: "MakeStack") -> Iterator["Stack"]:
-    """One with a queue on a file system of its own, small messages and little patience."""
+    """A stack with its queue on a small file system of its own, a low limit on messages, and short time-outs."""
     made = make_module_stack(start=False, smtp={"max_message_bytes": 1_000_000})
     folder = made.data_dir / "postfix"
     folder.mkdir()
@@ -65,9 +65,9 @@ def _why(stack: "Stack", text: str, *options: str) -> list[dict[str, Any]]:
 
 
 def _told(stack: "Stack", name: str, wait_until: Any, *, recipient: str = RICHARD) -> dict[str, Any]:
-    """The one answer for a message, the same by its Message-ID, its queue id, its sender and its recipient."""
+    """The only answer for a message. It is the same by its Message-ID, its queue id, its sender and its recipient."""
     one: dict[str, Any]
-    (one,) = wait_until(lambda: _why(stack, f"{name}@client.example"), f"a word on {name}")
+    (one,) = wait_until(lambda: _why(stack, f"{name}@client.example"), f"an answer of `why` about {name}")
     assert (one["author"], one["recipients"], one["deployment"]) == (JANE, [recipient], "demo")
     assert one["message_id"] == f"<{name}@client.example>"
     assert "from unknown[127.0.0.1]" in one["reason"]
@@ -85,7 +85,7 @@ def test_too_many_hops(stack: "Stack", wait_until: Any) -> None:
 
 
 def test_as_many_hops_as_a_chain_of_forwards_can_have_are_taken(stack: "Stack") -> None:
-    """RFC 5321 6.3: the bound is 100, and our own hop is one of them."""
+    """RFC 5321 6.3: the limit is 100 hops, and our own hop is one of them."""
     with wire.Connection(stack.smtp_port) as connection:
         assert connection.send(JANE, RICHARD, _mail("within", hops=98))[0] == 250
         assert connection.send(JANE, RICHARD, _mail("beyond", hops=99))[0] == 554
@@ -122,8 +122,10 @@ def test_a_killed_cleanup(stack: "Stack", wait_until: Any) -> None:
         for pid in stack.pids("cleanup"):
             os.kill(pid, 9)
         assert connection.finish(_mail("killed"))[0] == 451
-    # it took the Message-ID with it
-    (one,) = [one for one in wait_until(lambda: _why(stack, RICHARD), "a word") if "write error" in one["reason"]][:1]
+    # cleanup's death lost the Message-ID
+    (one,) = [
+        one for one in wait_until(lambda: _why(stack, RICHARD), "an answer of `why`") if "write error" in one["reason"]
+    ][:1]
     assert (one["author"], one["outcome"]) == (JANE, "refused")
 
 
@@ -152,18 +154,18 @@ def test_a_message_ahead_of_its_turn(stack: "Stack", wait_until: Any) -> None:
         connection.command(f"RCPT TO:<{RICHARD}>")
         connection.send_part(b"DATA\r\n" + _mail("early") + b".\r\n")
         assert connection.reply()[0] == 554
-    (one,) = wait_until(lambda: _why(stack, "early@client.example"), "a word")
+    (one,) = wait_until(lambda: _why(stack, "early@client.example"), "an answer of `why`")
     assert "554 5.5.0 Error: SMTP protocol synchronization" in one["reason"]
 
 
 def test_each_recipient_is_told_in_its_deployment_alone(stack: "Stack", wait_until: Any) -> None:
-    """Law 4, and a second message in the session isn't taken for the first one."""
+    """Law 4. A second message in the session isn't taken for the first one."""
     rick, both = "rick@other.example.org", "both@client.example"
     with wire.Connection(stack.smtp_port) as connection:
         _begin(connection, RICHARD, rick, sender=both)
         assert connection.finish(_mail("both", hops=120))[0] == 554
         assert connection.send("after@client.example", RICHARD, _mail("after", author="after@client.example"))[0] == 250
-    found = wait_until(lambda: _why(stack, both), "a word")
+    found = wait_until(lambda: _why(stack, both), "an answer of `why`")
     assert sorted((one["deployment"], one["recipients"]) for one in found) == [("demo", [RICHARD]), ("other", [rick])]
     assert [one["recipients"] for one in _why(stack, both, "--deployment", "other")] == [[rick]]
     assert [one["recipients"] for one in _why(stack, rick)] == [[rick]]
@@ -171,7 +173,7 @@ def test_each_recipient_is_told_in_its_deployment_alone(stack: "Stack", wait_unt
 
 
 def test_look_ups_that_cleanup_cant_ask(stack: "Stack", wait_until: Any) -> None:
-    """Mail to postmaster@ needs another query for its owner, when cleanup accepts it."""
+    """When cleanup accepts mail to postmaster@, it needs another query for its owner."""
     role, asked = "postmaster@demo.example.net", stack.postfix("postconf", "-h", "virtual_alias_maps").stdout.strip()
     stack.postfix("postconf", "-e", f"virtual_alias_maps = socketmap:unix:{stack.data_dir}/none:alias")
     stack.postfix("postfix", "reload")
@@ -181,7 +183,7 @@ def test_look_ups_that_cleanup_cant_ask(stack: "Stack", wait_until: Any) -> None
     finally:
         stack.postfix("postconf", "-e", f"virtual_alias_maps = {asked}")
         stack.postfix("postfix", "reload")
-    (one,) = wait_until(lambda: _why(stack, "away@client.example"), "a word")
+    (one,) = wait_until(lambda: _why(stack, "away@client.example"), "an answer of `why`")
     assert "queue file write error (virtual_alias_maps map lookup problem for" in one["reason"]
     assert one["recipients"] == [role]
 
@@ -194,7 +196,7 @@ def test_a_log_that_was_rotated_amid_a_message_is_read_as_one(stack: "Stack", wa
         log.with_name("postfix.log.1").write_bytes(log.read_bytes())
         log.write_bytes(b"")
         assert connection.finish(_mail("turned", hops=120))[0] == 554
-    (one,) = wait_until(lambda: _why(stack, "turned@client.example"), "a word")
+    (one,) = wait_until(lambda: _why(stack, "turned@client.example"), "an answer of `why`")
     assert "too many hops" in one["reason"]
 
 
@@ -203,7 +205,7 @@ def test_what_a_client_wrote_into_the_log_neither_hides_nor_turns_the_line(stack
     with wire.Connection(stack.smtp_port) as connection:
         assert connection.command("MAIL FROM:<hidden@client.example> SMTPUTF8")[0] == 250
         assert connection.command(f"RCPT TO:<{name}>")[0] == 554
-    (one,) = wait_until(lambda: _why(stack, "hidden@client.example"), "a word")
+    (one,) = wait_until(lambda: _why(stack, "hidden@client.example"), "an answer of `why`")
     assert one["recipients"] == [name]
     said = stack.cli("why", "hidden@client.example").stdout
     assert "to no\\u200bbo\\u202edy@demo.example.net" in said

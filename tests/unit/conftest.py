@@ -11,8 +11,8 @@ SplitHeaders = Callable[[bytes], list[Header]]
 
 @pytest.fixture(scope="session")
 def split_headers() -> SplitHeaders:
-    """A raw message's header lines as the filter gets them: the first line that isn't a header ends them, a preceding `From `
-    line is left out, and so is white space before a colon."""
+    """A raw message's header lines as the filter gets them: the first line that isn't a header ends them; a `From ` line before
+    them and white space before a colon are left out."""
 
     def split(raw: bytes) -> list[Header]:
         found: list[Header] = []

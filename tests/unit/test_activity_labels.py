@@ -1,4 +1,4 @@
-"""Which activities may have a label (`activity_labels`): the database itself keeps it, whichever program writes. On both."""
+"""The activities that may have a label (`activity_labels`): the database itself keeps them, whichever program writes. On both."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,7 +31,7 @@ def _kept(database: Database) -> list[tuple[Any, ...]]:
 
 @pytest.fixture
 def record(database: Database, people: MemoryDirectory) -> Database:
-    """Activities 1, 2 of one firm and 3 of another, each with two versions: 10 and 11, 20 and 21, 30 and 31."""
+    """Activities 1 and 2 of one firm and 3 of another, each with two versions: 10 and 11, 20 and 21, 30 and 31."""
     people.write(database)
     activities: Sequence[tuple[object, ...]] = [
         (one, tenant, b"%d" % one, "incoming", "jane@client.example", "", "", 10 * one)
@@ -49,7 +49,7 @@ def record(database: Database, people: MemoryDirectory) -> Database:
 
 
 def test_each_label_is_known_to_the_table(record: Database) -> None:
-    """A new one needs a step that makes the triggers anew, and puts in what was read with it."""
+    """A new label needs a migration that makes the triggers again, and adds the labels that were read before."""
     _read(record, 10, to_bits(list(Label)))
     assert {label for _, label, _ in _kept(record)} == {to_bits([label]) for label in Label}
 
@@ -96,7 +96,7 @@ _TRIGGERS = (
 
 
 def _as_before(database: Database) -> None:
-    """Without the step's table and triggers."""
+    """The database without the migration's table and triggers."""
     for name, table in _TRIGGERS:
         database.execute(f"DROP TRIGGER {name}" + ("" if database.is_sqlite else f" ON {table}"))
     database.execute("DROP TABLE activity_labels")
@@ -104,7 +104,7 @@ def _as_before(database: Database) -> None:
 
 @pytest.mark.parametrize("undone", [_as_before, lambda database: database.execute("DELETE FROM activity_labels")])
 def test_what_was_read_before_the_upgrade_is_put_in(record: Database, undone: Callable[[Database], object]) -> None:
-    """The second: the step was broken off before it had put anything in."""
+    """The second case: the migration was interrupted before it had added anything."""
     _read(record, 10, INVITATION | SIGNED)
     _read(record, 20, 0)
     _read(record, 30, SIGNED)
@@ -115,4 +115,4 @@ def test_what_was_read_before_the_upgrade_is_put_in(record: Database, undone: Ca
     assert versions.upgrade(record.url) == ["0037_labels"]
     assert (len(kept), _kept(record)) == (3, kept)
     _read(record, 21, INVITATION)
-    assert (DEMO.id, INVITATION, 2) in _kept(record), "and what is read from then on"
+    assert (DEMO.id, INVITATION, 2) in _kept(record), "also for mail that is read afterwards"

@@ -1,4 +1,4 @@
-"""The Message-ID and Date that the relay adds: their content, their recognition, and the key of such mail."""
+"""The Message-ID and Date that the relay adds: their content, how they are recognised, and the key of such mail."""
 
 import itertools
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def _id(
 
 
 def test_a_message_id_stays_the_same_over_time() -> None:
-    # Written down: were it to change, a retry over an upgrade would have another one.
+    # A literal: if it changed, a retry after an upgrade would get another Message-ID.
     assert _id() == b" <mwr.f7opiehnm6z2ggmj5ronabomkbbisa4s@firm.example>"
 
 
@@ -68,7 +68,7 @@ def test_trace_headers_do_not_count() -> None:
 
 @given(st.lists(st.tuples(st.binary(max_size=4), st.binary(max_size=4)), max_size=3), st.binary(max_size=8))
 def test_no_two_messages_make_one_text(lines: list[Header], body: bytes) -> None:
-    """Text that moves across a boundary, from a header to the next one or to the body, makes another message."""
+    """If text moves across a boundary, from a header to the next one or to the body, the message is another one."""
     *before, (name, value) = lines or [(b"", b"")]
     shifted = [*before, (name, value + body[:1])]
     assert not body[:1] or _id(lines=shifted, pieces=[body[1:]]) != _id(lines=lines, pieces=[body])

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
         ('"a@b"@client.example', '"a@b"@client.example'),
         ("o'neil@client.example", "o'neil@client.example"),
         ("a=b+caf_=c@client.example", "a=b+caf_=c@client.example"),
-        # Japanese mobile carriers gave these out
+        # Japanese mobile carriers assigned these
         ("jane..doe.@client.example", "jane..doe.@client.example"),
         ("jane@[192.0.2.1]", "jane@[192.0.2.1]"),
         ("jane@[IPv6:2001:DB8::1]", "jane@[ipv6:2001:db8::1]"),
         ("jane@localhost", "jane@localhost"),
         ("jane@sub_domain.client.example", "jane@sub_domain.client.example"),
         ("j" * 64 + "@client.example", "j" * 64 + "@client.example"),
-        # RFC 6532: composed and decomposed are one
+        # RFC 6532: composed and decomposed forms are one address
         ("Jos\u00c9@client.example", "jos\u00e9@client.example"),
         ("jose\u0301@client.example", "jos\u00e9@client.example"),
     ],
@@ -85,7 +85,7 @@ def test_an_address_has_one_form(text: str, expected: str) -> None:
         "\xa0jane@client.example",
         "jane\u202e@client.example",
         '"jane\u2028doe"@client.example',
-        # the Greek question mark is a `;` to NFC
+        # NFC turns the Greek question mark into a `;`
         "jane\u037e@client.example",
     ],
 )
@@ -102,7 +102,7 @@ def test_what_is_no_address_has_none(text: str) -> None:
         ("XN--Mnchen-3ya.example", "xn--mnchen-3ya.example"),
         ("\u4f8b\u3048.example", "xn--r8jz45g.example"),
         ("\u043f\u0440\u0438\u043c\u0435\u0440.example", "xn--e1afmkfd.example"),
-        # RFC 5894 7.2: Python's idna codec reads these as another domain, strasse.example, which is somebody else's
+        # RFC 5894 7.2: Python's idna codec reads these as strasse.example, which is somebody else's domain
         ("stra\u00dfe.example", "xn--strae-oqa.example"),
         ("STRA\u1e9eE.example", "xn--strae-oqa.example"),
         ("\u03bf\u03b4\u03cc\u03c2.example", "xn--pxavk3b.example"),

@@ -1,4 +1,4 @@
-"""When a forwarding confirmation is answered: by mail that its mailbox forwards, or by its user. On both databases."""
+"""The answer to a forwarding confirmation: mail that its mailbox forwards, or its user's word. On both databases."""
 
 import importlib
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ ANNA = b"From: anna@firm.example\r\nTo: richard@firm.example\r\nMessage-ID: <a@x
 
 @pytest.fixture
 def demo(database: Database, now: datetime) -> Deployment:
-    """A firm with richard and anna, and with jane as a contact; another one with a richard, too."""
+    """A firm with richard and anna, and with jane as a contact; and another firm that has a richard, too."""
     for name in ("demo", "other"):
         made = deployments.add(database, name, f"{name}.example.net", now)
         for username in ("richard", "anna"):
@@ -40,7 +40,7 @@ def _user(database: Database, demo: Deployment) -> User:
 
 
 def _confirm(database: Database, demo: Deployment, now: datetime, requester: str | None = RICHARD) -> int:
-    """A confirmation comes for richard, and is redirected; its id."""
+    """A confirmation comes for richard, and is redirected; returns its id."""
     with database.transaction():
         writer = ConfirmationWriter(database)
         message_id = f"<{now:%H%M%S}-{requester}@google.com>"
@@ -50,7 +50,7 @@ def _confirm(database: Database, demo: Deployment, now: datetime, requester: str
 
 
 def _found(database: Database, demo: Deployment, now: datetime) -> UserForwarding:
-    """As the page asks for one user; the list of all says the same."""
+    """The result for one user, as the page requests it. The list of all users has the same."""
     user = _user(database, demo)
     one = forwarding.of_user(database, demo, user, now, is_ever=False)
     (listed,) = [each for each in forwarding.states(database, demo, now) if each.user.username == "richard"]
@@ -90,7 +90,7 @@ def test_mail_of_any_other_way_answers_nothing(
 def test_what_its_mailbox_forwards_answers_it(
     database: Database, demo: Deployment, now: datetime, raw: bytes, requester: str | None
 ) -> None:
-    """Whoever wrote it, and whether it is recorded or not."""
+    """This holds for any author, and whether the mail is recorded or not."""
     for hours in (0, 1):
         _confirm(database, demo, now + timedelta(hours=hours), requester)
     send(database, raw, recipients=CAPTURE, at=now + timedelta(hours=2), sender=BY_RICHARD)

@@ -1,4 +1,4 @@
-"""A trusted sealer's word for the author in From: its proof, and a stranger's gain by seals of their own."""
+"""A trusted sealer's statement about the author in From: its proof, and what a stranger gains by seals of their own."""
 
 import time
 from collections.abc import Callable
@@ -35,13 +35,13 @@ UNREADABLE = SenderVerdict(Verdict.NONE, VerdictReason.SEAL_BROKEN)
 
 
 def by(domain: str = "google.com", reason: VerdictReason = VerdictReason.SEAL) -> SenderVerdict:
-    """The verdict that a sealer's word is."""
+    """The verdict that a sealer's statement gives."""
     return SenderVerdict(Verdict.PASS, reason, domain)
 
 
 @pytest.fixture(scope="module")
 def key() -> SigningKey:
-    """Everybody's, the honest and the others."""
+    """The key of all domains, honest or not."""
     return SigningKey.generate()
 
 
@@ -74,7 +74,7 @@ def test_a_trusted_seal_proves_the_author_whom_dmarc_proved(
 
 
 def test_dkimpy_takes_these_seals_for_good(key: SigningKey) -> None:
-    """Else the tests' sealer and our reader could be wrong together."""
+    """Otherwise the tests' sealer and our reader could both be wrong in the same way."""
     twice = seal(key, seal(key, RAW, DMARC), b"arc=pass", "firm.example")
     for raw in (seal(key, RAW, GOOGLES), twice):
         assert dkim.arc_verify(raw, dnsfunc=lambda name, timeout=5: _record(key, name.decode()))[0] == dkim.CV_Pass
@@ -87,7 +87,7 @@ def test_what_dkimpy_seals_holds(vouched: Look, key: SigningKey) -> None:
 
 
 def test_a_broken_signature_of_the_author_does_not_matter(vouched: Look, key: SigningKey) -> None:
-    """A footer, put on by the mailbox before it sealed the mail."""
+    """A footer that the mailbox added before it sealed the mail."""
     signed = signing.sign(RAW, key, selector=SELECTOR, domain=DOMAIN)
     assert vouched(seal(key, signed + b"-- \r\nsent on by the firm\r\n", DMARC)) == by()
 
@@ -103,7 +103,7 @@ def test_a_broken_signature_of_the_author_does_not_matter(vouched: Look, key: Si
         (b"dmarc=pass", NOT_PROVEN),
         (b"dmarc=fail header.from=client.example; dkim=pass header.d=client.example", NOT_PROVEN),
         (b"dmarc=temperror header.from=client.example; dkim=pass header.d=client.example", NOT_PROVEN),
-        # no policy to go by
+        # without a policy
         (b"dkim=pass header.i=@client.example", by()),
         (b"dkim=pass header.d=mail.client.example; dmarc=none header.from=client.example", by()),
         (b"dkim=pass header.d=client.example; dmarc=bestguesspass header.from=client.example", by()),
@@ -150,12 +150,12 @@ def test_who_seals_after_a_trusted_one_changes_nothing_while_the_mail_is_whole(v
     trusted = seal(key, RAW, DMARC)
     assert vouched(seal(key, trusted, b"none", "firm.example")) == by()
     assert vouched(seal(key, trusted, b"dmarc=fail header.from=client.example", "microsoft.com")) == by()
-    # and one whose own seal doesn't hold neither: it says nothing of the mail
+    # a seal that doesn't verify changes nothing either: it says nothing about the mail
     assert vouched(seal(SigningKey.generate(), trusted, b"none", "firm.example")) == by()
 
 
 def test_a_strangers_seal_over_changed_mail_proves_nothing(vouched: Look, key: SigningKey) -> None:
-    """The chain is good, and dkimpy says `pass`: the stranger only has to say that it was good when it came to him."""
+    """The chain is valid, and dkimpy says `pass`: the stranger only has to claim that it was valid when it arrived."""
     changed = seal(key, RAW, DMARC).replace(b"hello", b"pay to another account")
     forged = seal(key, changed, b"arc=pass; " + DMARC, "evil.example")
     found = dkim.arc_verify(forged, dnsfunc=lambda name, timeout=5: _record(key, name.decode()))
@@ -186,7 +186,7 @@ def test_a_trusted_sealers_customer_is_a_stranger(vouched: Look, key: SigningKey
     found = vouched(seal(key, RAW, DMARC, domain))
     assert found is not None
     assert found.reason in (VerdictReason.SEAL_NOT_TRUSTED, VerdictReason.SEAL_BROKEN)
-    # and so is a sealer of only one half of the set
+    # a sealer of only one half of the set is a stranger, too
     for tags in ({"signature_tags": {"d": domain}}, {"seal_tags": {"d": domain}}):
         half = vouched(seal(key, RAW, DMARC, **tags))  # type: ignore[arg-type]
         assert half is not None
@@ -225,8 +225,8 @@ def test_a_message_signature_must_cover_the_mail_now(
 @pytest.mark.parametrize(
     ("tags", "expected"),
     [
-        ({"cv": "fail"}, BROKEN),  # the chain is ended
-        ({"cv": "pass"}, BROKEN),  # of what?
+        ({"cv": "fail"}, BROKEN),  # the sealer ended the chain
+        ({"cv": "pass"}, BROKEN),  # there is no earlier set
         ({"cv": ""}, UNREADABLE),
         ({"h": "from"}, UNREADABLE),
         ({"a": "ed25519-sha256"}, BROKEN),
@@ -238,7 +238,7 @@ def test_a_seal_must_be_one(vouched: Look, key: SigningKey, tags: dict[str, str]
 
 @pytest.mark.parametrize("chain", ["fail", "none"])
 def test_a_chain_that_is_ended_says_nothing(vouched: Look, key: SigningKey, chain: str) -> None:
-    """Whoever ended it: he could have altered the mail, too."""
+    """The sealer that ended it could have altered the mail, too."""
     for domain in ("google.com", "firm.example"):
         ended = vouched(seal(key, seal(key, RAW, DMARC), DMARC, domain, chain=chain))
         assert ended == SenderVerdict(Verdict.NONE, VerdictReason.SEAL_BROKEN, domain)

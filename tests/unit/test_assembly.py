@@ -1,4 +1,4 @@
-"""Assembly gives back the bytes, however they came."""
+"""Assembly returns the same bytes, in whatever pieces they came."""
 
 import io
 import random

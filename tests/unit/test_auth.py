@@ -1,5 +1,5 @@
-"""mailweir-auth: right passwords, the same work for unknown logins, one at a time for each address; and its memory is
-protected."""
+"""mailweir-auth: right passwords, the same work for unknown logins, one request at a time for each address, and protected
+memory."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ DECOY = passwords.digest(passwords.generate())
 
 @pytest.fixture
 def prover(database: Database, now: datetime) -> Prover:
-    """Over a record with richard's login."""
+    """A prover with a record that has richard's login."""
     demo = deployments.add(database, "demo", "demo.example.net", now)
     users.add(database, demo, "richard", "richard@firm.example", "", now)
     relay_logins.connect(database, demo, "richard", passwords.digest(PASSWORD), now)
@@ -69,7 +69,7 @@ def test_a_login_that_isnt_there_costs_as_much_work(prover: Prover, monkeypatch:
 
 @pytest.mark.usefixtures("prover")
 def test_the_decoys_own_password_lets_nobody_in(database: Database) -> None:
-    """Not even by chance: it belongs to nobody."""
+    """Even a correct guess lets nobody in: the password belongs to nobody."""
     known = passwords.digest("known")
     guessed = Prover(database.url, known, log.silent())
     assert guessed.prove("nobody@demo.example.net", b"known") == Verdict(None, is_right=False)
@@ -127,7 +127,7 @@ def test_one_address_is_compared_one_at_a_time_and_the_others_pass_by() -> None:
         flood = [asyncio.create_task(desk.decide(question("192.0.2.66", "flood"))) for _ in range(30)]
         await asyncio.sleep(0.03)
         assert (await desk.decide(question("192.0.2.7"))).is_right
-        assert sum(task.done() for task in flood) < 15  # it went before most of them
+        assert sum(task.done() for task in flood) < 15  # it was answered before most of them
         await asyncio.gather(*flood)
 
     asyncio.run(run())
@@ -156,7 +156,7 @@ def test_what_takes_too_long_is_no_verdict_and_stops_nobody_else(monkeypatch: py
 
 @contextlib.asynccontextmanager
 async def _served(path: Path, decide: Any) -> AsyncIterator[socket.socket]:
-    """A client of a Connection that decides like this, greeted."""
+    """A client of a Connection that decides in this way, after the greeting."""
     async with connections.serving(path, partial(auth.Connection, decide, log.silent())):
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(10)
@@ -211,7 +211,7 @@ def test_what_cant_be_answered_ends_its_connection(tmp_path: Path, why: Exceptio
 
 
 def test_a_client_that_is_gone_gets_no_comparison(tmp_path: Path) -> None:
-    """Its question is called off, and so are those behind it."""
+    """Its request is cancelled, and so are the requests behind it."""
     ended = asyncio.Event()
 
     async def decide(_: Question) -> Verdict:
@@ -266,7 +266,7 @@ def test_too_many_connections_are_hung_up_on(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives the process to another user, which root can")
 def test_its_own_user_looks_into_it_as_little_as_others() -> None:
-    """/proc/PID/mem of a process that may not be dumped is root's, and a core dump isn't made."""
+    """If a process may not be dumped, its /proc/PID/mem belongs to root, and no core dump is made."""
     script = (
         "import resource; from postfix import auth; auth.keep_secrets_in();"
         "print(resource.getrlimit(resource.RLIMIT_CORE));"

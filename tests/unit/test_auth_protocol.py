@@ -1,4 +1,4 @@
-"""Dovecot's authentication protocol: the result of each line of smtpd's, and that no line of a hostile client breaks it."""
+"""Dovecot's authentication protocol: the result of each line of smtpd's. No line of a hostile client breaks it."""
 
 import base64
 
@@ -19,7 +19,7 @@ def b64(text: bytes) -> bytes:
 
 
 def auth(response: bytes | None = None, *, mechanism: bytes = b"PLAIN", parameters: bytes = SMTPD) -> bytes:
-    """smtpd's AUTH, as Postfix 3.7 and 3.10 write it."""
+    """The AUTH line of smtpd, as Postfix 3.7 and 3.10 write it."""
     given_response = b"" if response is None else b"\tresp=" + response
     return b"AUTH\t1\t" + mechanism + b"\t" + parameters + given_response
 
@@ -48,7 +48,7 @@ def test_plain_in_one_go_and_in_two() -> None:
     question = Question(b"1", "192.0.2.7", LOGIN, PASSWORD)
     assert greeted().receive(auth(plain(LOGIN.encode(), PASSWORD))) == question
     conversation = greeted()
-    # the tab stays, otherwise Postfix takes it for a broken reply
+    # the tab stays, otherwise Postfix takes the reply for a broken one
     assert conversation.receive(auth()) == b"CONT\t1\t\n"
     assert conversation.receive(b"CONT\t1\t" + plain(LOGIN.encode(), PASSWORD)) == question
 
@@ -73,7 +73,7 @@ def test_who_acts_as_himself_may_say_so() -> None:
 @pytest.mark.parametrize(
     "response",
     [
-        plain(LOGIN.encode(), PASSWORD, b"olga@demo.example.net"),  # to act for somebody else
+        plain(LOGIN.encode(), PASSWORD, b"olga@demo.example.net"),  # to act as somebody else
         plain(LOGIN.encode(), b""),
         plain(b"", PASSWORD),
         plain(LOGIN.encode(), b"a\0b"),
@@ -161,7 +161,7 @@ def test_nothing_that_is_said_of_a_question_holds_its_password() -> None:
 
 
 def _end(first: bytes, second: bytes, mechanism: bytes) -> object:
-    """The result of these responses: the second is for a question after the first."""
+    """The result of these responses. The second one answers a request that follows the first."""
     conversation = greeted()
     found = conversation.receive(auth(first, mechanism=mechanism))
     return conversation.receive(b"CONT\t1\t" + second) if isinstance(found, bytes) else found

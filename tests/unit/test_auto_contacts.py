@@ -1,4 +1,4 @@
-"""Contacts that mail makes of a company's domain: an admin's switches, and the contacts. On both databases."""
+"""Contacts that mail from a company's domain makes: an admin's switches, and the contacts. On both databases."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -40,7 +40,7 @@ def _make(database: Database, normal: str, name: str = "Jane Doe", at: datetime 
         return auto_contacts.make(database, ref, normal, name, at)
 
 
-# --- what may be switched on ------------------------------------------------------------------------------------------
+# --- switches --------------------------------------------------------------------------------------------------------
 
 
 def test_the_deployment_says_whether_any_company_is_on(database: Database, demo: Deployment) -> None:
@@ -88,7 +88,7 @@ def test_another_firms_domain_may_be_a_client(database: Database, demo: Deployme
         }
 
 
-# --- whom mail makes --------------------------------------------------------------------------------------------------
+# --- contacts --------------------------------------------------------------------------------------------------------
 
 
 def test_a_contact_of_the_company_is_made_once(database: Database, demo: Deployment) -> None:
@@ -131,7 +131,7 @@ def test_a_removed_contact_is_not_made_again(database: Database, demo: Deploymen
     assert _make(database, spelling) == Made(None, Reason.COMPANY_REMOVED)
     with database.reading():
         assert SqlDirectory(database).removed_among(demo.id, [JANE, "joe@client.example"]) == {JANE}
-    # by hand it is possible, and then it counts
+    # an admin can make it by hand, and then it counts
     by_hand = contacts.add(database, demo, "Jane", [JANE], None, AT)
     assert _make(database, spelling) == Made(by_hand.id)
 

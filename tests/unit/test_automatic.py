@@ -1,4 +1,4 @@
-"""Automatic answers, by programs' marks; and people's mail that looks similar."""
+"""Automatic answers, recognised by programs' marks; and people's mail that looks similar."""
 
 from typing import TYPE_CHECKING
 
@@ -64,10 +64,10 @@ def test_an_automatic_answer_is_on_the_record_and_no_to_do(
 
 
 def test_what_gmail_gives_whole_is_read_whole() -> None:
-    """Postfix cuts headers of over 60,000 bytes and gives no sign, so there the last address of a long one doesn't count."""
+    """Postfix cuts headers of over 60,000 bytes without a sign, so the last address of a long header doesn't count there."""
     many = ", ".join(f"p{number}@client.example" for number in range(3_000))
     lines = _headers([("From", "richard@firm.example"), ("To", f"{many}, last@client.example")])
     assert "last@client.example" in headers.look(lines, may_be_cut=False).recipients
     assert "last@client.example" not in headers.look(lines).recipients
-    # bounded all the same
+    # it has a limit, too
     assert len(headers.look(_headers([("To", many * 6)]), may_be_cut=False).recipients) < 18_000

@@ -1,5 +1,5 @@
-"""Whether automatic mail makes to-dos: every source of a deployment's settings for matching includes it, and only for that
-one."""
+"""Does automatic mail make to-dos? Every source of a deployment's settings for matching has that setting, for its deployment
+only."""
 
 from datetime import datetime
 
@@ -20,7 +20,7 @@ def demo(database: Database, now: datetime) -> Deployment:
 
 
 def _told(database: Database, demo: Deployment, now: datetime) -> list[bool]:
-    """By a capture domain, a synced mailbox, and a login."""
+    """The setting by a capture domain, by a synced mailbox, and by a login."""
     mailbox = take(database, connect(database, demo, "richard", now).id, now)
     with database.reading():
         by_domain = SqlDirectory(database).deployments([demo.domain])[demo.domain]

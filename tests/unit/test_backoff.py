@@ -1,4 +1,4 @@
-"""Pauses that grow, and never beyond the longest."""
+"""Pauses that grow, but never beyond the longest."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Messages that Postfix gave up, put together from its log; the lines are those of Postfix 3.7.11."""
+"""Messages that Postfix gave up, put together from its log. The lines are from Postfix 3.7.11."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,7 +108,7 @@ def test_sessions_of_two_processes_dont_mix(log: Path) -> None:
 
 
 def test_the_messages_of_one_session_dont_mix(log: Path) -> None:
-    """The second one is to the bare postmaster, of which smtpd notes nothing; the first one was taken."""
+    """The second message is to the bare postmaster, which smtpd doesn't log. The first one was accepted."""
     second = (SMTPD + "4jcB: client=unknown[192.0.2.7]", HOPS.replace("4jcA", "4jcB"))
     lines = (CONNECT, FIRST, CLIENT, MESSAGE_ID, *second, DISCONNECT)
     assert _find(log, JANE, *lines) == []

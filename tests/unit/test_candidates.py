@@ -1,4 +1,4 @@
-"""The addresses that readers could show of a From, To or Cc value."""
+"""The addresses that readers could show for a From, To or Cc value."""
 
 from typing import TYPE_CHECKING
 
@@ -58,14 +58,14 @@ def _from(text: str) -> headers.HeaderView:
         "Jane <jane@client.example>, Client Ltd.",
         '"jane"@client.example',
         "Jane Doe via Shop \x07 <jane@client.example>",
-        # inside quotes or an encoded word, anything may stand: it is shown, and is never an address
+        # inside quotes or an encoded word, anything may occur: it is shown, but is never an address
         '"eve@evil.example" <jane@client.example>',
         '"eve@evil.example, eve" <jane@client.example>',
         '"<eve@evil.example>" <jane@client.example>',
         "=?utf-8?q?eve=40evil.example?= <jane@client.example>",
         "=?utf-8?b?ZXZlQGV2aWwuZXhhbXBsZQ==?= <jane@client.example>",
         "=?utf-8?q?eve=40evil=2Eexample=2C?= <jane@client.example>",
-        # harmless, and no list of RFC 5322 3.4
+        # harmless, although RFC 5322 3.4 doesn't allow it
         "Jane @ Client Ltd <jane@client.example>",
         "Jane@Client <jane@client.example>",
         "Jane (@janey) <jane@client.example>",
@@ -107,7 +107,7 @@ def test_a_from_that_shows_one_address_everywhere_has_an_author(text: str) -> No
 @pytest.mark.parametrize(
     "text",
     [
-        # in Shift_JIS the `\\` is the second byte of a character, and the quote ends behind it
+        # in Shift_JIS, the `\\` is the second byte of a character, and the quote ends after it
         '"\udc8e\udc83\\" <jane@client.example>, "',
         '"jane\x0b"@client.example',
         "jane@cli\x7fent.example",
@@ -278,7 +278,7 @@ def test_a_list_gives_its_addresses_in_order_and_each_once(items: list[tuple[str
             "mary@example.net jdoe@test.example",
         ),
         ("Team: b@x.example; d@x.example", "b@x.example d@x.example"),
-        # no list of RFC 5322, and common
+        # not allowed by RFC 5322, but common
         ("jane@client.example; bob@client.example", "jane@client.example bob@client.example"),
         ("Jane <jane@client.example>; Bob <bob@client.example>;", "jane@client.example bob@client.example"),
         ("\"'jane@client.example'\" <'jane@client.example'>", "jane@client.example"),

@@ -1,4 +1,4 @@
-"""A deployment's capture domain: the invalid ones, and the DNS record."""
+"""A deployment's capture domain: invalid domains, and the DNS record."""
 
 from datetime import datetime
 
@@ -19,7 +19,7 @@ def _settings(**values: str) -> Settings:
 def test_mail_to_the_admin_never_comes_back_into_a_capture_domain(
     sqlite_database: Database, now: datetime, domain: str
 ) -> None:
-    """However the domain is typed."""
+    """This holds for any spelling of the domain."""
     settings = _settings(admin_mailbox="admin@demo.example.net")
     with pytest.raises(BadInput, match="within it"):
         capture_domains.add(sqlite_database, settings, "demo", domain, now)

@@ -15,13 +15,13 @@ from mailweir import charsets
 if TYPE_CHECKING:
     from tests.linear_time import GrowsLinearly
 
-# Python's own names of its codecs, of those that are charsets
+# Python's own names of those codecs that are charsets
 KNOWN = sorted(
     name
     for name in {*encodings.aliases.aliases, *(module.name for module in pkgutil.iter_modules(encodings.__path__))}
-    if charsets.is_known(name) and name.islower()  # Python finds none of its own that isn't
+    if charsets.is_known(name) and name.islower()  # Python knows no further ones
 )
-# The labels of the WHATWG Encoding Standard (4.2), by the codec of Python's that reads them
+# The labels of the WHATWG Encoding Standard (4.2), by the Python codec that reads them
 LABELS = {
     "utf-8": "unicode-1-1-utf-8 unicode11utf8 unicode20utf8 utf-8 utf8 x-unicode20utf8",
     "ibm866": "866 cp866 csibm866 ibm866",
@@ -64,11 +64,11 @@ LABELS = {
     "cp949": "cseuckr csksc56011987 euc-kr iso-ir-149 korean ks_c_5601-1987 ks_c_5601-1989 ksc5601 ksc_5601 windows-949",
     "utf-16-be": "unicodefffe utf-16be",
     "utf-16-le": "csunicode iso-10646-ucs-2 ucs-2 unicode unicodefeff utf-16 utf-16le",
-    # which WHATWG replaces; Python reads both
+    # labels that WHATWG replaces; Python reads both
     "iso2022-kr": "csiso2022kr iso-2022-kr",
     "hz": "hz-gb-2312",
 }
-# Texts that a narrower codec of that label can't read. The other codecs are tried on each byte.
+# Texts that a narrower codec with that label can't read. The other codecs are tried on each byte.
 TEXTS = {
     "cp874": "ราคา …",
     "cp1252": "it’s “5 €” – é",
@@ -82,7 +82,7 @@ TEXTS = {
     "iso2022-kr": "한국",
     "hz": "生日",
 }
-NO_CHARSETS = "iso-2022-cn iso-2022-cn-ext replacement x-user-defined"  # which Python doesn't know
+NO_CHARSETS = "iso-2022-cn iso-2022-cn-ext replacement x-user-defined"  # a label that Python doesn't know
 
 
 _BYTES_OF = {
@@ -166,11 +166,11 @@ def test_labels_lie_as_everybody_lies(label: str, data: bytes, expected: str) ->
 def test_codecs_that_are_no_charsets_are_not_known() -> None:
     assert len(KNOWN) > 250
     for label in KNOWN:
-        assert isinstance(b"ab".decode(label, "ignore"), str), label  # LookupError for codecs that don't give text
+        assert isinstance(b"ab".decode(label, "ignore"), str), label  # LookupError for codecs that don't return text
 
 
 def test_labels_leave_nothing_behind() -> None:
-    """Python remembers for ever each name that it looked for in vain, and a charset's label is as anybody wrote it."""
+    """Python remembers forever each name that it didn't find, and anybody can write any label."""
     before = len(encodings._cache)
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""scripts/check_prose.py: each pattern is found, plain sentences are left alone, and both lists only shrink."""
+"""scripts/check_prose.py: it finds each pattern and accepts plain sentences, and both lists only shrink."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A chore of the supervisor: when it runs, that nothing waits for it, and that its failure is one line."""
+"""A chore of the supervisor: when it runs. Nothing waits for it, and its failure is one line."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ WAIT_SECONDS = 30.0
 
 
 class Clock:
-    """Tends one chore at the times that a test names, seconds after its making."""
+    """Calls a chore at the times that a test gives, in seconds after its start."""
 
     def __init__(self, folder: Path, code: str, *, every: float = 100.0) -> None:
         self.said: list[str] = []

@@ -1,4 +1,4 @@
-"""The command line as such: each command's help has an example, and start-up imports nothing heavy."""
+"""The command line as a whole: each command's help has an example, and start-up imports nothing heavy."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ PATHS = list(_commands(typer.main.get_command(main.build())))
 
 
 def test_the_walk_finds_the_commands() -> None:
-    """Else the tests below might walk over nothing."""
+    """Otherwise the tests below might check nothing."""
     for path in (
         "deployment add",
         "user alias",
@@ -49,7 +49,7 @@ def test_each_commands_help_has_an_example(path: tuple[str, ...], capsys: pytest
     text = capsys.readouterr().out
     _, example, lines = text.partition("Example:\n")
     assert example, text
-    # sudo, or a variable, may stand before it
+    # the line may begin with sudo, or a variable
     command = " ".join(("mailweir", *path[:1]))
     assert all(command in line for line in lines.splitlines() if line.strip())
 

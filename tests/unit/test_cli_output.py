@@ -1,4 +1,4 @@
-"""Output can't control the terminal, with any content of mail."""
+"""Output can't control the terminal, whatever a mail contains."""
 
 import contextlib
 import io
@@ -72,7 +72,7 @@ def test_what_cant_be_seen_is_shown_where_it_doesnt_belong(char: str) -> None:
 
 
 def test_of_all_characters_the_unseen_are_shown_and_no_others() -> None:
-    """By Unicode's categories, plus the characters that are ignorable by default; Arabic's number signs are visible format
+    """By Unicode's categories, with the characters that are ignorable by default. Arabic's number signs are visible format
     characters."""
     seen = {0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x600, 0x606)}
     ignorable = {

@@ -1,4 +1,4 @@
-"""A reading on a terminal: an invitation's time, folded text, and no more than that."""
+"""A reading on a terminal: an invitation's time, folded text, and nothing more."""
 
 import time
 from collections.abc import Sequence

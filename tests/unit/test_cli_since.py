@@ -1,4 +1,4 @@
-"""`--since` takes dates and times as RFC 3339 writes them, and so long ago."""
+"""`--since` takes dates and times as RFC 3339 writes them, and durations before now."""
 
 import contextlib
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Missing headers of a submission, in the filter: when they are added, and that the record contains the mail as sent."""
+"""Missing headers of a submission, in the filter: when they are added. The record contains the mail as sent."""
 
 import io
 import tempfile
@@ -120,7 +120,7 @@ def test_of_what_is_not_recorded_no_body_is_kept(
     people: "MemoryDirectory", completer: Completer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(**_: object) -> None:
-        raise AssertionError("a file for a body that nobody wants")
+        raise AssertionError("a file was made for an unwanted body")
 
     monkeypatch.setattr(tempfile, "SpooledTemporaryFile", refuse)
     lines = [LINES[0], (b"To", b" x@stranger.example")]

@@ -135,7 +135,7 @@ def test_each_form_of_the_link_counts(link: str) -> None:
 )
 def test_without_link_and_mark_it_is_no_confirmation(text: str) -> None:
     assert confirmation.read(_view(), text.encode(), OURS) is None
-    # Google's header alone makes it one, but never with a link other than the confirming one.
+    # With Google's header alone it is one, but never with a link other than the confirming link.
     assert _read(_view(mark=True), text).link is None
 
 

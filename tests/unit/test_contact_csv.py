@@ -1,4 +1,4 @@
-"""CSV of contacts: encodings, delimiters, headers of other programs, odd files; written files are read back unchanged."""
+"""CSV files of contacts: encodings, delimiters, headers of other programs, odd files. Written files are read back unchanged."""
 
 import csv
 import io
@@ -61,7 +61,7 @@ def test_the_delimiter_that_excel_names_is_taken() -> None:
 def test_an_addresses_semicolon_is_no_delimiter() -> None:
     assert _read("Jane,jane@client.example;j@x.example,Client Ltd\n") == [JANE._replace(line=1)]
     assert _read("Jane,jane@client.example;j@x.example\n") == [JANE._replace(line=1, company="")]
-    # here it is ambiguous, and unquoted the second address would be the company
+    # it is ambiguous here; without quotes, the second address would be the company
     for text in ("name;address;company\nJane;jane@client.example;j@x.example\n", "\nJane;a@x.example;b@x.example\n"):
         (bad,) = _read(text)
         assert isinstance(bad, BadRow)
@@ -169,7 +169,7 @@ def test_windows_1252_is_not_taken_for_broken_utf_8() -> None:
 
 
 def test_a_broken_character_is_found_wherever_it_lies() -> None:
-    # on the seam between two pieces that are decoded apart, too
+    # also at the boundary between two pieces that are decoded separately
     for size in range(1024 * 1024 - 30, 1024 * 1024 + 4):
         raw = b"name,address\n" + b"x" * (size - 14) + b"\n" + "ü,j@x.example\n".encode() * 2
         found = [row for row in _read(raw) if isinstance(row, Row)]
@@ -200,7 +200,8 @@ BEGINS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"  # OWASP, "CSV Injection"
 
 
 def _as_a_spreadsheet(text: str, delimiter: str) -> list[str]:
-    """The cells that a program sees that takes this delimiter, whatever the file's is; it trims, as some do."""
+    """The cells that a program sees with this delimiter, whatever the file's delimiter is. It trims cells, as some programs
+    do."""
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     return [cell.strip(" \u00a0\u200b\ufeff\0") for cells in lines for cell in cells]
 

@@ -44,7 +44,7 @@ def test_groups_parameters_and_case() -> None:
 
 
 def test_folded_lines_are_unfolded() -> None:
-    # RFC 6350 3.2: a fold may stand anywhere
+    # RFC 6350 3.2: a line may be folded anywhere
     text = _card("F", " N:Ja", "\tn", " e", "EMAIL:jane@clie", " nt.example", "PHO", " TO:x", "EMAIL:j@x.example")
     assert _read(text.replace("PHO", "ORG:Client\r\n  Ltd\r\nPHO")) == [JANE]
 

@@ -1,4 +1,4 @@
-"""The table of daemons, and all that has to agree with it."""
+"""The table of daemons, and everything that must agree with it."""
 
 import configparser
 import re

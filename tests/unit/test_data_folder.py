@@ -1,4 +1,4 @@
-"""The content of the data folder: the allowed kind of each part, and the error for another kind."""
+"""The content of the data folder: the allowed kind of each part, and the error for any other kind."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ KINDS = ("a symbolic link", "a dangling link", "a file", "a folder", "a pipe")
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Of a folder in which all is as it has to be."""
+    """Settings of a correct folder."""
     for name in FOLDERS:
         (tmp_path / "data" / name).mkdir(parents=True)
     for name in (*FILES, *ADMINS):
@@ -28,7 +28,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def _put(path: Path, kind: str, elsewhere: Path) -> None:
-    """Puts an object of this kind in place of the existing one."""
+    """Replaces the existing object by one of this kind."""
     path.rename(elsewhere)
     if "link" in kind:
         path.symlink_to(elsewhere if kind == "a symbolic link" else elsewhere.with_name("nothing"))

@@ -1,4 +1,4 @@
-"""Date headers: read right, or not at all."""
+"""Date headers: parsed correctly, or not at all."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime, parsedate_to_datetime
@@ -40,7 +40,7 @@ MOMENT = datetime(2026, 11, 24, 3, 12, 55, tzinfo=UTC)
         "Tue, 24 Nov 2026 03:12:55 Z",
         "Tue (x), 24 (y) Nov 2026 04:12:55 (z) +0100",
         "Tue, 24 Nov 2026 04:12:55 +0100 (CET",
-        # the zone in other forms
+        # other forms of the zone
         "Tue, 24 Nov 2026 04:12:55 GMT+0100",
         "Tue, 24 Nov 2026 04:12:55 GMT +0100",
         "Tue, 24 Nov 2026 04:12:55 +01:00",
@@ -60,13 +60,13 @@ MOMENT = datetime(2026, 11, 24, 3, 12, 55, tzinfo=UTC)
         "Tue, 24 Nov 2026 12:12:55 JST",
         "Tue, 24 Nov 2026 04:12:55 (CET)",
         "Tue, 24 Nov 2026 04:12:55 (GMT+01:00)",
-        # twelve hours
+        # twelve-hour clocks
         "Tue, 24 Nov 2026 03:12:55 AM +0000",
         "Mon, 23 Nov 2026 10:12:55 PM -0500",
         "Mon, 23 Nov 2026 10:12:55PM -0500",
         "Monday, November 23, 2026, 10:12:55 p.m. -0500",
         "Mon, 23 Nov 2026 22:12:55 PM -0500",
-        # JavaScript, ISO 8601, asctime and its kin, RFC 850, IMAP, two old mailers
+        # JavaScript, ISO 8601, asctime and similar, RFC 850, IMAP, two old mailers
         "Tue Nov 24 2026 04:12:55 GMT+0100 (CET)",
         "Tue Nov 24 2026 04:12:55 GMT+0100 (Central European Standard Time)",
         "2026-11-24T03:12:55.123Z",
@@ -82,7 +82,7 @@ MOMENT = datetime(2026, 11, 24, 3, 12, 55, tzinfo=UTC)
         "24-Nov-2026 04:12:55 +0100",
         "Tue, 24 Nov 2026 03.12.55 GMT",
         "Tue, 24 November 2026 04:12:55 +0100;",
-        # names of other languages
+        # names in other languages
         "Di., 24 Nov. 2026 04:12:55 +0100 (MEZ)",
         "mar., 24 nov. 2026 04:12:55 +0100",
         "terça-feira, 24 de novembro de 2026 00:12:55 -0300",
@@ -129,7 +129,7 @@ def test_other_moments(raw: bytes, expected: str) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        # no zone, or an uncertain one: hours off as UTC
+        # no zone, or an ambiguous one: as UTC it would be hours off
         b"Tue, 24 Nov 2026 03:12:55",
         b"Tue Nov 24 03:12:55 2026",
         b"2026-11-24T03:12:55",
@@ -153,7 +153,7 @@ def test_other_moments(raw: bytes, expected: str) -> None:
         b"Tue, 24 Nov 2026 03:12:55 +2400",
         b"Tue, 24 Nov 2026 03:12:55 +9999999999",
         b"Tue, 12 Oct 2010 16:21:05 H0500",
-        # no day, or two
+        # no day, or two days
         b"11/12/2026 03:12:55 GMT",
         b"11.12.2026 03:12:55 GMT",
         b"Tue, 24 lis 2026 03:12:55 +0100",

@@ -1,4 +1,4 @@
-"""Whatever is asked for, an answer has the decisions that fit, the newest first, says how far it looked, and goes on."""
+"""An answer to any query has the fitting decisions, the newest first. It says how far it looked, and how to continue."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ APART = 3 * BUCKET_IDS + 7  # so that each decision has a bucket of its own
 
 @pytest.fixture
 def demo(database: Database, record: Record, ignore: Ignore, now: datetime) -> Deployment:
-    """Thirty decisions, each in a bucket of its own: on Jane's mail to richard, and on mail that wasn't kept, in turn."""
+    """Thirty decisions, each in a bucket of its own. They alternate between Jane's mail to richard and mail that wasn't kept."""
     made = deployments.add(database, "demo", "demo.example.net", now)
     deployments.add(database, "other", "other.example.net", now)
     for username in ("richard", "anna"):
@@ -39,7 +39,7 @@ def demo(database: Database, record: Record, ignore: Ignore, now: datetime) -> D
             queue_id=f"4XyI{number}",
             at=now + timedelta(minutes=number, seconds=1),
         )
-    # two statements: in one, a key would for a moment be another row's
+    # two statements: with one, two rows would have the same key for a moment
     database.execute("UPDATE decisions SET id = -id")
     database.execute("UPDATE decisions SET id = -id * ?", (APART,))
     return made
@@ -58,12 +58,12 @@ def asker(database: Database, demo: Deployment) -> Callable[..., Asker]:
 
 
 def queue_ids(part: Part) -> list[str | None]:
-    """Of what was found."""
+    """The queue ids of the found decisions."""
     return [one.queue_id for one in part.decisions]
 
 
 def parts(database: Database, wanted: Wanted) -> Iterator[Part]:
-    """One answer after the other."""
+    """All answers, one after the other."""
     part = decision_search.search(database, wanted)
     yield part
     while part.further is not None:
@@ -133,7 +133,7 @@ def test_an_answer_that_ends_says_how_far_it_looked_and_the_next_goes_on(
 def test_what_is_newer_than_an_answer_reaches_was_looked_at(
     database: Database, demo: Deployment, monkeypatch: pytest.MonkeyPatch, now: datetime
 ) -> None:
-    """A decision a day; an answer looks at some of them."""
+    """There is a decision a day, and an answer looks at some of them."""
     for number in range(30):
         moment = (now + timedelta(days=number)).isoformat(timespec="microseconds").replace("+00:00", "Z")
         database.execute("UPDATE decisions SET decided_at = ? WHERE id = ?", (moment, APART * (number + 1)))
@@ -144,7 +144,7 @@ def test_what_is_newer_than_an_answer_reaches_was_looked_at(
     assert older
     assert max(older) < part.until < min(one.time for one in part.decisions) + timedelta(hours=1)
     since = Wanted(text=STRANGER, since=part.until)
-    assert decision_search.search(database, since).further is None, "nothing that is wanted is left"
+    assert decision_search.search(database, since).further is None, "no wanted decision is left"
 
 
 @pytest.mark.parametrize("text", [JANE, STRANGER])
@@ -168,7 +168,7 @@ def decision_ids(database: Database, author: str) -> list[str]:
 def test_the_newest_come_first_by_whichever_way_they_are_found(
     database: Database, demo: Deployment, limit: int
 ) -> None:
-    """Jane wrote some; of others she takes part in."""
+    """Jane wrote some of them, and takes part in others."""
     _set(database, "author", STRANGER, "4Xy14", "4Xy9", "4Xy2", "4Xy1")
     assert (
         queue_ids(decision_search.search(database, Wanted(text=JANE, limit=limit, deployment=demo))) == CAPTURED[:limit]
@@ -194,7 +194,7 @@ def test_a_place_that_can_not_be_finds_nothing_or_begins_anew(database: Database
     assert queue_ids(decision_search.search(database, wanted, Place(10**18, 10**18))) == IGNORED
 
 
-# --- besides the author -----------------------------------------------------------------------------------------------
+# --- other participants ----------------------------------------------------------------------------------------------
 
 
 def _set(database: Database, column: str, value: object, *queues: str) -> None:
@@ -235,7 +235,7 @@ def test_what_from_names_besides_is_read_in_bounded_parts(
 def test_who_takes_part_is_found_even_where_the_address_is_no_contacts_any_more(
     database: Database, demo: Deployment, monkeypatch: pytest.MonkeyPatch, buckets: int
 ) -> None:
-    """Once, too, where the address is also in From."""
+    """It is found once, even if the address is also in From."""
     monkeypatch.setattr(decision_search, "MOST_BUCKETS", buckets)
     database.execute("UPDATE activity_contacts SET address = ? WHERE activity_id > 10", (EVE,))
     _set(database, "author", EVE, "4Xy12")
@@ -253,7 +253,7 @@ def test_what_postfix_refused_is_found_by_its_queue_id(database: Database, demo:
     assert decision_search.search(database, Wanted(text="4XyR")).decisions == ()
 
 
-# --- as each may be told ----------------------------------------------------------------------------------------------
+# --- the reader's rights ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("buckets", [4_000, 5])

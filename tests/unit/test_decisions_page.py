@@ -1,4 +1,4 @@
-"""Decisions by page: the newest first, a deployment's own, and of captured mail only what the reader may see."""
+"""Pages of decisions: the newest first, only the own deployment's, and of captured mail only those that the reader may see."""
 
 from datetime import datetime, timedelta
 
@@ -20,7 +20,8 @@ JANE = "jane@client.example"
 
 @pytest.fixture
 def demo(database: Database, record: Record, ignore: Ignore, now: datetime) -> Deployment:
-    """Three captured of richard's, the second for participants alone; then four ignored at one moment; one of another firm's."""
+    """Three captured mails of richard's, the second for participants only; then four ignored at the same time; and one of another
+    firm's."""
     made = deployments.add(database, "demo", "demo.example.net", now)
     other = deployments.add(database, "other", "other.example.net", now)
     for username in ("richard", "anna"):

@@ -32,7 +32,7 @@ from mailweir.store.record.verdicts import Examined
 
 Put = Callable[..., int]
 JANE = "jane@client.example"
-# A child's answer for these words of a body.
+# A child's answer to these words in a body.
 VERDICTS = {
     "pass": "pass dkim client.example",
     "fail": "fail body_changed client.example",
@@ -50,7 +50,7 @@ def demo(mailweir: Any, database: Database) -> Database:
 
 
 def word(about: Facts, content_zstd: bytes) -> bytes:
-    """In place of the examiner: does what the body says."""
+    """Replaces the examiner: does what the body says."""
     try:
         raw = raw_messages.decompress(content_zstd, about["size"], about["activity"])
     except MailweirError:
@@ -81,14 +81,14 @@ def _limits(**changes: float) -> Limits:
 
 
 def _pools(verdict: workers.Work = word, **changes: float) -> server.Pools:
-    """With the stage `verdict` alone."""
+    """Pools for the stage `verdict` alone."""
     lanes = {Lane.NEW: 2, Lane.LATER: 1}
     return {(Stage.VERDICT, lane): Pool(count, verdict, _limits(**changes)) for lane, count in lanes.items()}
 
 
 @pytest.fixture
 def work_off(demo: Database, now: datetime) -> Iterator[Callable[..., int]]:
-    """Does all work due at a time of the test's choice."""
+    """Does all work that is due at a time of the test's choice."""
     times = [now]
     digest = Digest(demo, _pools(), structlog.get_logger(), lambda: times[-1])
 
@@ -105,7 +105,7 @@ def _body(said: str) -> bytes:
 
 
 def _activity(database: Database, activity_id: int) -> tuple[int, str]:
-    """The number of the version that leads, from 1, and the sender verdict."""
+    """The number of the leading version, from 1, and the sender verdict."""
     leading, verdict = database.execute(
         "SELECT leading_raw_id, sender_verdict FROM activities WHERE id = ?", (activity_id,)
     ).fetchone()
@@ -178,14 +178,14 @@ def _pass_of_a_group(about: Facts, content_zstd: bytes) -> bytes:
 
 
 def test_a_digest_whose_children_have_all_they_take_waits_for_them(demo: Database, record: Put, now: datetime) -> None:
-    """It would else look at the queue without end, at the cost of a processor."""
+    """Otherwise it would look at the queue without end, and keep a processor busy."""
     for number in range(1, 71):
         record("demo", "richard", JANE, number=number, raw=_body("hang"))
     wall_seconds = 3.0
     digest = Digest(demo, _pools(wall_seconds=wall_seconds), structlog.get_logger(), lambda: now + timedelta(hours=1))
     began = time.process_time()
     try:
-        # Mails behind a slow one go to the other child; then a child is out of time, or both are.
+        # Mails behind a slow one go to the other child. Then one child is out of time, or both are.
         assert digest.turn(30.0) + digest.turn(30.0) >= 1
     finally:
         digest.stop()
@@ -209,7 +209,7 @@ def test_two_hostile_mails_at_once_hardly_delay_others(demo: Database, record: P
 
 
 def test_what_came_through_a_group_is_examined_as_such(demo: Database, record: Put, now: datetime) -> None:
-    """Its own From says nothing about the author: his organisation's signature over it would be no proof."""
+    """The group's From says nothing about the author, so a signature of the author's organisation over it would be no proof."""
     record("demo", "richard", JANE, raw=_body("x"), queue_id="4Xy0")
     record("demo", "richard", JANE, raw=_body("y"), queue_id="4Xy1")
     demo.execute(
@@ -274,7 +274,7 @@ def test_without_dns_a_body_waits_longer_each_time(
 def test_law_11_a_key_that_is_not_there_is_asked_for_again(
     demo: Database, record: Put, now: datetime, tmp_path: Path, reason: str
 ) -> None:
-    """What DNS says once may be its bad moment. Its author isn't proven meanwhile."""
+    """DNS may give a wrong answer for a moment. The author isn't proven meanwhile."""
     answer = tmp_path / "answer"
     times = [now]
     pools = _pools(lambda *_: children.DONE + answer.read_bytes())
@@ -315,7 +315,7 @@ def test_law_11_a_key_that_is_never_there_is_not_asked_for_for_ever(demo: Databa
 def test_what_waits_for_tomorrow_is_done_at_once_when_an_admin_says_so(
     demo: Database, record: Put, work_off: Callable[..., int]
 ) -> None:
-    """DNS is there again."""
+    """The admin asks for it once DNS works again."""
     activity_id = record("demo", "richard", JANE, raw=_body("dns"))
     demo.execute("DELETE FROM digest_queue WHERE stage = 'reading'")
     demo.execute("UPDATE digest_queue SET attempts = 20")
@@ -351,7 +351,7 @@ def test_hostile_mail_ends_its_examiner_and_nothing_else(
 def test_damaged_raw_bytes_are_told_at_once_and_as_what_they_are(
     demo: Database, record: Put, now: datetime, tmp_path: Path
 ) -> None:
-    """Lost raw bytes are the worst that the record can have: no examiner's death, which is tried again."""
+    """Lost raw bytes are the worst damage to the record. An examiner's death is tried again; damaged bytes aren't."""
     activity_id = record("demo", "richard", JANE, raw=_body("pass"))
     with demo.transaction():
         demo.execute("UPDATE raw_messages SET content_zstd = ?", (b"no zstd",))
@@ -389,7 +389,7 @@ def test_many_are_worked_off(demo: Database, record: Put, work_off: Callable[...
 )
 def test_what_nobody_waits_for_costs_one_look(sqlite_database: Database, sql: str, used: str) -> None:
     (step,) = [row[-1] for row in sqlite_database.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()]
-    assert used in step.replace("COVERING ", "")  # and no other step, to sort them
+    assert used in step.replace("COVERING ", "")  # and no other step that sorts
 
 
 def test_a_new_version_waits_for_both_stages_and_a_repeat_for_none(demo: Database, record: Put) -> None:
@@ -413,7 +413,7 @@ def test_an_id_is_never_given_again(demo: Database, record: Put) -> None:
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_digest_and_filter_never_wait_for_each_other(demo: Database, record: Put, now: datetime) -> None:
-    """The filter records a further copy of a message, holding its activity, while the digest settles the first one."""
+    """The filter records a further copy of a message, and holds its activity. Meanwhile the digest settles the first copy."""
     activity_id = record("demo", "richard", JANE, raw=_body("pass"))
     filter_, digest = Database(demo.url), Database(demo.url)
     try:

@@ -1,4 +1,4 @@
-"""The digest leaves the database to other writers, and to nobody else."""
+"""The digest lets other writers use the database, and waits for nobody else."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -44,7 +44,7 @@ _GIVE_IDS = {
 
 @pytest.fixture
 def captured(database_url: DatabaseUrl) -> Iterator[Captured]:
-    """Another process, which gives ids to this many mails."""
+    """Another process, which assigns ids to this many mails."""
     with closing(Database(database_url)) as opened:
 
         def give_ids(count: int) -> None:
@@ -102,7 +102,7 @@ def test_beside_others_it_holds_the_lock_for_its_share(
 
 
 def test_what_children_took_meanwhile_counts(sqlite_database: Database, other: Database, clock: Clock) -> None:
-    """The lock was free for that time."""
+    """The lock was free during that time."""
     giving_way = GivingWay(sqlite_database, lambda: clock.now, clock.sleep)
     for _ in range(10):
         write_for(0.01, giving_way, sqlite_database, clock)
@@ -148,14 +148,14 @@ def test_while_much_mail_is_captured_it_writes_less(database: Database, clock: C
     giving_way = GivingWay(database, lambda: clock.now, clock.sleep)
 
     def share(mails: int) -> float:
-        """Of the time, while so many mails are captured between two transactions."""
+        """The digest's share of the time, while so many mails are captured between two transactions."""
         began = clock.now
         for _ in range(100):
             write_for(0.01, giving_way, database, clock)
             captured(mails)
         return 100 * 0.01 / (clock.now - began)
 
-    share(20)  # until it is noticed
+    share(20)  # until the digest notices
     assert share(20) == pytest.approx(FLOOD_SHARE, rel=0.05)
     share(1)
     assert share(1) == pytest.approx(SHARE, rel=0.05)

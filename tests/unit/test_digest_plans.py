@@ -1,4 +1,4 @@
-"""The digest's queries take no longer on a larger record: it holds the write lock meanwhile."""
+"""The digest's queries take no longer on a larger record, because it holds the write lock meanwhile."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from mailweir.store.record.digest_queue import Entry, Lane, Stage
 JANE = "jane@client.example"
 LARGE = {"activities", "raw_messages", "readings", "attachments", "decisions", "sightings", "activity_contacts",
          "activity_users", "activity_threads", "thread_message_ids", "threads", "digest_queue", "search_texts", "contacts",
-         "a", "r", "d", "f", "g", "t", "q", "p", "c", "part", "mine", "other"}  # fmt: skip  # and what they are called
+         "a", "r", "d", "f", "g", "t", "q", "p", "c", "part", "mine", "other"}  # fmt: skip  # and their aliases
 
 
 def _mail(number: int, text: str = "Good day") -> bytes:
@@ -34,7 +34,7 @@ def _answer(stage: Stage, about: Facts, content_zstd: bytes) -> bytes:
 
 
 def _scans(database: Database, asked: set[str]) -> list[tuple[str, str]]:
-    """Steps that read a whole large table, and the statement."""
+    """Steps that read a whole large table, with the statement."""
     plans = [
         (row[3], sql)
         for sql in sorted(asked)

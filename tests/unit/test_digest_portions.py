@@ -1,4 +1,4 @@
-"""How much the digest writes in a transaction: so much as takes some milliseconds, whatever the machine."""
+"""How much the digest writes in a transaction: as much as takes some milliseconds, on any machine."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from mailweir.digest.portions import WANTED_SECONDS, WANTED_SECONDS_ALONE, Porti
 
 
 class Disk:
-    """A clock, and a database with this time per word; fixed_seconds: for each transaction in addition."""
+    """A clock, and a database that takes this time per word; fixed_seconds: in addition, for each transaction."""
 
     def __init__(self, seconds_a_word: float, fixed_seconds: float = 0.0) -> None:
         self.now = 0.0
@@ -17,7 +17,7 @@ class Disk:
         self.fixed_seconds = fixed_seconds
 
     def write(self, costs: list[int], wanted_seconds: float = WANTED_SECONDS) -> Iterator[tuple[int, float]]:
-        """The cost of writing this much: of each transaction (how many, seconds)."""
+        """The cost of writing this much: (count, seconds) of each transaction."""
         portions = Portions(lambda: self.now)
         left = deque((cost, cost) for cost in costs)
         while left:
@@ -31,7 +31,7 @@ class Disk:
 
 @pytest.mark.parametrize("seconds_a_word", [1e-7, 1.5e-6, 5e-6, 1e-5])
 def test_a_transaction_takes_at_most_50_ms(seconds_a_word: float) -> None:
-    """Except for the first, on a slow machine; nothing is left out."""
+    """Except for the first one, on a slow machine. Nothing is left out."""
     written = list(Disk(seconds_a_word).write([200] * 2_000))
     assert sum(count for count, _ in written) == 2_000
     assert max(took for _, took in written[1:]) <= 0.05
@@ -69,7 +69,7 @@ def test_a_fast_machine_writes_many_together() -> None:
 
 
 def test_a_disk_that_is_slow_for_each_transaction_is_not_asked_for_each_message() -> None:
-    """Smaller ones would make it no better."""
+    """Smaller transactions wouldn't help."""
     written = list(Disk(1e-7, fixed_seconds=0.1).write([200] * 2_000))
     assert min(count for count, _ in written[:-1]) >= 7
 

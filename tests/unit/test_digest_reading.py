@@ -1,4 +1,4 @@
-"""The digest's readings: stored, replaced, given up, redone from the newest down. On both databases."""
+"""The digest's readings: stored, replaced, given up, made again from the newest to the oldest. On both databases."""
 
 import base64
 import os
@@ -81,7 +81,7 @@ def _prove(about: Facts, content_zstd: bytes) -> bytes:
 
 
 def _read(about: Facts, content_zstd: bytes) -> bytes:
-    """Mail with certain words ends its reader."""
+    """A reader that dies on mail with certain words."""
     if b"deadly" in raw_messages.decompress(content_zstd, about["size"], about["activity"]):
         os.kill(os.getpid(), signal.SIGKILL)
     return children.read(about, content_zstd)
@@ -95,7 +95,7 @@ def _digest(database: Database, now: datetime) -> Digest:
 
 @pytest.fixture
 def work_off(demo: Database, now: datetime) -> Iterator[Callable[..., int]]:
-    """Does all due work, this many hours later."""
+    """Does all work that is due this many hours later."""
     made: list[Digest] = []
 
     def run(hours: int = 1) -> int:
@@ -144,7 +144,7 @@ def test_what_was_read_is_found(demo: Database, record: Put, work_off: Callable[
     assert _found(demo, typed) == []
     work_off()
     assert _found(demo, typed) == [activity_id]
-    assert _found(demo, f"{typed} alert") == [], "scripts are no text"
+    assert _found(demo, f"{typed} alert") == [], "scripts aren't text"
 
 
 def test_what_could_not_be_read_is_found_by_its_subject_and_people(
@@ -217,7 +217,7 @@ def test_damaged_raw_bytes_have_no_reading(demo: Database, record: Put, now: dat
 
 
 def test_the_version_that_leads_is_shown(demo: Database, record: Put, work_off: Callable[..., int]) -> None:
-    """And its thread is the activity's, from the verdict on."""
+    """Its thread is the activity's, too, once there is a verdict."""
     record("demo", "richard", JANE, raw=MAIL.replace(b"day", b"forgery"))
     assert work_off() == 2
     activity_id = record("demo", "richard", JANE, raw=MAIL.replace(b"day", b"proven"), queue_id="4XyB")
@@ -237,7 +237,7 @@ def _mail(message_id: str, *, answers: str = "") -> bytes:
 def test_a_verdict_that_comes_later_merges_threads_in_its_own_transaction(
     demo: Database, record: Put, work_off: Callable[..., int], now: datetime
 ) -> None:
-    """Unproven mail joins the first thread that it names; it isn't read again once it is proven."""
+    """Unproven mail joins the first thread that it names. It isn't read again once it is proven."""
     first = record("demo", "richard", JANE, number=1, raw=_mail("one"))
     second = record("demo", "richard", JANE, number=2, raw=_mail("two"))
     work_off()
@@ -256,7 +256,7 @@ def test_a_verdict_that_comes_later_merges_threads_in_its_own_transaction(
 def test_a_login_that_proves_what_was_read_merges_threads(
     demo: Database, record: Put, work_off: Callable[..., int]
 ) -> None:
-    """The copy to log@ came first; then the relay's own, which is the same to the byte."""
+    """The copy to log@ came first. The relay's own copy came later, with the same bytes."""
     first = record("demo", "richard", JANE, number=1, raw=_mail("one"))
     second = record("demo", "richard", JANE, number=2, raw=_mail("two"))
     raw = _mail("three", answers="<one@client.example> <two@client.example>").replace(b"proven", b"plain")
@@ -276,7 +276,7 @@ def test_the_thread_that_a_forged_copy_names_is_not_the_mails(
     is_read_before: bool,
     is_proven_by_login: bool,
 ) -> None:
-    """A recipient in Cc has the mail, too, and may deliver a copy here first. It leads until the mail itself is proven."""
+    """A recipient in Cc has the mail, too, and may deliver a copy here first. That copy leads until the mail itself is proven."""
     other = record("demo", "richard", JANE, number=1, raw=_mail("other"))
     forged = _mail("offer", answers="<other@client.example>").replace(b"proven", b"forged")
     activity_id = record("demo", "richard", JANE, number=2, raw=forged)
@@ -369,7 +369,7 @@ def test_what_is_of_this_reader_is_not_read_again_and_what_waits_is_not_queued_t
 def test_what_was_proven_is_not_examined_again(
     demo: Database, record: Put, work_off: Callable[..., int], now: datetime
 ) -> None:
-    """Its key may be withdrawn by now. An unproven one may become proven."""
+    """Its key may be withdrawn by now. Unproven mail may still become proven."""
     record("demo", "richard", JANE, number=1, raw=MAIL.replace(b"day", b"proven"))
     other = record("demo", "richard", JANE, number=2, raw=MAIL.replace(b"day", b"proven, too"))
     work_off()
@@ -421,7 +421,7 @@ def test_what_is_off_the_record_meanwhile_leaves_nothing(demo: Database, record:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_what_cant_be_written_is_done_again_once_it_can(demo: Database, record: Put, now: datetime) -> None:
-    """A restore, or a copy of the database by somebody else's tool, may hold its lock for long."""
+    """A restore, or somebody else's tool that copies the database, may hold its lock for long."""
     for number in (1, 2, 3):
         record("demo", "richard", JANE, number=number, raw=MAIL)
     with closing(Database(demo.url, busy_timeout_seconds=0.1)) as impatient:
@@ -437,7 +437,7 @@ def test_what_cant_be_written_is_done_again_once_it_can(demo: Database, record: 
 
 
 def test_what_was_let_go_of_waits_for_no_lease(demo: Database, record: Put, now: datetime, tmp_path: Path) -> None:
-    """A database restart doesn't delay new mail for longer than that."""
+    """A database restart delays new mail no longer than that."""
     busy = tmp_path / "busy"
     busy.touch()
 
@@ -458,7 +458,7 @@ def test_what_was_let_go_of_waits_for_no_lease(demo: Database, record: Put, now:
 
 
 def test_a_file_as_large_as_mail_may_be_is_read_within_the_limits(tmp_path: Path, now: datetime) -> None:
-    """It can't be compressed, and this process has much in memory itself, which its child has then, too."""
+    """The file can't be compressed. This process has much in memory itself, and its child inherits that."""
     content = base64.encodebytes(random.Random(1).randbytes(26_000_000)).replace(b"\n", b"\r\n")
     raw = MAIL.replace(b"YSxiCg==\r\n", content)
     version = digest_queue.Version(
@@ -470,7 +470,7 @@ def test_a_file_as_large_as_mail_may_be_is_read_within_the_limits(tmp_path: Path
         entry = digest_queue.Entry(raw_id=1, stage=Stage.READING, lane=Lane.NEW)
         pool.give((entry, 1), children.facts(version), version.content_zstd)
         found: list[tuple[Any, bytes | None]] = []
-        while not found:  # a part of it is taken at a time
+        while not found:  # a part is taken at a time
             found = list(workers.wait([pool], 30.0))
     finally:
         pool.stop()
@@ -481,7 +481,7 @@ def test_a_file_as_large_as_mail_may_be_is_read_within_the_limits(tmp_path: Path
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_what_is_being_taken_off_the_record_is_not_queued_again(demo: Database, record: Put) -> None:
-    """Its row would keep the version from going."""
+    """Its row would prevent the version's removal."""
     activity_id = record("demo", "richard", JANE, raw=MAIL)
     raw_ids = digest_queue.versions(demo, [activity_id])
     other = Database(demo.url)

@@ -32,7 +32,7 @@ def _one_or_death(about: Facts, content: bytes) -> bytes:
 
 @pytest.mark.parametrize("children_count", [1, 2])
 def test_a_child_that_died_is_replaced_and_takes_nothing_with_it(children_count: int) -> None:
-    """Others were given to it ahead: another child does these, and they aren't blamed."""
+    """The dead child had further mails. Another child does these, and they aren't blamed."""
     pool: Pool[int] = Pool(children_count, _one_or_death, LIMITS)
     try:
         for number in range(6):
@@ -49,7 +49,7 @@ def _sleeps(about: Facts, content: bytes) -> bytes:
 
 
 def test_what_waits_behind_a_slow_one_goes_to_others() -> None:
-    """They return its result, once; and the slow one isn't blamed for being slow."""
+    """Other children return its result, once. The slow mail isn't blamed for being slow."""
     pool: Pool[int] = Pool(2, _sleeps, LIMITS)
     try:
         for number in range(12):
@@ -90,7 +90,7 @@ def _files() -> dict[int, str]:
 
 
 def _stops_midway(about: Facts, content: bytes) -> bytes:
-    """Says the beginning of an answer on the socket that it finds, and stops there."""
+    """Sends the beginning of an answer on the socket that it finds, and stops there."""
     (pipe,) = [number for number, name in _files().items() if number > 2 and name.startswith("socket:")]
     os.write(pipe, b"\x00\x00")
     time.sleep(600)
@@ -107,7 +107,7 @@ def test_a_child_that_stops_midway_stops_nobody_else() -> None:
         began = time.monotonic()
         while 1 not in found:
             found.update(workers.wait([slow, quick], 5.0))
-        assert time.monotonic() - began < 4.5  # sooner than the slow one is out of time
+        assert time.monotonic() - began < 4.5  # before the slow child runs out of time
         assert _answers(slow, 1) == {0: None}
     finally:
         slow.stop()
@@ -120,7 +120,7 @@ def _reads_nothing(about: Facts, content: bytes) -> bytes:
 
 
 def test_a_child_that_reads_nothing_more_stops_nobody() -> None:
-    """More is given than a pipe takes."""
+    """It is given more than a pipe can hold."""
     pool: Pool[int] = Pool(1, _reads_nothing, replace(LIMITS, wall_seconds=5.0))
     try:
         began = time.monotonic()

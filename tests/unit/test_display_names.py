@@ -1,4 +1,4 @@
-"""The name of a contact that a mail makes: from its headers, if harmless."""
+"""The name of a contact that a mail makes: from the mail's headers, if it is harmless."""
 
 import pytest
 from hypothesis import given

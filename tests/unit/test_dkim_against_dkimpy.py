@@ -1,4 +1,4 @@
-"""Our DKIM verification agrees with dkimpy's, on signed mail and mutants of it, and on the corpus."""
+"""Our DKIM verification agrees with dkimpy's: on signed mail, on mutants of it, and on the corpus."""
 
 import hashlib
 import time
@@ -52,7 +52,7 @@ _PUT = st.sampled_from(
         b" b=QUJD",
     ]
 )
-# Position, number of bytes removed, replacement.
+# Position, number of bytes to remove, replacement.
 _CHANGES = st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0, 0, 1, 2]), _PUT), max_size=3)
 
 
@@ -73,7 +73,7 @@ def _signed_by_dkimpy(key: SigningKey, raw: bytes, forms: tuple[bytes, bytes], c
 
 
 def _ours_is_stricter(raw: bytes) -> bool:
-    """Where we are meant to differ from dkimpy; each has a test below."""
+    """The intended differences from dkimpy; each has a test below."""
     message = dkim_message.read(raw)
     if message is None or message.has_additions():
         return True

@@ -1,4 +1,4 @@
-"""Hostile mail takes neither time nor memory to verify, and raises nothing."""
+"""Verifying hostile mail takes little time and memory, and raises nothing."""
 
 import base64
 import time

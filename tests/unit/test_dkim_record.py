@@ -57,7 +57,7 @@ def test_the_same_key_is_fine_however_it_is_written(value: bytes) -> None:
         ([b"s=; p=" + _p(KEY)], "another service"),
         ([b"t=y; p=" + _p(KEY)], "t=y"),
         ([b"t=s : y; p=" + _p(KEY)], "t=y"),
-        # the first that has to be settled
+        # several faults: it names the first to be settled
         ([b"h=sha1; t=y; s=x; p=" + _p(OTHER)], "another service"),
         ([b"h=sha1; t=y; p=" + _p(OTHER)], "another key"),
     ],

@@ -1,4 +1,4 @@
-"""DKIM signatures: the canonical forms are dkimpy's for any bytes and pieces, nothing can be added to signed mail."""
+"""DKIM signatures: the canonical forms are dkimpy's for any bytes and pieces, and nothing can be added to signed mail."""
 
 import hashlib
 import tracemalloc
@@ -71,7 +71,7 @@ def _sign(pair: tuple[bytes, bytes], headers: list[Header], body: bytes) -> byte
 
 _TRICKY = st.lists(st.sampled_from([b" ", b"\t", b"\r", b"\n", b"\r\n", b"a", b".", b"\xff", b"\0"])).map(b"".join)
 _BODIES = _TRICKY | st.binary(max_size=200)
-# Postfix passes no bare CR and no bare LF; verifiers may change those before they begin.
+# Postfix passes on no bare CR and no bare LF; verifiers may change those before they begin.
 _LINES = st.lists(st.sampled_from([b" ", b"\t", b"\r\n", b"a", b".", b"\xff", b" \r\n"])).map(b"".join)
 
 

@@ -1,4 +1,4 @@
-"""Our DKIM verification: the vectors of the RFCs, tags and keys, and dkimpy's differences."""
+"""Our DKIM verification: the test vectors of the RFCs, tags and keys, and the differences from dkimpy."""
 
 import base64
 import hashlib
@@ -83,11 +83,11 @@ def test_the_vectors_of_the_rfcs_verify(message: str, published: str) -> None:
     assert not any(check(raw, other.encode()).is_good for other in others)
 
 
-# --- where we differ from dkimpy, on purpose --------------------------------------------------------------------------
+# --- intended differences from dkimpy --------------------------------------------------------------------------------
 
 
 def test_white_space_around_b_is_no_part_of_what_is_signed(key: SigningKey, record: bytes) -> None:
-    """RFC 6376 3.7; dkimpy leaves it in, before a `;`."""
+    """RFC 6376 3.7. dkimpy leaves it in before a `;`."""
     raw = by_hand(key, template=" v=1; b= {b} ; {tags}".replace("v=1; ", ""))
     assert check(raw, record) == GOOD
     assert not dkimpys(raw, record)
@@ -97,13 +97,13 @@ def test_white_space_around_b_is_no_part_of_what_is_signed(key: SigningKey, reco
     ("tags", "ours", "theirs"),
     [
         ({}, GOOD, True),
-        ({"q": "dns/txt:x"}, GOOD, False),  # RFC 6376 3.5: a list, of which one will do
+        ({"q": "dns/txt:x"}, GOOD, False),  # RFC 6376 3.5: a list; one known entry is enough
         ({"q": "dns/other"}, Finding(False, VerdictReason.MALFORMED), False),
         ({"i": "jane@mail.client.example"}, GOOD, True),
         ({"i": "mail.client.example"}, Finding(False, VerdictReason.MALFORMED), True),  # no @
         ({"i": "jane@notclient.example"}, Finding(False, VerdictReason.MALFORMED), False),
         ({"i": "@client.example@evil.example"}, Finding(False, VerdictReason.MALFORMED), False),
-        ({"x": str(int(time.time()) - 5)}, Finding(None, VerdictReason.NOT_TIMELY), True),  # its ten hours are over
+        ({"x": str(int(time.time()) - 5)}, Finding(None, VerdictReason.NOT_TIMELY), True),  # dkimpy grants ten hours
         ({"x": "a"}, Finding(False, VerdictReason.MALFORMED), False),
         ({"t": "9" * 13}, Finding(False, VerdictReason.MALFORMED), False),
         ({"t": "10", "x": "9"}, Finding(None, VerdictReason.NOT_TIMELY), False),
@@ -121,7 +121,7 @@ def test_white_space_around_b_is_no_part_of_what_is_signed(key: SigningKey, reco
             {"s": "\u00fc"},
             Finding(False, VerdictReason.MALFORMED),
             True,
-        ),  # no name of DNS, which dkimpy finds out there
+        ),  # no valid DNS name, which dkimpy notices only in DNS
     ],
 )
 def test_what_is_made_of_tags(
@@ -141,7 +141,7 @@ def test_junk_in_the_body_digest_is_no_base64(key: SigningKey, record: bytes) ->
 
 
 def test_a_signature_has_the_length_of_its_key(key: SigningKey, record: bytes) -> None:
-    """RFC 8017 8.2.2; dkimpy takes one without its leading zero."""
+    """RFC 8017 8.2.2. dkimpy accepts a signature without its leading zero."""
     made = (by_hand(key, t=str(number)) for number in range(5_000))
     raw = next(one for one in made if base64.b64decode(one.partition(b"\r\n")[0].rpartition(b" b=")[2])[0] == 0)
     head, _, rest = raw.partition(b"\r\n")
@@ -154,7 +154,7 @@ def test_a_signature_has_the_length_of_its_key(key: SigningKey, record: bytes) -
 
 
 def test_a_domain_in_another_script_is_its_a_label(key: SigningKey, record: bytes) -> None:
-    """RFC 8616 4; dkimpy queries the unchanged name."""
+    """RFC 8616 4. dkimpy queries the unchanged name."""
     raw = by_hand(key, d="b\u00fccher.example")
     message = dkim_message.read(raw)
     assert message
@@ -273,7 +273,7 @@ def test_a_test_key_holds_nothing_against_anybody(key: SigningKey, record: bytes
 
 
 def test_ed25519_signs_the_digest(key: SigningKey) -> None:
-    """RFC 8463 3: a signature over the text itself is none."""
+    """RFC 8463 3: a signature over the text itself isn't valid."""
     private = ed25519.Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     published = b"k=ed25519; p=" + base64.b64encode(public)

@@ -1,4 +1,4 @@
-"""DMARC records: valid ones, near-records with the reason, and unreadable parts of valid ones."""
+"""DMARC records: valid ones, near-records with the reason, and unreadable parts of valid records."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Documents refer to what is there: links to files and headings, commands with their options, settings, variables of the role."""
+"""Documents refer to existing things: files and headings, commands with their options, settings, and variables of the role."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import yaml
 from tests import documents
 from tests.imports import REPOSITORY
 
-# The changelog tells of what was; decision records aren't rewritten.
+# The changelog describes the past; decision records aren't rewritten.
 CURRENT = [
     document
     for document in documents.of_folder(REPOSITORY)
@@ -20,7 +20,7 @@ NO_SETTINGS = {
     "gmail.readonly": "likewise",
     "gmail.quota": "a part of the fixture `gmail`",
 }
-# Quotes whose parts a program puts together, and the part that is in its source; a library's has none.
+# Quoted texts that a program puts together, with the part that is in its source; texts of libraries have no part.
 PUT_TOGETHER = {
     "no answer from the filter": "no answer from ",
     "no answer from the filter: timed out": "no answer from ",

@@ -1,4 +1,4 @@
-"""The sender for a domain, by the settings or by given addresses."""
+"""The servers that send for a domain, by the settings or by given addresses."""
 
 import ipaddress
 

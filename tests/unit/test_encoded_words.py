@@ -38,7 +38,7 @@ def _decode(text: str | bytes) -> str:
         ("=?us-ascii?q?a_b?=", "a b"),
         ("Re: =?utf-8?q?Gr=C3=BC=C3=9Fe?= to you", "Re: Grüße to you"),
         ("(=?utf-8?q?a?=)", "(a)"),
-        # labels as everybody uses them: see test_charsets
+        # labels as programs use them: see test_charsets
         ("=?gb2312?b?1uzpRrv5?=", "朱镕基"),
         ("=?x-gbk?q?=D6=D0?=", "中"),
         ("=?ks_c_5601-1987?b?jGM=?=", "똠"),
@@ -76,20 +76,20 @@ def _decode(text: str | bytes) -> str:
         # a character split between two words, as some clients do
         ("=?utf-8?q?=C3?= =?utf-8?q?=BC?=", "ü"),
         ("=?utf-8?b?w7w=?= =?utf-8?b?w7w?=", "üü"),  # without its padding
-        # no encoded words
+        # not encoded words
         ("=?utf-8?x?a?=", "=?utf-8?x?a?="),
         ("=?utf-8?q?a", "=?utf-8?q?a"),
         ("=?utf-8?q?a b", "=?utf-8?q?a b"),
         ("=??q?a?=", "=??q?a?="),
         ("50 =? 5", "50 =? 5"),
-        # unreadable bytes become U+FFFD, and are never lost silently
+        # unreadable bytes become U+FFFD; they are never dropped silently
         ("=?utf-8?q?=FF?=", "\ufffd"),
         ("=?utf-8?b?!?=", ""),
         ("=?utf-8?b?A?=", "\ufffd"),
         ("=?no-such-charset?q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
         (b"Gr\xfc\xdfe", "Gr\ufffd\ufffde"),
         (b"Gr\xc3\xbc\xc3\x9fe", "Grüße"),
-        # one line, without characters that a terminal or a database can't take
+        # one line, without characters that a terminal or a database can't handle
         ("a\r\n b\x00c\x1b[31md", "a  b c [31md"),
         ("=?utf-8?q?a=0D=0Ab=00c=1B=5B31m?=", "a b c [31m"),
         ("=?utf-8?q?a=E2=80=A8b?=", "a b"),
@@ -142,7 +142,7 @@ def test_every_charset_of_python_is_known() -> None:
 
 
 def test_a_charset_that_python_does_not_know_leaves_nothing_behind() -> None:
-    """Python remembers for ever each name that it looked for in vain: anybody's mail would fill a worker's memory."""
+    """Python remembers forever each name that it didn't find. Anybody's mail would fill a worker's memory."""
     before = len(encodings._cache)
     words = "".join(f"=?x-{random.randrange(10**9)}?q?a?= " for _ in range(50))
     assert _decode(words).startswith("aaa")

@@ -1,4 +1,4 @@
-"""The envelope: recipients and sender as they were typed, and as they count."""
+"""The envelope: recipients and sender as given, and as they count."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from mailweir.envelope import read_recipient, read_sender
         ("<Richard@Demo.example.net>", None, "richard@demo.example.net"),
         ('<"richard"@Demo.example.net.>', None, "richard@demo.example.net"),
         ("<@relay.example:richard@demo.example.net>", None, "richard@demo.example.net"),
-        # Postfix's reading of it, which it uses for the look-ups, counts.
+        # Postfix's reading counts, because Postfix uses it for the look-ups.
         ("<richard (he) @demo.example.net>", "richard@demo.example.net", "richard@demo.example.net"),
         ("<richard (he) @demo.example.net>", None, None),
         ("<postmaster>", None, None),

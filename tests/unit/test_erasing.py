@@ -1,4 +1,4 @@
-"""Erased content is in none of SQLite's files any more, while others record; and PostgreSQL's part."""
+"""Erased content is in none of SQLite's files any more, while others record. Also PostgreSQL's part."""
 
 import hashlib
 import re
@@ -23,17 +23,18 @@ ERASED = 3_000
 
 
 def secret(number: int) -> str:
-    """A word that occurs in one mail alone. FTS5 omits the common beginning of two neighbours, so they have none in common."""
+    """A word that only one mail has. FTS5 omits the common beginning of neighbours in its list, so these words have none in
+    common."""
     return hashlib.sha256(b"%d" % number).hexdigest()[:24]
 
 
 def source(number: int) -> str:
-    """Gmail's id, or Postfix's: it says nothing about the mail, and is the key of an index, of which SQLite may keep copies."""
+    """Gmail's id, or Postfix's. It says nothing about the mail. It is the key of an index, of which SQLite may keep copies."""
     return f"Q{number}"
 
 
 def put_mails(database: Database, numbers: range) -> None:
-    """Mails that each have their secret in all stored parts."""
+    """Adds mails with their secret in all stored parts."""
     of_activity = ("id", "deployment_id", "identity", "direction", "author", "subject", "recorded_at", "message_id")
     rows = [(n, 1, b"%d" % n, "incoming", f"{secret(n)}@client.example", secret(n), AT, secret(n)) for n in numbers]
     batches.insert(database, "activities", of_activity, rows)
@@ -76,7 +77,7 @@ def put_firm(database: Database) -> None:
 
 
 def delete_mails(database: Database, numbers: range) -> None:
-    """Takes mails off the record, as the sync does."""
+    """Removes mails from the record, as the sync does."""
     for part in batches.parts(numbers, 50):
         with database.transaction():
             for number in part:
@@ -84,7 +85,7 @@ def delete_mails(database: Database, numbers: range) -> None:
 
 
 def delete_many(database: Database, numbers: range) -> None:
-    """The same for many, without scanning whole tables for each."""
+    """Does the same for many mails, without a scan of whole tables for each."""
     for part in batches.parts(numbers, 50):
         with database.transaction():
             for number in part:
@@ -96,7 +97,7 @@ def delete_many(database: Database, numbers: range) -> None:
 
 
 def held_in(path: Path, numbers: range) -> int:
-    """The number of secrets in a file; 0 if it doesn't exist."""
+    """The number of secrets in a file; 0 if the file doesn't exist."""
     content = path.read_bytes() if path.exists() else b""
     runs = set(re.findall(rb"[0-9a-f]{16,}", content))
     held = {run[at : at + 16] for run in runs for at in range(len(run) - 15)}
@@ -110,7 +111,7 @@ def found(database: Database, typed: str) -> list[int]:
 
 
 class Recorder(threading.Thread):
-    """A process that records meanwhile. waits: seconds of each transaction."""
+    """A process that records meanwhile. waits: the seconds of each transaction."""
 
     def __init__(self, path: Path, first: int) -> None:
         super().__init__()
@@ -120,7 +121,7 @@ class Recorder(threading.Thread):
         self.waits: list[float] = []
 
     def run(self) -> None:
-        """Records until it is stopped."""
+        """Records until `stop`."""
         with closing(Database(self._path, busy_timeout_seconds=60.0)) as database:
             while not self._is_over.wait(0.01):
                 begun = time.monotonic()
@@ -130,14 +131,14 @@ class Recorder(threading.Thread):
                 self._next += 3
 
     def stop(self) -> None:
-        """Ends it."""
+        """Ends the process."""
         self._is_over.set()
         self.join()
 
 
 @pytest.fixture
 def recorder(sqlite_database: Database) -> Iterator[Recorder]:
-    """A recorder that has begun; the record is empty."""
+    """A recorder that has begun. The record is empty."""
     put_firm(sqlite_database)
     started = Recorder(sqlite_database.path, 100_000)
     started.start()
@@ -172,7 +173,7 @@ def test_nothing_of_what_is_erased_stays_in_a_file(
 
 
 def test_deleted_words_stay_until_they_are_merged(sqlite_database: Database) -> None:
-    """Else the merging would be tested by nothing."""
+    """Otherwise the merging wouldn't be tested."""
     put_firm(sqlite_database)
     for number in range(1, 5):
         with sqlite_database.transaction():
@@ -224,7 +225,7 @@ def test_both_databases_come_to_an_end_of_it(database: Database) -> None:
     put_firm(database)
     with database.transaction():
         put_mails(database, range(1, 6))
-    assert erasing.finish(database), "where nothing is pending"
+    assert erasing.finish(database), "nothing is pending"
     delete_mails(database, range(1, 4))
     assert erasing.is_pending(database)
     steps: list[int] = []
@@ -234,7 +235,7 @@ def test_both_databases_come_to_an_end_of_it(database: Database) -> None:
 
 
 def test_all_that_names_a_version_is_deleted_with_it(sqlite_database: Database) -> None:
-    """An added table that erasing doesn't know would keep mail that was to be erased, or block it."""
+    """If erasing missed a new table, that table would keep mail that was to be erased, or block the erasing."""
     tables = [
         name for (name,) in sqlite_database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     ]

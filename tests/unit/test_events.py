@@ -1,4 +1,4 @@
-"""Reports of decided messages: a line each, counts in memory that outlive a worker, and never a fault of the mail."""
+"""Reports of decided messages: a line for each, and counts that outlive a worker. A fault there is never a fault of the mail."""
 
 import os
 import signal
@@ -111,7 +111,7 @@ def test_a_log_that_cant_be_written_is_no_fault_of_the_mail_and_counts_go_on(wri
 
 
 def _in_a_child_that_is_killed(work: Callable[[], None]) -> int:
-    """The child's process id; it is gone by then."""
+    """Runs it in a child that is killed; returns the process id of the dead child."""
     pid = os.fork()
     if pid == 0:
         try:

@@ -1,4 +1,4 @@
-"""Each state and reason is explained with the parameters of its key, and the key has words in English."""
+"""Each state and reason is explained with the parameters of its key, and the key has English words."""
 
 import enum
 import string
@@ -142,8 +142,8 @@ def _settings(smtp: dict[str, Any]) -> Settings:
 
 
 def _all() -> list[Explanation]:
-    """Every explanation of the heart, except the hint, which needs a database. Those without parameters and the one for several
-    users are named here: `test_missing_mail` covers them."""
+    """Every explanation of the package `mailweir`, except the hint, which needs a database. Those without parameters and the one
+    for several users are named here: `test_missing_mail` covers them."""
     found = [*_of_decisions(), *_of_the_sync(), *_of_the_record(), *_of_forwarding(), *_of_the_rest()]
     return [one for one in found if one is not None]
 
@@ -200,7 +200,7 @@ def test_the_keys_and_parameters_stay() -> None:
 def test_a_word_of_a_later_version_is_said_as_it_is() -> None:
     later = reasons.reason(replace(DECISION, reason="some later reason"))
     assert later == Explanation("stored.word", {"word": "some later reason"})
-    # neither is a key that takes parameters a word
+    # a word isn't a key with parameters either
     assert word("mailbox", "failing") == Explanation("stored.word", {"word": "failing"})
 
 

@@ -1,4 +1,4 @@
-"""Files out of kept messages, taken out by a child under limits."""
+"""Files of kept messages, extracted by a child with limits."""
 
 import base64
 import threading
@@ -122,8 +122,8 @@ def _ask(
 
 
 def test_a_child_knows_none_of_the_settings(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The child only gets the import path: a password in the environment isn't passed on."""
+    """The child gets only the import path. A password in the environment isn't passed on."""
     monkeypatch.setenv("PYTHONSTARTUP", "/no/such/file")
-    monkeypatch.setenv("PYTHONHOME", "/no/such/place")  # no Python would start with it
+    monkeypatch.setenv("PYTHONHOME", "/no/such/place")  # Python wouldn't start with it
     with Extractor(1).file(_version(now, HEAD + ENCODED), _file(len(HEAD), len(ENCODED))) as taken_out:
         assert taken_out.read() == CONTENT

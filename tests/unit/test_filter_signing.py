@@ -1,4 +1,4 @@
-"""The filter's part in signing: for whom, with which key, and its cache."""
+"""The filter's part in signing: for which logins, with which key, and its cache."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -52,7 +52,7 @@ def _sealed(secrets: Secrets, selector: str = "s1", pair: int = 0) -> SealedKey:
 
 @pytest.fixture
 def directory(file: Path) -> MemoryKeys:
-    """demo's key for firm.example."""
+    """A directory with demo's key for firm.example."""
     return MemoryKeys({(DEMO.id, "firm.example"): _sealed(secrets_file.load(file))})
 
 
@@ -126,9 +126,9 @@ def test_what_a_worker_keeps_is_bounded(file: Path, directory: MemoryKeys, monke
         directory.keys[DEMO.id, "firm.example"] = key
         _begin(signers, directory)
     file.unlink()
-    assert _begin(signers, directory) is not None, "the last one is kept"
+    assert _begin(signers, directory) is not None, "the last key is cached"
     directory.keys[DEMO.id, "firm.example"] = sealed[2]
-    assert _begin(signers, directory) is not None, "and the one before"
+    assert _begin(signers, directory) is not None, "and the key before it"
     for key in sealed[:2]:
         directory.keys[DEMO.id, "firm.example"] = key
         with pytest.raises(SettingsError):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mailweir.store.database import fingerprint
 from mailweir.store.database.connection import Database
 
-# PostgreSQL stores no NUL and no half of a surrogate pair
+# PostgreSQL can't store NUL or half of a surrogate pair
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60)
 
 
@@ -40,6 +40,6 @@ def test_null_has_no_number(database: Database) -> None:
 
 
 def test_the_numbers_are_those_of_existing_indexes() -> None:
-    """Other numbers take a migration that makes the indexes anew."""
+    """Other numbers would need a migration that makes the indexes again."""
     numbers = [fingerprint.of(one) for one in ("jane@client.example", "<1@client.example>")]
     assert numbers == [263586928994, 25262773262]

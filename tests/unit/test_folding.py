@@ -1,4 +1,4 @@
-"""Folding: which spellings of an address are one person's, in the pure part and in the store."""
+"""Folding: the spellings of one person's address, in the pure part and in the store."""
 
 from datetime import datetime
 

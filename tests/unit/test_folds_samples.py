@@ -1,4 +1,4 @@
-"""Folds and original authors on other projects' samples: as `make accuracy` counts them."""
+"""Folds and original authors on other projects' samples, counted as in `make accuracy`."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_no_wanted_text_of_a_reply_is_hidden(replies: list[Reply]) -> None:
 def test_the_authors_of_forwards_are_right(forwards: list[Forward]) -> None:
     known = [one for one in forwards if not one.is_reply]
     wrong = [one.name for one in known if not libraries.is_right(one, libraries.our_author(one.text, one.subject))]
-    # an Outlook header below words of the forwarder's, without a subject: a reply looks like that, too
+    # an Outlook header below the forwarder's own text, without a subject: a reply looks like that, too
     assert set(wrong) <= {
         "test__fixtures__outlook_live_en_body_variant_8.txt",
         "test__fixtures__outlook_live_en_body_variant_9.txt",

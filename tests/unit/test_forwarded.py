@@ -1,4 +1,4 @@
-"""Messages forwarded by hand with their authors, and look-alikes."""
+"""Messages forwarded by hand with their authors, and similar mails that aren't forwards."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""When is a user's forwarding said to have gone quiet?"""
+"""When does Mailweir report that a user's forwarding has gone quiet?"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)  # a Tuesday
 
 
 def daily(days: int, until: datetime, every: float = 1.0) -> list[datetime]:
-    """So many mails, evenly, the last one at `until`."""
+    """So many mails at even intervals; the last one at `until`."""
     return [until - timedelta(days=every * n) for n in range(days)]
 
 

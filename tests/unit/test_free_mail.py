@@ -1,4 +1,4 @@
-"""Domains at which anybody may have an address, and addresses that programs write from."""
+"""Domains where anybody may have an address, and addresses that programs write from."""
 
 from importlib import resources
 

@@ -69,7 +69,7 @@ def _settings(schema: dict[str, Any], definitions: dict[str, Any], path: str) ->
 
 
 def stored_words() -> Iterator[str]:
-    """The members of each enumeration: they are stored, logged, or in JSON."""
+    """The members of each enumeration. They are stored, logged, or in JSON."""
     for file, tree in sources():
         names = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
         module = ".".join(file.relative_to(REPOSITORY).with_suffix("").parts).removeprefix("milter.")
@@ -80,7 +80,7 @@ def stored_words() -> Iterator[str]:
 
 
 def events() -> Iterator[str]:
-    """Each log event, with its keys; `**`: and further ones."""
+    """Each log event with its keys; `**` means further keys."""
     for file, tree in sources():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and node.args and _is_logging(node.func, file):
@@ -91,7 +91,7 @@ def events() -> Iterator[str]:
 def _is_logging(function: ast.expr, file: Path) -> bool:
     if isinstance(function, ast.Attribute):
         return function.attr in LEVELS
-    # chosen by its severity
+    # the level is chosen by its severity
     return isinstance(function, ast.Name) and function.id == "say" and "admin_cli" not in file.parts
 
 
@@ -107,7 +107,7 @@ def _texts(node: ast.AST) -> Iterator[str]:
 
 
 def replies() -> Iterator[str]:
-    """Each SMTP reply of ours, and each sentence that becomes one."""
+    """Each SMTP reply of ours, and each sentence that becomes a reply."""
     for file, tree in sources():
         if not {"capture_milter", "postfix"} & {*file.parts}:
             continue
@@ -128,7 +128,7 @@ def _name(function: ast.expr) -> str:
 
 
 def exit_codes() -> Iterator[str]:
-    """The exit code for each of our errors, and the others."""
+    """The exit code of each of our errors, and the other exit codes."""
     ours = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, Exception)]
     raised: list[type[BaseException]] = [*ours, KeyboardInterrupt, SystemExit]
     for kind in raised:

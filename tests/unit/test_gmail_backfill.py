@@ -1,4 +1,4 @@
-"""Which contacts' addresses are still to be searched for: each that came later, whatever was removed in between."""
+"""The contacts' addresses that are still to be searched for: each that was added later, whatever was removed in between."""
 
 import shutil
 import sqlite3
@@ -27,7 +27,7 @@ def demo(database: Database, now: datetime) -> Deployment:
 
 
 def _searched(database: Database, leased: Leased, limit: int = 99) -> list[str]:
-    """The next addresses, and notes that they were searched for."""
+    """Gets the next addresses, and notes that they were searched for."""
     found = gmail_backfill.addresses_after(database, leased, limit)
     if found:
         with database.transaction():
@@ -77,7 +77,7 @@ def test_other_deployments_contacts_are_not_searched_for(database: Database, dem
 def test_an_address_that_comes_after_a_removed_one_is_searched_for(
     database: Database, demo: Deployment, now: datetime
 ) -> None:
-    """SQLite would give the number of the newest row again, which every mailbox is past."""
+    """SQLite would use the number of the newest row again, which every mailbox has already passed."""
     leased = take(database, connect(database, demo, "richard", now).id, now)
     for turn, removed in enumerate(("first@client.example", "c0@x.example", "c1@x.example")):
         contacts.remove_address(database, demo, removed, now)
@@ -101,7 +101,7 @@ def test_a_contact_who_was_removed_is_not_searched_for(database: Database, demo:
 def test_contacts_of_an_older_database_are_all_there_after_the_upgrade(
     tmp_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On SQLite the table is recreated because of its numbers."""
+    """On SQLite the migration makes the table again because of its numbers."""
     older = tmp_path / "migrations"
     older.mkdir()
     for step in versions.STEPS.glob("000[0-8]*.py"):

@@ -15,7 +15,7 @@ ROUNDING = 1e-6
 
 @dataclass
 class Clock:
-    """Seconds, as a test sets them."""
+    """Seconds that a test sets."""
 
     now: float = 1_000.0
 
@@ -45,7 +45,8 @@ _STEPS = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 90)), min_size=1, max_
 @example([(1.0, 0.0), (0.1, 0.0)] * 20, 100, 0.6)
 @example([(0.1, 0.0)] * 50, 100, 0.35)
 def test_no_sixty_seconds_see_more_than_the_limit(steps: list[tuple[float, float]], limit: int, dearest: float) -> None:
-    """Each step waits, of its own will and then for as long as the bucket says, and takes. dearest: share of the limit."""
+    """Each step waits: first for its own pause, then as long as the bucket requires. Then it takes units. dearest: share of the
+    limit."""
     clock = Clock()
     bucket = Bucket(limit, clock)
     taken = []
@@ -99,7 +100,7 @@ def test_a_call_that_costs_more_than_there_is_at_once_comes_to_its_turn(clock: C
     wait = bucket.seconds_until(50)
     assert wait == pytest.approx(20)
     clock.now += wait
-    assert bucket.left == 25  # for anything else
+    assert bucket.left == 25  # for other calls
     assert bucket.seconds_until(50) == pytest.approx(0)
     bucket.take(50)
     assert bucket.left == pytest.approx(-25)
@@ -149,7 +150,7 @@ def _take_all(project: Project, units: int) -> int:
 
 
 def test_the_projects_minute_is_shared_among_the_processes(clock: Clock) -> None:
-    """However many there are, their minutes together are the project's."""
+    """However many processes there are, together they stay within the project's limit per minute."""
     for workers in (1, 2, 3, 10):
         projects = [Project(12_000, 10**9, clock) for _ in range(workers)]
         for one in projects:
@@ -177,7 +178,7 @@ def test_the_days_limit_holds_over_all_processes(clock: Clock) -> None:
     project = Project(10**9, 1_000, clock)
     project.take(300)
     assert project.collect() == 300
-    project.share_out(2, 900)  # the other one used 600
+    project.share_out(2, 900)  # the other process used 600
     with pytest.raises(OverBudget, match="today") as caught:
         project.take(101)
     assert caught.value.whole_project
@@ -192,7 +193,7 @@ def test_the_days_limit_holds_over_all_processes(clock: Clock) -> None:
 def test_what_could_not_be_noted_down_is_collected_again(clock: Clock) -> None:
     project = Project(10**9, 1_000, clock)
     project.take(400)
-    assert project.collect() == 400  # and then the database was gone
+    assert project.collect() == 400  # and then the database was unavailable
     project.take(100)
     assert project.collect() == 500
     with pytest.raises(OverBudget):

@@ -1,4 +1,4 @@
-"""Leases: one holder at a time, and whoever lost a mailbox writes nothing."""
+"""Leases: one holder at a time. A process that lost a mailbox writes nothing."""
 
 import threading
 from collections.abc import Iterator
@@ -180,7 +180,7 @@ def test_what_needs_a_reconnect_is_leased_when_it_is_to_be_probed(
     gmail_leases.need_reconnect(database, leased, "the consent was revoked", now + 30 * HOUR)
     found = row(database, mailbox_id)
     assert (found["state"], found["error"], found["lease_owner"]) == ("reconnect", "the consent was revoked", None)
-    # so far ahead only a clock that was wrong puts a mailbox that can be read; this one waits for its day
+    # a readable mailbox gets a time so far ahead only from a wrong clock; this one isn't readable, and waits for its day
     assert gmail_leases.lease(database, "b", now + 29 * HOUR, 9) == []
     gmail_leases.correct_times(database, now + HOUR, 60 * SECOND, HOUR)
     assert gmail_leases.lease(database, "b", now + 29 * HOUR, 9) == []
@@ -212,12 +212,12 @@ def test_one_mailbox_is_leased_whether_it_is_due_or_not(database: Database, mail
 def test_of_what_cannot_be_read_nothing_is_leased(
     database: Database, demo: Deployment, mailbox_id: int, now: datetime
 ) -> None:
-    """Also of a user whose row says that they left, whoever wrote that."""
+    """This includes a user whose row has a time of removal, whichever program wrote it."""
     database.execute("UPDATE users SET removed_at = ? WHERE username = 'richard'", (rfc3339(now),))
     before = row(database, mailbox_id)
     assert gmail_leases.lease(database, "a", now, 9) == []
     assert gmail_leases.lease_one(database, "a", now, mailbox_id) is None
-    assert gmail_leases.seconds_to_next(database, now) is None  # otherwise a waiting process would never wait, for ever
+    assert gmail_leases.seconds_to_next(database, now) is None  # otherwise a waiting process would never really wait
     assert row(database, mailbox_id) == before
     database.execute("UPDATE users SET removed_at = NULL")
     gmail_connections.disconnect(database, demo, "richard", now)
@@ -247,7 +247,7 @@ def test_how_long_until_the_next_is_due(database: Database, demo: Deployment, no
 def test_a_clock_that_jumps_keeps_no_mailbox_for_long(
     database: Database, demo: Deployment, now: datetime, hours: float, at_once: str
 ) -> None:
-    """A resting mailbox, and one held by a dead process, both from before the jump."""
+    """A resting mailbox, and a mailbox that a dead process holds; both from before the jump."""
     resting, held = connect(database, demo, "richard", now), connect(database, demo, "olga", now)
     gmail_leases.end(database, [rest(take(database, resting.id, now), now, 3_600)])
     take(database, held.id, now)
@@ -278,7 +278,7 @@ def others(database_url: DatabaseUrl) -> Iterator[list[Database]]:
 def test_many_at_once_never_hold_the_same_mailbox(
     database: Database, demo: Deployment, others: list[Database], now: datetime
 ) -> None:
-    """Each thread leases some, fences and writes for each, ends them, and repeats; none meets another one."""
+    """Each thread leases some, fences and writes for each, ends them, and repeats. No thread meets another one's mailbox."""
     for number in range(12):
         users.add(database, demo, f"u{number}", f"u{number}@firm.example", "", now)
         connect(database, demo, f"u{number}", now)
@@ -310,7 +310,7 @@ def test_many_at_once_never_hold_the_same_mailbox(
 
 
 def test_nobody_takes_a_mailbox_between_fence_and_commit(postgresql_url: DatabaseUrl, now: datetime) -> None:
-    """Also one whose lease has expired; on SQLite nobody else can write then anyway."""
+    """This includes a mailbox whose lease has expired. On SQLite, nobody else can write then anyway."""
     with closing(Database(postgresql_url)) as mine, closing(Database(postgresql_url)) as other:
         demo = make_firm(mine, now)
         mailbox_id = connect(mine, demo, "richard", now).id

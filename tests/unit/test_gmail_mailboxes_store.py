@@ -1,4 +1,4 @@
-"""Connected mailboxes: connected, connected again at the same cursor, ended with their token."""
+"""Connected mailboxes: connected, connected again with the same cursor, disconnected with their token."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -125,7 +125,7 @@ def _before_the_first_update(database: Database, work: Callable[[], None], monke
 def test_a_sweep_that_begins_while_it_is_connected_again_is_fenced_off(
     postgresql_url: Postgresql, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only PostgreSQL has two at once. Data that the sweep committed before it was fenced off stays."""
+    """Only PostgreSQL runs two at the same time. Data that the sweep committed before it was fenced off stays."""
     with closing(Database(postgresql_url)) as database, closing(Database(postgresql_url)) as other:
         demo = make_firm(database, now)
         made = connect(database, demo, "richard", now)
@@ -155,7 +155,7 @@ def test_one_mailbox_a_user_and_one_user_a_mailbox(database: Database, demo: Dep
     users.add_address(database, demo, "richard", "sales@firm.example")
     gmail_connections.disconnect(database, demo, "richard", now)
     connect(database, demo, "richard", now, "sales@firm.example")
-    with database.transaction():  # as nobody can do any more
+    with database.transaction():  # nobody can do this any more
         database.execute("DELETE FROM user_addresses WHERE address = 'sales@firm.example'")
     users.add_address(database, demo, "olga", "sales@firm.example")
     with pytest.raises(BadInput, match="connected for richard: 'mailweir gmail disconnect richard' first"):
@@ -219,7 +219,7 @@ def test_with_its_user_a_mailbox_is_gone_too(database: Database, demo: Deploymen
     assert (left["token_sealed"], left["disconnected_at"]) == (None, rfc3339(now))
     assert database.execute("SELECT COUNT(*) FROM gmail_queue").fetchone() == (0,)
     assert [one.id for one in gmail_mailboxes.list_all(database, demo)] == [olgas.id]
-    # a namesake isn't the same person, and may have the same address
+    # another user of the same name may have the same address
     users.add(database, demo, "richard", "richard@firm.example", "", now)
     anew = connect(database, demo, "richard", now)
     assert anew.id != made.id

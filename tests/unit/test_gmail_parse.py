@@ -59,7 +59,7 @@ def test_a_large_message_takes_little_more_memory_than_itself() -> None:
 
 
 def test_changes_of_labels_that_count_for_nothing_concern_no_message() -> None:
-    """5,000 times read and unread, starred, categorised: no message is asked for."""
+    """5,000 changes (read, unread, starred, categorised) ask for no message."""
     changed = [
         {kind: [{"message": {"id": f"m{number}", "labelIds": ["INBOX", label]}, "labelIds": [label]}]}
         for number, label in zip(range(5_000), itertools.cycle(["UNREAD", "STARRED", "CATEGORY_UPDATES", "Label_7"]))

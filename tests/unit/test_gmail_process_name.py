@@ -1,4 +1,4 @@
-"""The names of the processes that sweep, and which of them are dead."""
+"""The names of sweeping processes, and which of the processes are dead."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from gmail_sync import process_name
 
 
 def _name_of_another() -> str:
-    """Of a process that has ended."""
+    """The name of a process that has ended."""
     code = "from gmail_sync import process_name; print(process_name.own())"
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 

@@ -1,4 +1,4 @@
-"""The queue of a mailbox: each message once, the urgent ones first, and none that gets lost in it."""
+"""The queue of a mailbox: each message once, the urgent ones first, and none is lost in it."""
 
 import threading
 from collections.abc import Callable, Collection
@@ -69,7 +69,7 @@ def _fail(database: Database, queued: Queued, now: datetime, *, until: datetime 
 
 def test_each_message_is_queued_once(database: Database, leased: Leased, now: datetime) -> None:
     assert _put(database, leased, ["a", "b", "a"], Origin.HISTORY, now) == 2
-    # also if the same moment occurs twice: a page of the same answer, a stopped clock
+    # also if the same time occurs twice: a page of the same answer, or a stopped clock
     assert _put(database, leased, ["b", "c"], Origin.HISTORY, now) == 1
     assert _put(database, leased, ["c", "b", "a"], Origin.HISTORY, now + SECOND) == 0
     assert _put(database, leased, [], Origin.HISTORY, now) == 0
@@ -111,7 +111,7 @@ def test_live_mail_goes_before_what_can_wait(database: Database, leased: Leased,
 
 
 def test_what_waits_for_something_less_urgent_moves_forward(database: Database, leased: Leased, now: datetime) -> None:
-    """It is live mail from then on: a message that a search found before history reported it makes a to-do."""
+    """From then on it is live mail. If a search found a message before history reported it, it still makes a to-do."""
     _put(database, leased, ["a", "b", "c"], Origin.BACKFILL, now)
     assert _put(database, leased, ["c"], Origin.LISTED, now) == 0
     assert _put(database, leased, ["b"], Origin.HISTORY, now) == 0
@@ -133,7 +133,7 @@ def test_what_failed_waits_its_time(database: Database, leased: Leased, now: dat
     assert _waiting(database, leased, now + HOUR - SECOND) == ["b"]
     again = gmail_queue.due(database, leased, now + HOUR, 9)[0]
     assert (again.message_id, again.attempts) == ("a", 1)
-    # from before a clock was set back by more than anything ever waits
+    # a time from before the clock was set back, further ahead than any wait
     assert _waiting(database, leased, now + HOUR - LONGEST_WAIT) == []
     assert _waiting(database, leased, now + HOUR - LONGEST_WAIT - SECOND) == ["a"]
 
@@ -182,14 +182,14 @@ def test_the_dead_are_revived(database: Database, leased: Leased, olgas: Leased,
 
 
 def test_reviving_waits_for_a_sweep_and_the_sweep_not_for_it(postgresql_url: Postgresql, now: datetime) -> None:
-    """Each takes the mailbox first: otherwise each would hold a lock that the other wants, and PostgreSQL would end one of
+    """Each locks the mailbox first. Otherwise each would hold a lock that the other wants, and PostgreSQL would end one of
     them."""
     with closing(Database(postgresql_url)) as mine, closing(Database(postgresql_url)) as other:
         mailbox_id = connect(mine, make_firm(mine, now), "richard", now).id
         leased = take(mine, mailbox_id, now)
         _put(mine, leased, ["a"], Origin.HISTORY, now)
         _fail(mine, gmail_queue.due(mine, leased, now, 1)[0], now)
-        gmail_leases.end(mine, [rest(leased, now)])  # so that it isn't due and `revive` has a time to change
+        gmail_leases.end(mine, [rest(leased, now)])  # so that it isn't due, and `revive` has a time to change
         revived: list[int] = []
         thread = threading.Thread(target=lambda: revived.append(gmail_waiting.revive(other, mailbox_id, now)))
         with mine.transaction(alone=False):
@@ -203,7 +203,7 @@ def test_reviving_waits_for_a_sweep_and_the_sweep_not_for_it(postgresql_url: Pos
 
 
 def _decide(database: Database, leased: Leased, message_id: str, now: datetime, activity_id: int | None = None) -> None:
-    """The sync's rows for a message: on the record if it has an activity, else ignored."""
+    """Adds the sync's rows for a message: on the record if it has an activity, otherwise ignored."""
     decision = Decision(
         deployment=leased.deployment,
         outcome=Outcome.IGNORED,
@@ -230,7 +230,7 @@ def test_what_was_decided_or_waits_is_known(database: Database, leased: Leased, 
     assert gmail_queue.unknown(database, leased, ids, recorded_only=True) == ["new2", "ignored", "new1"]
     assert gmail_queue.unknown(database, leased, ids, or_waiting=True) == ["new2", "waits", "dead", "new1"]
     assert gmail_queue.unknown(database, leased, []) == []
-    # another mailbox's decisions and queue say nothing of this one's messages
+    # another mailbox's decisions and queue don't count for this mailbox's messages
     assert gmail_queue.unknown(database, olgas, ids) == ids
 
 
@@ -248,7 +248,7 @@ def test_what_is_on_the_record_is_known_in_any_case(
 def test_another_deployments_decisions_do_not_count(
     database: Database, demo: Deployment, leased: Leased, now: datetime
 ) -> None:
-    """Whatever their source is called: a queue id that looks like it, or rows that were restored."""
+    """This holds for any name of their source: a queue id that looks like an id of Gmail's, or restored rows."""
     other = deployments.add(database, "other", "other.example.org", now)
     users.add(database, other, "rick", "richard@firm.example", "", now)
     theirs = take(database, connect(database, other, "rick", now, "richard@firm.example").id, now)
@@ -322,7 +322,7 @@ def test_whatever_is_done_a_message_is_settled_or_in_the_queue(
 
 @dataclass
 class _Expected:
-    """The messages that are to be in the queue, and those that were given up."""
+    """The messages that must be in the queue, and the given-up ones."""
 
     waiting: set[str]
     dead: set[str]
@@ -331,7 +331,7 @@ class _Expected:
 def _act(
     database: Database, leased: Leased, now: datetime, expected: _Expected, action: str, number: int, origin: Origin
 ) -> None:
-    """One step, in the database and in the expected state."""
+    """Does one step in the database and in the expected state."""
     found = gmail_queue.due(database, leased, now + HOUR, 9)
     if action == "put":
         ids = {f"{number}", f"{number + 1}"}

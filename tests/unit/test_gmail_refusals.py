@@ -1,4 +1,4 @@
-"""The table of Google's refusals: it is complete, no row is dead, and an answer that isn't Google's never ends anything."""
+"""The table of Google's refusals: it is complete, each row is used, and an answer that isn't Google's never ends anything."""
 
 import itertools
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ GROUPS = {
 
 
 def examples(row: Meaning) -> Iterator[tuple[Asked, int, str, str, bool]]:
-    """Answers that a row could be for."""
+    """Answers that may match a row."""
     statuses = [status for status in STATUSES if not row.statuses or status in row.statuses]
     forms = [True] if row.needs_form else [True, False]
     yield from itertools.product(sorted(row.asked), statuses, sorted(row.reasons) or [""], row.words or ("",), forms)
@@ -115,7 +115,7 @@ def line(row: Meaning) -> str:
 
 
 def _named(row: Meaning) -> list[object]:
-    """The statuses in few words."""
+    """The statuses in a few words."""
     if not row.statuses:
         return ["any"]
     whole = [f"{group}xx" for group in (1, 2, 3, 5) if {*range(group * 100, group * 100 + 100)} <= {*row.statuses}]
@@ -124,6 +124,6 @@ def _named(row: Meaning) -> list[object]:
 
 
 def test_the_document_has_the_table() -> None:
-    """The required lines are in this test's output."""
+    """This test's output shows the required lines."""
     found = [one for one in DOCUMENT.read_text("utf-8").splitlines() if one.startswith("| ") and "---" not in one]
     assert found[1:] == [line(row) for row in TABLE]

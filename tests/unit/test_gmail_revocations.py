@@ -1,4 +1,4 @@
-"""Consents that the sync gives back: requested once, tried with pauses, finally reported, and never one that is in use."""
+"""Consents that the sync gives back: requested once, tried with pauses, finally reported, and never while in use."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -31,7 +31,7 @@ GONE = as_json({"error": "invalid_token", "error_description": "Token expired or
 
 
 class Site:
-    """A database with richard, whose mailbox is connected, a key file, and a sync whose Google is scripted."""
+    """A database with richard and his connected mailbox, a key file, and a sync whose Google is scripted."""
 
     def __init__(self, database: Database, google: Server, folder: Path, clock: Clock) -> None:
         self.database, self.google, self.clock = database, google, clock
@@ -122,7 +122,7 @@ def test_a_removed_user_who_has_nothing_connected_asks_for_nothing(site: Site) -
     asked_at = site.found().asked_at
     site.clock.pass_by(60)
     users.remove(site.database, site.demo, "richard", site.clock())
-    assert (site.found().asked_at, site.found().state) == (asked_at, State.WAITS), "what was asked before goes on"
+    assert (site.found().asked_at, site.found().state) == (asked_at, State.WAITS), "the earlier request continues"
 
 
 def test_one_that_ended_by_itself_is_no_error(site: Site) -> None:
@@ -160,7 +160,7 @@ def test_it_goes_on_where_google_is_there_again(site: Site) -> None:
 
 
 def test_a_consent_that_is_in_use_again_isnt_given_back(site: Site) -> None:
-    """It would end the new connection: Google has one consent for an account and a client."""
+    """It would end the new connection: Google keeps one consent for an account and a client."""
     site.disconnect()
     site.connect()
     assert not site.returned.step()
@@ -197,7 +197,7 @@ def test_two_processes_dont_both_take_it_and_one_that_dies_loses_nothing(site: S
     assert site.returned.step()
     assert site.found().state is State.DONE
     assert gmail_revocations.failed(site.database, replace(taken, attempts=99), "late", site.clock()) is State.FAILED
-    assert site.found().state is State.DONE, "what came to its end stays"
+    assert site.found().state is State.DONE, "finished requests stay"
 
 
 def test_a_service_accounts_mailbox_has_nothing_to_give_back(site: Site) -> None:

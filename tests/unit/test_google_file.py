@@ -1,4 +1,4 @@
-"""The role's check of Google's file reports the same as the sync, before a host has it."""
+"""The role's check of Google's file reports the same as the sync does, before the file reaches a host."""
 
 import json
 import subprocess

@@ -1,5 +1,5 @@
-"""Law 1 in the filter: nothing is acknowledged before it is on the disk, one failure fails alone, and no thread waits for
-ever."""
+"""Law 1 in the filter: nothing is acknowledged before it is on the disk, a failure affects only its message, and no thread waits
+forever."""
 
 import sqlite3
 import threading
@@ -30,7 +30,7 @@ LONG_SECONDS = 20.0  # more than any of this takes
 
 
 class GatedDatabase(Database):
-    """Stops before each COMMIT until the gate is open; `fault` is run there, and may raise or spoil the transaction."""
+    """Stops before each COMMIT until the gate is open. `fault` runs there, and may raise or spoil the transaction."""
 
     def __init__(self, database_url: DatabaseUrl, *, busy_timeout_seconds: float = 0.3) -> None:
         super().__init__(database_url, busy_timeout_seconds=busy_timeout_seconds)
@@ -72,7 +72,7 @@ class Caller(threading.Thread):
             self.error = error
 
     def ended(self, seconds: float = LONG_SECONDS) -> bool:
-        """Waits for its end."""
+        """Waits until it has ended."""
         self.join(seconds)
         return not self.is_alive()
 
@@ -103,7 +103,7 @@ MakeEntry = Callable[..., Entry]
 
 @pytest.fixture
 def entry(people: "MemoryDirectory", now: datetime) -> MakeEntry:
-    """An ignored message: entry("4Xy1"). With spoiled=True no row can be made of it."""
+    """An ignored message: entry("4Xy1"). With spoiled=True, the database refuses its row."""
 
     def make(source_id: str, *, spoiled: bool = False) -> Entry:
         tenant = people.tenants[0]
@@ -123,7 +123,7 @@ def entry(people: "MemoryDirectory", now: datetime) -> MakeEntry:
 
 
 def _written(database_url: DatabaseUrl) -> set[str]:
-    """Another process's view."""
+    """The committed messages, as another process sees them."""
     with closing(Database(database_url)) as database:
         return {row[0] for row in database.execute("SELECT source_id FROM decisions").fetchall()}
 
@@ -172,7 +172,7 @@ def test_law_1_nothing_returns_before_the_commit(
 
 
 def _commit_if_it_can_be(group: GroupCommit, *entries: Entry) -> list[Recorded]:
-    """Nothing if one of them can't be a row."""
+    """Commits, or does nothing if a row is refused."""
     try:
         return _commit(group, *entries)
     except ROW_ERRORS:
@@ -218,13 +218,14 @@ def test_a_message_that_can_not_be_written_fails_alone(
     bad = callers.pop(2)
     assert isinstance(bad.error, ROW_ERRORS)
     assert [caller.result for caller in callers] == [[Recorded(Outcome.IGNORED)]] * 4
-    assert _written(database_url) == {"4Xy0", "4Xy1", "4Xy2", "4Xy3"}  # and nothing of the half that could be
+    assert _written(database_url) == {"4Xy0", "4Xy1", "4Xy2", "4Xy3"}  # and nothing of the half that could be written
 
 
 def test_of_a_message_that_can_not_be_written_nothing_is(
     gated: GatedDatabase, group: GroupCommit, database_url: DatabaseUrl, people: "MemoryDirectory", now: datetime
 ) -> None:
-    """Its activity can be, and its owner can't: the activity goes too, and the other message of the batch stays."""
+    """Its activity can be written, but its owner can't. The activity is removed, too, and the other message of the batch
+    stays."""
     good = Decision(
         deployment=people.tenants[0],
         outcome=Outcome.CAPTURED,
@@ -266,7 +267,7 @@ def _raise(error: Exception) -> Callable[[Database], object]:
     [
         _raise(sqlite3.OperationalError("database or disk is full")),
         _raise(DatabaseUnavailable("gone")),
-        # SQLite rolls back by itself on some errors; COMMIT then finds no transaction
+        # SQLite rolls back by itself on some errors; then COMMIT finds no transaction
         lambda database: database.execute("ROLLBACK"),
         lambda database: database.peewee.connection().close(),
     ],
@@ -327,7 +328,7 @@ def test_a_lock_that_ends_in_time_is_waited_for(
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting is counted in hundredths of a second."""
+    """Waits are counted in hundredths of a second."""
     monkeypatch.setattr(group_commit, "KEEP_ALIVE_SECONDS", 0.01)
 
 
@@ -353,7 +354,7 @@ def test_a_slow_database_is_waited_for_as_long_as_is_said(
 def test_a_client_that_is_gone_while_waiting_keeps_nobody_waiting(
     gated: GatedDatabase, group: GroupCommit, database_url: DatabaseUrl, entry: MakeEntry
 ) -> None:
-    """Postfix may hang up while a message waits for its turn: `progress` then raises."""
+    """Postfix may hang up while a message waits for its turn. Then `progress` raises."""
 
     def hung_up() -> None:
         raise RuntimeError("hung up")
@@ -428,7 +429,7 @@ def test_who_writes_waits_for_others_only_where_messages_come_together(
     _until(lambda: group.waiting == 3)
     gated.gate.set()
     assert all(caller.ended() for caller in (first, *behind))
-    assert waits == []  # the three were there already
+    assert waits == []  # the three were already waiting
     _commit(group, entry("after"))
     assert waits == [group_commit.GATHER_SECONDS]
     _commit(group, entry("alone-3"))
@@ -446,7 +447,7 @@ def _at_the_commit(gated: GatedDatabase, fault: Callable[[], object]) -> None:
     gated.fault = lambda _: fault()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a server's files are its own affair
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a server takes care of its own files
 @pytest.mark.parametrize("begin", [_before, _at_the_commit])
 def test_law_1_nothing_is_acknowledged_into_a_file_that_was_taken_away(
     gated: GatedDatabase, group: GroupCommit, database_url: DatabaseUrl, entry: MakeEntry, begin: Begin
@@ -458,7 +459,7 @@ def test_law_1_nothing_is_acknowledged_into_a_file_that_was_taken_away(
     with pytest.raises(DatabaseUnavailable, match=r"removed or replaced|unable to open"):
         _commit(group, entry("4Xy2"))
     gated.fault = lambda _: None
-    assert not database_url.exists()  # nor recreated
+    assert not database_url.exists()  # nor was it recreated
     away.rename(database_url)
     _commit(group, entry("4Xy3"))
     assert _written(database_url) == {"4Xy1", "4Xy3"}

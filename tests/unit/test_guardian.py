@@ -1,4 +1,4 @@
-"""The guardian: a child that dies or hangs is replaced, and a stop ends both. Real processes, and a short look."""
+"""The guardian: it replaces a child that dies or hangs, and a stop ends both. Real processes, with short intervals."""
 
 import os
 import signal
@@ -16,7 +16,8 @@ WAIT_SECONDS = 30.0
 
 
 class Kept:
-    """A guardian of so many in a process of its own. Each child writes its number and its place into a file, and beats."""
+    """A guardian of so many children in a process of its own. Each child writes its number and its place into a file, and
+    beats."""
 
     def __init__(self, folder: Path, count: int = 1, load_seconds: float = 0.0) -> None:
         self._load_seconds = load_seconds
@@ -39,7 +40,7 @@ class Kept:
             time.sleep(0.02)
 
     def forget(self) -> None:
-        """Its work has no sense any more."""
+        """Ends the need for its work."""
         self._wanted.unlink()
 
     def children(self) -> list[int]:
@@ -106,7 +107,7 @@ def test_one_that_ends_or_stands_still_is_replaced(kept: Kept, number: signal.Si
 def test_one_that_has_much_to_load_is_given_the_time(tmp_path: Path) -> None:
     loading = Kept(tmp_path, load_seconds=3.0)
     (first,) = loading.wait_for_children(1)
-    time.sleep(1.5)  # fifteen looks
+    time.sleep(1.5)  # fifteen intervals
     assert loading.children() == [first]
     _end(loading)
 
@@ -116,7 +117,7 @@ def test_a_guardian_that_stood_still_itself_kills_nobody(kept: Kept) -> None:
     (first,) = kept.wait_for_children(1)
     for pid in (kept.pid, first):
         os.kill(pid, signal.SIGSTOP)
-    time.sleep(1.0)  # ten looks' time
+    time.sleep(1.0)  # the time of ten intervals
     for pid in (kept.pid, first):
         os.kill(pid, signal.SIGCONT)
     time.sleep(0.5)

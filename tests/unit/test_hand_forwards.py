@@ -1,4 +1,4 @@
-"""Mail that users forward to log@ by hand is the client's on the record, once, in any form. On both databases."""
+"""Mail that users forward to log@ by hand is recorded as the client's, once, in any form. On both databases."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +26,13 @@ def known(database: Database, people: "MemoryDirectory") -> None:
 
 
 def activities(database: Database) -> list[tuple[Any, ...]]:
-    """(direction, author, subject, minute sent) of all."""
+    """(direction, author, subject, minute sent) of all activities."""
     sql = "SELECT direction, author, subject, SUBSTR(sent_at, 1, 16) FROM activities ORDER BY id"
     return [tuple(row) for row in database.execute(sql).fetchall()]
 
 
 def counts(database: Database) -> tuple[int, ...]:
-    """Of activities, versions, to-dos, and held mail that isn't blank."""
+    """The number of activities, versions, to-dos, and held mails that aren't blank."""
     tables = ("activities", "raw_messages", "todos", "held_messages WHERE state IN ('waits', 'against')")
     return tuple(int(database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]) for table in tables)
 
@@ -67,7 +67,7 @@ def test_a_forward_of_what_is_on_the_record_is_a_version_of_it(
 
 
 def test_what_several_users_forward_is_one_activity(database: Database, clock: Clock, held_digest: Digest) -> None:
-    """Or one user, in several forms."""
+    """The same holds if one user forwards it in several forms."""
     of_mary = inline("apple de", message_id="<f2@firm.example>").replace(b"Richard <richard", b"Mary <mary", 1)
     for number, raw in enumerate((inline("gmail en"), of_mary, inline("outlook en", message_id="<f3@firm.example>"))):
         send(database, raw, f"4Xy{number}", at=clock.at)
@@ -79,7 +79,7 @@ def test_what_several_users_forward_is_one_activity(database: Database, clock: C
 def test_hosts_that_record_forwards_at_the_same_moment_make_one_activity(
     database: Database, clock: Clock, held_digest: Digest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """None of them sees another one's rows yet."""
+    """None of the hosts sees another one's rows yet."""
     monkeypatch.setattr(forwarded_versions, "identity_of_original", lambda *_, **__: None)
     for number, name in enumerate(("gmail en", "outlook de")):
         send(database, inline(name, message_id=f"<f{number}@firm.example>"), f"4Xy{number}", at=clock.at)
@@ -164,7 +164,7 @@ CHAIN = (
         ("Mary <mary@firm.example>", f"FW: {SUBJECT}", JANE),
         ("Eve <eve@else.example>", f"WG: {SUBJECT}", JANE),
         ("Joe <joe@client.example>", f"FW: {SUBJECT}", JOE),
-        # the mail that they answered isn't the forwarded one
+        # the mail that they answered isn't the forwarded mail
         ("Mary <mary@firm.example>", f"RE: {SUBJECT}", None),
         ("Eve <eve@else.example>", SUBJECT, None),
     ],
@@ -193,7 +193,7 @@ def test_an_attached_forward_of_a_colleagues_is_looked_into(
 
 
 def test_the_repair_works_with_the_same_message_too(database: Database, clock: Clock, held_digest: Digest) -> None:
-    """Make the contact, and forward it again: as a new message, or resent as it is."""
+    """An admin adds the contact, and the user forwards the mail again: as a new message, or resent unchanged."""
     raw = inline("gmail en").replace(b"jane@client", b"new@client")
     send(database, raw, at=clock.at)
     held_digest.work_off()
@@ -267,7 +267,7 @@ def test_staff_come_before_contacts(database: Database, clock: Clock, held_diges
 def test_law_4_another_deployment_neither_sees_nor_causes_it(
     database: Database, clock: Clock, held_digest: Digest
 ) -> None:
-    """Mary is a contact of the other one, where richard@else is a user; its jane is a user."""
+    """Mary is a contact of the other deployment, in which richard@else is a user; its jane is a user."""
     here = inline("gmail en").replace(b"jane@client", b"mary@firm")
     there = here.replace(b"richard@firm.example", b"richard@else.example").replace(
         b"demo.example.net", b"other.example.org"

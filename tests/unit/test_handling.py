@@ -103,12 +103,12 @@ def test_the_body_is_wanted_only_where_it_is_needed(
     assert _plan(people, recipients, lines).wants_body is wants_body
 
 
-# --- the desk ---------------------------------------------------------------------------------------------------------
+# --- the desk for confirmations -------------------------------------------------------------------------------------
 
 
 @dataclass
 class FaultyProver:
-    """Proves on request; the real one is tested in test_sender_auth."""
+    """Proves on request; test_sender_auth tests the real prover."""
 
     answer: bool | Exception = True
     asked: list[tuple[bytes, str]] = field(default_factory=list)
@@ -172,7 +172,7 @@ def test_a_genuine_confirmation_goes_to_whom_it_is_to(people: "MemoryDirectory",
     ],
 )
 def test_a_genuine_confirmation_for_somebody_else_goes_to_nobody(people: "MemoryDirectory", to: bytes) -> None:
-    """Anybody can make Google write one for an address of their own, and send it on to any of our users."""
+    """Anybody can make Google write to an address of their own, and send that mail on to any of our users."""
     entry = _confirmation_to(people, to)
     assert not entry.redirect
     assert entry.decision.reason is Reason.CONFIRMATION_FOR_ANOTHER

@@ -1,4 +1,4 @@
-"""The bounded look at header bytes: its results, and that no input makes it raise or take long."""
+"""The bounded parsing of header bytes: its results. No input makes it raise or take long."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -243,7 +243,7 @@ def test_a_from_of_300_kb_is_not_read_at_all(grows_linearly: "GrowsLinearly") ->
 
 
 def test_an_author_whom_postfix_may_have_cut_is_not_read() -> None:
-    # sent: `(…) jane@client.example.evil.example`; the filter gets 60,000 bytes of the header and can't see that there was more
+    # sent: `(…) jane@client.example.evil.example`; the filter gets 60,000 bytes of the header and can't know that there was more
     address = b" jane@client.example"
     value = b" (" + b"x" * (59_998 - len(address) - 3) + b")" + address
     assert len(value) == 59_998

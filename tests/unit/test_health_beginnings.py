@@ -1,4 +1,4 @@
-"""Since when a host's findings hold: by the reports before, as far as they knew it, and by nothing else."""
+"""Since when a host's findings are true: as far as its earlier reports show it, and from nothing else."""
 
 import json
 from datetime import datetime, timedelta
@@ -89,7 +89,7 @@ def test_alike_findings_are_told_apart_by_what_they_are_about(now: datetime) -> 
 
 
 def test_the_one_of_its_kind_may_be_about_another_thing(now: datetime) -> None:
-    """Why Postfix doesn't answer may change each minute."""
+    """Postfix's reason for not answering may change each minute."""
     before = _reported(now, _found("postfix.silent", why="refused", since="then"))
     assert _noted(before, _reported(now + MINUTE, _found("postfix.silent", level="note", why="timed out"))) == ["then"]
 

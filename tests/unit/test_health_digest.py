@@ -1,4 +1,4 @@
-"""What `doctor` finds out about the digest. On both databases."""
+"""The findings of `doctor` about the digest. On both databases."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -59,7 +59,7 @@ def test_what_could_not_be_read_is_told_to_its_deployment_alone(
 
 
 def test_law_1_raw_bytes_that_are_damaged_are_told_as_what_they_are(demo: Database, record: Put, now: datetime) -> None:
-    """It would be untrue that they are stored, and readable after an upgrade."""
+    """It would be wrong to say that they are stored, and readable after an upgrade."""
     activity_id = record("demo", "richard", "jane@client.example")
     (raw_id,) = demo.execute("SELECT id FROM raw_messages").fetchone()
     with demo.transaction():

@@ -1,4 +1,4 @@
-"""Hosts' reports, with their age; and their rows."""
+"""Hosts' reports with their age, and their rows."""
 
 import json
 from datetime import datetime, timedelta
@@ -59,7 +59,7 @@ def test_one_host_tells_nothing_of_itself_unless_it_should_have_reported(now: da
     for reports, since, said in (
         (fresh, long_ago, []),
         (old, just_now, []),  # restarted after a pause
-        (old, None, []),  # nothing runs that should report
+        (old, None, []),  # no daemon runs there that should report
         ([], just_now, []),
         (old, long_ago, ["this host hasn't reported its health for 1 hour"]),
         ([], long_ago, ["this host never reported its health"]),
@@ -108,7 +108,7 @@ def test_the_newest_report_of_a_check_takes_the_place_of_the_one_before(database
     _put(database, "front1", {"queue": "wrong", "sockets": "ok"}, now)
     _put(database, "front2", {"queue": "ok"}, now)
     later = now + timedelta(minutes=1)
-    _put(database, "front1", {"queue": "ok", "disk": "note"}, later)  # sockets: not looked at any more
+    _put(database, "front1", {"queue": "ok", "disk": "note"}, later)  # its sockets aren't checked any more
     assert health_reports.list_all(database) == [
         _report("front1", "disk", later, "note"),
         _report("front1", "queue", later),

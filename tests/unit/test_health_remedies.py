@@ -1,4 +1,4 @@
-"""The remedy for a finding: keys and facts that the checks really give."""
+"""The remedies for findings: their keys and facts are those that the checks really return."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

@@ -148,11 +148,11 @@ def test_a_repeat_of_a_source_that_was_decided_against_is_nothing(
     assert _held(database) == []
 
 
-# --- law 1, law 2: broken off anywhere --------------------------------------------------------------------------------
+# --- laws 1 and 2: broken off at any moment --------------------------------------------------------------------------
 
 
 class _Killed(BaseException):
-    """Ends the process in place of a signal."""
+    """Stands for a signal that ends the process."""
 
 
 STEPS = (
@@ -198,7 +198,7 @@ def test_a_digest_that_is_killed_leaves_it_held_or_decided(
 
 
 def test_two_digests_decide_it_once(database: Database, clock: Clock, held_digest: Digest) -> None:
-    """The other had it in hand when its lease was over."""
+    """The other digest was working on it when its lease expired."""
     send(database, PROVEN, at=clock.at)
     (taken,) = held.take(database, 5, now=clock.at, until=clock.at)
     clock.pass_by(1)
@@ -208,7 +208,7 @@ def test_two_digests_decide_it_once(database: Database, clock: Clock, held_diges
     assert held.content(database, taken.id) is None
 
 
-# --- law 3: nowhere else, and gone from the files ----------------------------------------------------------------------
+# --- law 3: in no other place, and erased from the files -------------------------------------------------------------
 
 
 def test_held_mail_is_nowhere_else(database: Database, clock: Clock, mailweir: Any) -> None:
@@ -245,7 +245,7 @@ def test_what_was_erased_is_in_none_of_sqlites_files(sqlite_database: Database, 
         plan, assembly = held_mail.plan_of(sqlite_database, raw, at=at)
         (entry,) = handling.entries(plan, assembly, f"4Xy{number}")
         assert entry.hold
-        entry = replace(entry, hold=replace(entry.hold, content_zstd=text))  # plain, so that the test finds it
+        entry = replace(entry, hold=replace(entry.hold, content_zstd=text))  # uncompressed, so that the test finds it
         with sqlite_database.transaction():
             recording.record(sqlite_database, entry)
     assert _in_files(sqlite_database, words) == 200
@@ -260,7 +260,7 @@ def test_what_was_erased_is_in_none_of_sqlites_files(sqlite_database: Database, 
 
 
 def _in_files(database: Database, words: Sequence[str]) -> int:
-    """How many of the words stand in the database's files."""
+    """The number of words that are in the database's files."""
     files = [path.read_bytes() for path in database.path.parent.glob(database.path.name + "*")]
     return sum(any(word.encode() in content for content in files) for word in words)
 

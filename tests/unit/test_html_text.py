@@ -1,4 +1,4 @@
-"""Text of a mail's HTML: positions, hidden content, and that no input takes long."""
+"""Text of a mail's HTML: positions, and hidden content. No input takes long."""
 
 import unicodedata
 from pathlib import Path

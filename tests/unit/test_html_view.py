@@ -1,4 +1,4 @@
-"""The view of a mail's HTML: kept and removed parts, and that nothing hostile is left."""
+"""The view of a mail's HTML: kept and removed parts. Nothing hostile remains."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.linear_time import GrowsLinearly
 
 NUMBERS = {"a@b": 3}
 PNG = "data:image/png;base64,iVBORw0KGgo"
-# The allow-list once more, in the tests' own words.
+# A second allow-list, in the tests' own words.
 ATTRIBUTES = {
     *(
         "align",
@@ -85,7 +85,7 @@ def view(html: str) -> View:
 
 
 def _elements(html: str) -> Iterator[Element]:
-    """The elements that a browser would make of it, in the frame's document."""
+    """The elements that a browser would make of it in the frame's document."""
     document = html5lib.parse(
         f"<!doctype html><html><head></head><body>{html}</body></html>", namespaceHTMLElements=False
     )
@@ -94,7 +94,7 @@ def _elements(html: str) -> Iterator[Element]:
 
 
 def faults(html: str) -> list[str]:
-    """Forbidden content of a view, by a parser other than nh3's."""
+    """Forbidden content of a view, found by a parser other than nh3's."""
     found = []
     for element in _elements(html):
         tag = str(element.tag)
@@ -158,7 +158,7 @@ def test_nothing_hostile_is_left(html: str) -> None:
 
 @pytest.mark.parametrize("html", [*HOSTILE, *MUTATING])
 def test_the_second_wall_holds_alone(html: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """nh3, given the mail as it came. It doesn't know how many attachments there are."""
+    """nh3 gets the mail unchanged. It doesn't know the number of attachments."""
     monkeypatch.setattr(html_depth, "rewrite", lambda source, *_: source)
     assert faults(view(f"{html}<p>after").html.replace("attachments/99", "attachments/3")) == []
 
@@ -355,7 +355,7 @@ def test_nothing_around_a_mark_counts_for_its_look() -> None:
 
 
 def test_a_mark_of_the_mails_own_is_no_mark_of_another_host() -> None:
-    """A mail that knows how marks look can't do away with its own."""
+    """A mail that knows the form of marks can't remove ours."""
     mark = MARKED.findall(view("<bdi>\u2192 bank.example</bdi> <a href=https://evil.example>bank.example</a>").html)
     assert mark == [("evil.example", "https://evil.example")]
 
@@ -390,7 +390,7 @@ def test_the_corpus_is_safe_and_stays_as_it_is(corpus: list[Path]) -> None:
 
 
 def test_another_view_needs_another_version() -> None:
-    """If this fails, raise SANITIZER_VERSION: stored views depend on it. Then freeze again."""
+    """If this fails, raise SANITIZER_VERSION, because stored views depend on it. Then freeze again."""
     samples = [
         "<p class=x style='color:red;position:fixed'>a<b>b<p>c",
         "<img src=cid:a@b><img src=http://x.example/a alt=b>",

@@ -1,4 +1,4 @@
-"""Law 2's key: two sightings of one message have one, two messages have two."""
+"""Law 2's key: two sightings of one message have the same key; two messages have different keys."""
 
 import hashlib
 from itertools import pairwise
@@ -49,7 +49,7 @@ def test_all_candidates_count_in_one_order() -> None:
 
 def test_a_key_is_32_bytes_and_stays_the_same_over_time() -> None:
     assert len(_key()) == 32
-    # A literal: if it changed, every earlier message would be taken for a new one.
+    # A literal: if it changed, Mailweir would take every earlier message for a new one.
     assert _key().hex() == "88c798a6702cd0eccfa2288c37e9414f8fcc3c839a7db7546492e94aafc43037"
     assert _key(Message_ID=None).hex() == "e985f8c2eea87a89b40c2179abd5d44de4f36d0dc46dd9e86a5d21861014b334"
 
@@ -79,7 +79,7 @@ def test_the_keys_of_plain_dates_stay_the_same_over_time(date: str, with_id: str
         ("Tue, 24 Nov 2026 04:12:55 GMT+0100", "Tue, 24 Nov 2026 03:12:55 +0000"),
         ("2026-11-24T03:12:55.123Z", "Tue, 24 Nov 2026 03:12:55 +0000"),
         ("Mon, 23 Nov 2026 10:12:55 PM -0500", "Tue, 24 Nov 2026 03:12:55 +0000"),
-        # no moment, but the same words
+        # the same words, but no date that can be parsed
         ("Tue, 24 Nov 2026 03:12:55", "Tue,\r\n 24  Nov 2026 03:12:55"),
         ("Tue, 24 Nov 2026 03:12:55 (Mitteleurop\u00e4ische (x) Zeit)", "Tue, 24 Nov 2026 03:12:55"),
         ("Tue, 24 Nov 2026 03:12:55 IST (India)", "Tue, 24 Nov 2026 03:12:55 IST"),
@@ -91,7 +91,7 @@ def test_a_date_that_was_normalised_on_one_route_is_the_same(one: str, other: st
 
 
 def test_a_moment_in_another_zone_is_another_message() -> None:
-    """As UTC in silence, these two were one."""
+    """If both were silently read as UTC, these two would be one message."""
     assert _key(Date="Tue, 24 Nov 2026 03:12:55 GMT+0100") != _key(Date="Tue, 24 Nov 2026 03:12:55 +0000")
     assert _key(Date="Tue, 24 Nov 2026 03:12:55 IST") != _key(Date="Tue, 24 Nov 2026 03:12:55 BST")
 
@@ -180,7 +180,7 @@ SIGNED = [
         (1, (b"From", b" The boss <jane@client.example>")),
         (2, (b"to", b" mary@firm.example")),
         (3, (b"Subject", b" Anoffer")),
-        (3, (b"Subject", b"  An offer")),  # under "simple" (RFC 6376 3.4.1) this breaks a signature
+        (3, (b"Subject", b"  An offer")),  # with "simple" (RFC 6376 3.4.1) this breaks a signature
         (3, (b"Subject", b" Another offer")),
         (4, (b"Reply-to", b" forger@elsewhere.example")),
     ],
@@ -210,7 +210,7 @@ def test_what_forwarders_add_and_move_makes_no_version() -> None:
     ],
 )
 def test_seals_make_a_version_where_the_authors_domain_signed_nothing(signer: bytes, counts: bool) -> None:
-    """There the verdict depends on them: a copy without one, sent first, would replace the one that can be proven."""
+    """There the verdict depends on them: a copy without seals, sent first, would replace the copy that can be proven."""
     lines = [(b"DKIM-Signature", b" v=1; d=" + signer + b"; h=From; b=abc"), *SIGNED[1:]]
     for name in (b"ARC-Seal", b"ARC-Message-Signature", b"arc-authentication-results"):
         sealed = [(name, b" i=1; b=x"), *lines]
@@ -221,7 +221,7 @@ def test_seals_make_a_version_where_the_authors_domain_signed_nothing(signer: by
 
 
 def test_what_makes_signatures_worthless_makes_a_version() -> None:
-    """Otherwise such a copy, sent first, would replace the one that can be proven."""
+    """Otherwise such a copy, sent first, would replace the copy that can be proven."""
     worthless = [
         *SIGNED[1:4],
         (b"Reply-To", b" x@elsewhere.example"),

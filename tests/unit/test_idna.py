@@ -1,4 +1,4 @@
-"""Domains in other scripts: IDNA 2008 in mail, UTS 46 in typed text as well, and existing rows."""
+"""Domains in other scripts: IDNA 2008 in mail, UTS 46 for typed text, too, and existing rows."""
 
 import socket
 from datetime import datetime
@@ -17,13 +17,13 @@ from mailweir.store.people.deployments import Deployment
 from mailweir.store.people.directory import SqlDirectory
 
 VALID = [
-    ("stra\u00dfe.example", "xn--strae-oqa.example"),  # RFC 3490 would make strasse.example of it
+    ("stra\u00dfe.example", "xn--strae-oqa.example"),  # RFC 3490 would make it strasse.example
     ("STRA\u1e9eE.example", "xn--strae-oqa.example"),
     ("\u03bf\u03b4\u03cc\u03c2.example", "xn--pxavk3b.example"),  # with a final sigma
     ("\u039f\u0394\u038c\u03a3.example", "xn--pxavk3b.example"),
     ("\u03bf\u03b4\u03cc\u03c3.example", "xn--pxavn9a.example"),  # another name, with the other sigma
     ("M\u00dcNCHEN.Example.", "xn--mnchen-3ya.example"),
-    # joiners, where the script wants them (RFC 5892 A.1, A.2): a name of its own with each
+    # joiners, where the script needs them (RFC 5892 A.1, A.2): with a joiner it is another name
     ("\u0646\u0627\u0645\u0647\u200c\u0627\u06cc.example", "xn--mgba3gch31f060k.example"),
     ("\u0646\u0627\u0645\u0647\u0627\u06cc.example", "xn--mgba3gch31f.example"),
     ("\u0dc1\u0dca\u200d\u0dbb\u0dd3.example", "xn--10cl1a0b660p.example"),
@@ -37,7 +37,7 @@ MAPPED = [
     ("client\uff0eexample", "client.example"),
     ("client\uff61example", "client.example"),
     ("\uff22\u00dccher\uff0eexample", "xn--bcher-kva.example"),
-    ("cli\u00adent.example", "client.example"),  # a soft hyphen, of a page that it was copied from
+    ("cli\u00adent.example", "client.example"),  # a soft hyphen, copied from a page
 ]
 REFUSED = [
     "\u2615.example",  # emoji
@@ -45,7 +45,7 @@ REFUSED = [
     "\u2764\ufe0f.example",
     "cli\u200dent.example",  # joiners without a function
     "cli\u200cent.example",
-    "a\u05d0b.example",  # RFC 5893: to the left and to the right
+    "a\u05d0b.example",  # RFC 5893: both to the left and to the right
     "a\u00b7b.example",
     "\u2100client.example",
     "jane\uff20client.example",
@@ -110,7 +110,7 @@ def test_nothing_raises_and_a_form_stays_as_it_is(text: str) -> None:
         found = read(text)
         assert found is None or read(found) == found
     domain = address.normalise_domain(text)
-    assert domain is None or address.typed_domain(text) == domain, "what was a domain is no other one when it is typed"
+    assert domain is None or address.typed_domain(text) == domain, "a typed domain is the same domain as before"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_nothing_raises_and_a_form_stays_as_it_is(text: str) -> None:
         ("jane@xn--strae-oqa.example", "Jane@XN--STRAE-OQA.example"),
         ("jane@strasse.example", "jane@strasse.example"),
         ("jane@xn--pxavk3b.example", "jane@\u03bf\u03b4\u03cc\u03c2.example"),
-        # the old reading took these, and IDNA 2008 doesn't: as A-labels, as nearly all mail has them, they match
+        # the old code accepted these; IDNA 2008 doesn't. They match as A-labels, which nearly all mail has.
         ("jane@xn--ab-vld.example", "jane@xn--ab-vld.example"),
         ("jane@xn--ab-0ea.example", "jane@XN--ab-0ea.example"),
     ],

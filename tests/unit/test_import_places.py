@@ -1,4 +1,4 @@
-"""Where modules import: at their tops, and in no circle."""
+"""Where modules import: at the top, and not in a circle."""
 
 import ast
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ PACKAGES = {
     **{name: REPOSITORY / name for name in ("admin_cli", "bench", "gmail_sync", "mailweir", "postfix", "tests")},
     "capture_milter": REPOSITORY / "milter" / "capture_milter",
 }
-# by (module, function): each says beside it why
+# by (module, function): a comment there gives the reason
 INSIDE_FUNCTIONS = {
     ("admin_cli.main", "_show_version"),
     ("admin_cli.progress", "bar"),
@@ -35,7 +35,7 @@ def _modules(packages: dict[str, Path]) -> dict[str, ast.Module]:
 
 
 def _imports_inside_functions(tree: ast.Module) -> Iterator[str]:
-    """The names of the functions that import; of a nested one, those around it too."""
+    """The names of the functions that import; for a nested function, with the functions around it."""
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and any(
             isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(function)
@@ -58,7 +58,7 @@ def _imports_at_the_top(tree: ast.AST) -> Iterator[str]:
 
 
 def _graph(modules: dict[str, ast.Module]) -> Graph:
-    """For each module our modules that it imports, with their packages, except for its own packages."""
+    """For each module: the modules of ours that it imports, with their packages, except its own packages."""
     return {
         name: {
             found
@@ -78,7 +78,7 @@ def _with_packages(name: str) -> Iterator[str]:
 
 
 def _circles(graph: Graph) -> list[set[str]]:
-    """The modules that import one another by some way, each set once."""
+    """The modules that import one another in some way, each set once."""
     reached = {name: _reached(graph, name) for name in graph}
     circles = []
     for name in sorted(graph):

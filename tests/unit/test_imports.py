@@ -1,4 +1,4 @@
-"""Import rules. A module's own docstring defines its rule, so no list goes out of date.
+"""Import rules. A module's own docstring states its rule, so no list goes out of date.
 
 The layers are import-linter's (setup.cfg).
 """
@@ -10,7 +10,7 @@ import pytest
 
 from tests.imports import Module, intruders, modules, ours, reach, read, sources, within
 
-# The only places of imports. A library and everything below it; a package and everything below it.
+# The only places that may import these: a library and everything below it, or a package and everything below it.
 ONLY_IN = {
     ("peewee", "playhouse", "psycopg", "sqlite3"): ("mailweir.store",),
     ("Milter", "milter", "mime"): ("capture_milter",),
@@ -28,7 +28,7 @@ MUST_BE_PURE = (
     "mailweir.confirmation",
     "mailweir.address",
 )
-# tables, or a parser: no file, clock or network; filetype is given bytes, never a path
+# tables, or a parser: no file, clock or network; filetype gets bytes, never a path
 PURE_LIBRARIES = {"idna", "filetype", "nh3"}
 OPENS_SOMETHING = {
     *("asyncio", "http", "importlib", "logging", "multiprocessing", "os", "pathlib", "shutil", "signal", "socket"),
@@ -47,7 +47,7 @@ OPENS_SOMETHING = {
 
 
 def is_pure(module: Module) -> bool:
-    """Does it say so? The word stands alone, or with its dependencies."""
+    """Does the docstring say so? The word stands alone, or with its dependencies."""
     return bool(re.search(r"\bPure\b", module.docstring))
 
 
@@ -61,7 +61,7 @@ WITHOUT_DATABASE = sorted(
 
 
 def faults_of_a_pure_module(module: Module) -> list[str]:
-    """Its imports that are neither pure modules of ours, nor libraries that open nothing."""
+    """Its imports that are neither pure modules of ours nor libraries that open nothing."""
     known = modules()
     found = []
     for imported in sorted(module.imports):
@@ -80,7 +80,7 @@ def faults_of_a_pure_module(module: Module) -> list[str]:
 def test_a_library_is_imported_in_its_place_alone(libraries: tuple[str, ...]) -> None:
     homes = ONLY_IN[libraries]
     assert intruders(modules(), libraries, homes) == []
-    assert intruders(modules(), libraries, ()), "nobody imports them: is the rule still about something?"
+    assert intruders(modules(), libraries, ()), "nothing imports them: is the rule still needed?"
 
 
 def test_what_measures_us_imports_no_library_of_googles() -> None:
@@ -110,7 +110,7 @@ def test_a_module_that_says_so_imports_the_standard_library_and_ours_alone(name:
 
 @pytest.mark.parametrize("name", WITHOUT_DATABASE)
 def test_a_package_that_knows_no_database_comes_without_one(name: str) -> None:
-    """However indirectly: nothing that it imports may bring the store with it."""
+    """This includes indirect imports: nothing that it imports may bring in the store."""
     for start in [one for one in modules() if within(one, [name])]:
         came = reach(modules(), start)
         assert {other: by for other, by in came.items() if within(other, ["mailweir.store"])} == {}, start
@@ -120,7 +120,7 @@ def test_these_packages_know_no_database() -> None:
     assert {"mailweir.gmail", "mailweir.openid", "mailweir.contact_files", "mailweir.domains"} <= set(WITHOUT_DATABASE)
 
 
-# --- the rules bite ---------------------------------------------------------------------------------------------------
+# --- the rules find faults -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

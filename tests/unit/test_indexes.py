@@ -44,7 +44,7 @@ def _try_to_make(url: DatabaseUrl, failed: list[BaseException]) -> None:
 
 @pytest.fixture
 def raw(database: Database) -> Any:
-    """peewee's own, as a step gets it."""
+    """peewee's own object, as a migration gets it."""
     database.open()
     return database.peewee
 

@@ -1,4 +1,4 @@
-"""The ways by which each user's mail comes and goes, of one deployment alone."""
+"""The ways of each user's mail, in and out, in one deployment only."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +20,7 @@ JANE = "jane@client.example"
 
 @pytest.fixture
 def demo(database: Database, now: datetime) -> Deployment:
-    """A firm with richard and olga, and another one with a richard too; both know Jane."""
+    """A firm with richard and olga, and another firm that has a richard, too; both know Jane."""
     made = make_firm(database, now)
     other = deployments.add(database, "other", "other.example.org", now)
     users.add(database, other, "richard", "richard@else.example", "", now)

@@ -1,4 +1,4 @@
-"""The content of invitations: subject, time and place, in any zone; and broken calendars."""
+"""The content of invitations: subject, time and place, in any zone; and faulty calendars."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -183,7 +183,7 @@ def test_the_zones_of_windows_are_known_here(name: str) -> None:
     assert calendar_zones.name_of(name) == name
 
 
-# --- how long ---------------------------------------------------------------------------------------------------------
+# --- duration --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_whole_day_is_that_day_wherever_one_is(lines: tuple[str, ...]) -> None
     assert (found.starts_at, found.ends_at) == (datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 7, 2, tzinfo=UTC))
 
 
-# --- as it comes ------------------------------------------------------------------------------------------------------
+# --- as programs send it ---------------------------------------------------------------------------------------------
 
 
 def test_folded_lines_even_within_a_character() -> None:

@@ -1,4 +1,4 @@
-"""A client's mail that a user forwarded by hand, and its own copy that comes later, are one activity; two mails never are.
+"""A client's mail that a user forwarded by hand, and its own copy that comes later, are one activity. Two mails never are.
 
 On both databases.
 """
@@ -36,7 +36,7 @@ def known(database: Database, people: "MemoryDirectory") -> None:
 
 @pytest.fixture
 def arrive(database: Database, clock: Clock, held_digest: Digest) -> Callable[..., None]:
-    """Delivers a mail, and lets the digest do all due work."""
+    """Delivers a mail, and lets the digest do all work that is due."""
 
     def come(raw: bytes, queue_id: str, recipients: str = "log@demo.example.net") -> None:
         send(database, raw, queue_id, recipients=recipients, at=clock.at)
@@ -69,7 +69,7 @@ def _todos(database: Database) -> list[tuple[Any, ...]]:
 def test_the_mail_itself_that_comes_after_its_forward_is_one_activity_with_it(
     database: Database, arrive: Callable[..., None], name: str
 ) -> None:
-    """And leads it: it is proven, and richard's text above exists in the forward alone."""
+    """The mail itself leads: it is proven, and richard's own text is only in the forward."""
     arrive(inline(name), "4Xy1")
     (first,) = _record(database)
     arrive(_own(), "4Xy2", TO_BOTH)
@@ -100,7 +100,7 @@ def test_the_mail_itself_that_comes_after_its_forward_is_one_activity_with_it(
         (TEXT.replace("ten.", "ten. https://a.example/1"), _own(body="We offer ten. https://a.example/2")),
         (TEXT.replace("ten.", "-5"), _own(body="We offer 5")),
         (TEXT, _own(old="09:15:42", new="09:16:42")),
-        (TEXT, _own(old="09:15:42", new="10:15:42")),  # another zone, perhaps: no id says so
+        (TEXT, _own(old="09:15:42", new="10:15:42")),  # perhaps another zone: no id shows it
         (TEXT, _own(subject="Angebot 2232")),
         (TEXT, _own(author="joe@client.example")),
         (TEXT, _own(old="Content-Type: text/plain; charset=utf-8\r\n\r\nWe offer ten.",
@@ -136,7 +136,7 @@ def test_an_id_that_the_forward_names_makes_up_for_a_zone(database: Database, ar
 def test_a_to_do_that_is_done_stays_done(
     database: Database, arrive: Callable[..., None], monkeypatch: pytest.MonkeyPatch, clock: Clock, done_first: bool
 ) -> None:
-    """Whichever of the two it was, and also where the digest comes to it later only."""
+    """This holds for both of them, and also if the digest joins them only later."""
     with monkeypatch.context() as patch:
         patch.setattr(joining, "note", lambda *_: False)
         arrive(written(f"Fwd: {SUBJECT}", TEXT), "4Xy1")
@@ -187,7 +187,7 @@ def test_law_13_the_stricter_counts_and_a_setting_by_hand_wins(
 def test_the_older_goes_on_and_the_other_id_leads_to_it(
     database: Database, arrive: Callable[..., None], monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    """The mail may be the older one: two hosts record them at the same moment, and neither sees the other's."""
+    """The mail may be the older one: two hosts record both at the same time, and neither sees the other one's rows."""
     with monkeypatch.context() as patch:
         patch.setattr(forwarded_versions, "identity_of_original", lambda *_, **__: None)
         arrive(_own(), "4Xy2", TO_RICHARD)
@@ -280,7 +280,7 @@ def test_what_is_erased_leaves_no_id_behind(database: Database, arrive: Callable
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_nothing_names_an_activity_that_was_joined_to_another(database: Database, arrive: Callable[..., None]) -> None:
-    """SQLite doesn't look itself, for that reads whole tables."""
+    """SQLite doesn't check that itself, because it would read whole tables."""
     arrive(written(f"Fwd: {SUBJECT}", TEXT), "4Xy1")
     arrive(_own(), "4Xy2", TO_BOTH)
     assert len(_record(database)) == 1

@@ -1,4 +1,4 @@
-"""The labels of a mail, by programs' marks; and people's mail that looks similar."""
+"""The labels of a mail, from programs' marks; and people's mail that looks similar."""
 
 from dataclasses import dataclass, field
 
@@ -176,7 +176,7 @@ def test_parts_add_to_what_the_headers_say() -> None:
 
 
 def test_each_label_keeps_its_bit() -> None:
-    """The numbers are in people's databases."""
+    """People's databases contain the numbers."""
     assert {label.value: labels.to_bits([label]) for label in Label} == {
         "automatic": 1,
         "list": 2,

@@ -1,4 +1,4 @@
-"""The layout by the design: import names, docstrings, and the names in documents."""
+"""The layout that the design asks for: import names, docstrings, and the names in documents."""
 
 import ast
 import importlib
@@ -14,7 +14,7 @@ PACKAGES = ("mailweir", "milter", "postfix", "admin_cli", "gmail_sync", "integra
 
 
 def test_pymilter_keeps_its_names() -> None:
-    """pymilter installs `milter`, `Milter` and `mime`: a package or module of ours by that name would hide one of them."""
+    """pymilter installs `milter`, `Milter` and `mime`: a package or module of ours with that name would hide its own."""
     assert not (REPOSITORY / "milter" / "__init__.py").exists()
     assert not (REPOSITORY / "tests" / "milter").exists()
     assert [file for file in sources(PACKAGES) if file.name.lower() in ("mime.py", "milter.py")] == []
@@ -49,7 +49,7 @@ def test_each_module_says_what_it_is() -> None:
 
 
 def _users_in_docstring(text: str) -> list[str]:
-    """The modules in "Called by `a`, `b` and `c`." of a module's docstring; commands and functions are no modules."""
+    """The modules in "Called by `a`, `b` and `c`." of a module's docstring; commands and functions aren't modules."""
     sentences = re.findall(r"(?:Called|Used) by .*?(?:\. |\.$|;|\(|, which|, within)", text)
     named = [name for sentence in sentences for name in re.findall(r"`([^`]+)`", sentence)]
     return [name for name in named if re.fullmatch(r"[a-z_]+(\.[a-z_]+)*", name) and name != "main"]
@@ -90,7 +90,7 @@ def test_the_files_that_documents_name_exist() -> None:
 
 
 def test_the_filter_starts_without_what_it_seldom_needs() -> None:
-    """A worker's memory: DKIM, DNS and migrations are loaded when they are needed."""  # psycopg: by peewee, if there
+    """It saves a worker's memory: DKIM, DNS and migrations are loaded when they are needed."""  # psycopg: by peewee, if there
     code = "import sys; import capture_milter.server; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     ran = subprocess.run(
         [sys.executable, "-c", "import sys; sys.path[:0] = ['.', 'milter']; " + code],
@@ -102,5 +102,5 @@ def test_the_filter_starts_without_what_it_seldom_needs() -> None:
     loaded = set(ran.stdout.split())
     assert {"capture_milter", "mailweir", "milter"} <= loaded
     assert loaded & {"dkim", "dns", "typer", "jinja2", "playhouse", "cryptography", "pytest"} == set()
-    # of pymilter only the C module, whose licence names its versions (decision 0025)
+    # only pymilter's C module, whose licence lists its versions (decision 0025)
     assert loaded & {"Milter", "mime"} == set()

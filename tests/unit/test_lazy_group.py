@@ -1,4 +1,4 @@
-"""The lazy group of the command line: its lines are the commands' own, and it behaves as a group that has loaded them all."""
+"""The lazy group of the command line: it shows the commands' own lines, and behaves like a group that has loaded all commands."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Where a link leads to, where its text names another host: targets as browsers read them, texts as people do."""
+"""The target of a link whose text names another host. Targets are read as browsers do, texts as people do."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""Sockets that are answered on: made, left behind, somebody else's, handed over by whoever started us."""
+"""Sockets that daemons answer on: made, left behind, somebody else's, or handed over by the process that started the daemon."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from postfix import connections, listener
 
 
 class Echo(connections.Connection):
-    """Echoes its input."""
+    """Sends its input back."""
 
     def __init__(self, open_ones: set[connections.Connection]) -> None:
         super().__init__(1000, log.silent(), open_ones)
@@ -58,7 +58,7 @@ async def _serve_once(path: Path) -> None:
 
 @contextlib.contextmanager
 def _bound(path: Path, *, listens: bool = False) -> Iterator[None]:
-    """Another process's socket, as it were."""
+    """A socket as another process would hold it."""
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(str(path))
         if listens:
@@ -118,7 +118,7 @@ def test_a_socket_that_was_handed_over_outlives_who_answers_on_it(path: Path) ->
         for _ in range(2):
             with socket.socket(socket.AF_UNIX) as early:
                 early.settimeout(10)
-                early.connect(str(path))  # there is no answer yet, and no error
+                early.connect(str(path))  # no answer yet, and no error
                 early.sendall(b"early")
                 given = listener.handed_over(path, kept.fileno())
                 assert given is not None

@@ -1,4 +1,4 @@
-"""Lists scan indexes: a page's cost doesn't grow with the record, and no query reads a whole table. On both databases."""
+"""Lists use indexes: a page's cost doesn't grow with the record, and no query reads a whole table. On both databases."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -37,16 +37,16 @@ from mailweir.store.record.visibility import Reader
 pytestmark = pytest.mark.slow  # it needs a large record
 
 FEW, MANY = 3_000, 60_000
-BOUND = 400  # ids of a page here
-ALL_THAT_IS_LOOKED_AT = 700  # in hundreds of steps of SQLite's machine
-SOME = Reader(1, (7, 8))  # whose mail together is more than a list may read
+BOUND = 400  # ids of a page in this test
+ALL_THAT_IS_LOOKED_AT = 700  # in hundreds of steps of SQLite's virtual machine
+SOME = Reader(1, (7, 8))  # together they have more mail than a list may read
 ADMIN = Asker(reader=SOME, username="user7", capture_address="user7@demo.example.net", is_admin=True)
 NEWEST = parse("2026-01-01T00:00:00.000000Z") + timedelta(seconds=made_record.SECONDS_BETWEEN * FEW)
 _OURS = ("PRAGMA", "EXPLAIN", "SELECT set_config")
 
 
 class Watched(Database):
-    """Keeps the statements that are run: on PostgreSQL how each was run, too."""
+    """Keeps the statements that run, and on PostgreSQL also how each was executed."""
 
     def __init__(self, url: DatabaseUrl) -> None:
         super().__init__(url, busy_timeout_seconds=60)
@@ -71,7 +71,7 @@ def _stream(wanted: StreamFilter, reader: Reader | None = SOME, **place: int) ->
 
 
 def _why(text: str) -> Ask:
-    """As a user asks."""
+    """The answer of `why` to a user."""
     asker = replace(ADMIN, is_admin=False)
     return lambda database, demo: decision_search.search(
         database, Wanted(text=text, deployment=demo, limit=20, digests={demo.id: bytes(12)}, told=(), asker=asker)
@@ -127,7 +127,7 @@ LISTS: dict[str, Ask] = {
 
 @pytest.fixture(autouse=True)
 def _small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that they are met with the few, too."""
+    """Low limits, so that the small record reaches them, too."""
     monkeypatch.setattr(walking, "LARGEST_STEP", BOUND)
     monkeypatch.setattr(walking, "LARGEST_WINDOW", BOUND)
     monkeypatch.setattr(streams, "LOOKED_AT", BOUND)
@@ -139,7 +139,7 @@ def _small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def sizes(tmp_path: Path, sqlite_url: Path) -> Iterator[list[Watched]]:
-    """SQLite's record of few and of many."""
+    """SQLite's record, small and large."""
     other = tmp_path / "many.db"
     other.write_bytes(sqlite_url.read_bytes())
     with closing(Watched(sqlite_url)) as few, closing(Watched(other)) as many:
@@ -150,7 +150,7 @@ def sizes(tmp_path: Path, sqlite_url: Path) -> Iterator[list[Watched]]:
 
 
 def _steps(database: Watched, ask: Ask) -> int:
-    """SQLite's virtual machine steps for a list, in hundreds."""
+    """The steps of SQLite's virtual machine for a list, in hundreds."""
     demo = deployments.find(database, "demo")
     ask(database, demo)
     taken: list[None] = []
@@ -162,9 +162,9 @@ def _steps(database: Watched, ask: Ask) -> int:
 
 
 def test_a_page_costs_the_same_of_twenty_times_the_record(sizes: list[Watched]) -> None:
-    """Steps of SQLite's machine, which no other program makes slower."""
+    """It counts steps of SQLite's virtual machine, which other programs don't slow down."""
     taken = {name: [_steps(database, ask) for database in sizes] for name, ask in LISTS.items()}
-    # of the few, a contact has fewer than a page looks at
+    # in the small record, a contact has fewer than a page looks at
     assert {
         name: (few, many) for name, (few, many) in taken.items() if many > max(1.5 * few, ALL_THAT_IS_LOOKED_AT)
     } == {}
@@ -182,7 +182,7 @@ def test_no_list_reads_a_whole_table_on_sqlite(sizes: list[Watched]) -> None:
         for row in database.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
     }
     aliases = {"a", "own", "part", "one", "seen", "told", "version", "open_one", "c", "f", "led", "mine", "s", *tables}
-    # of few rows: the users, and the deployments, called d
+    # tables with few rows: users, and deployments with the alias d
     scans = [one for one in plans if one[0].startswith("SCAN") and one[0].split()[1] in aliases - {"users"}]
     assert {plan for plan, _ in scans} == set(), scans
     used = " ".join(plan for plan, _ in plans)

@@ -1,4 +1,4 @@
-"""Postfix's log, continued from the last position: rotation, truncation, half a line, and too much."""
+"""Postfix's log, read on from the last position: rotation, truncation, half a line, and too much."""
 
 import os
 import shutil
@@ -56,10 +56,10 @@ def test_a_line_without_an_end_is_not_waited_for_for_ever(log: Path) -> None:
 
 
 def test_the_rest_of_a_rotated_log_is_read_before_the_new_one(log: Path) -> None:
-    """As with logrotate and `mailweir_log_days`; Postfix writes into the old one until it is reloaded."""
+    """As with logrotate and `mailweir_log_days`: Postfix writes into the old file until it is reloaded."""
     first = log_tail.read(log, None)
     log.rename(log.with_name("postfix.log.1"))
-    _append(log.with_name("postfix.log.1"), b"three\nfour")  # its last line has no end: nothing comes to it any more
+    _append(log.with_name("postfix.log.1"), b"three\nfour")  # its last line has no end, and never gets one
     log.write_bytes(b"five\n")
     later = log_tail.read(log, first.position)
     assert (later.lines, later.context, later.is_lost) == ([b"three", b"four", b"five"], [b"one", b"two"], False)
@@ -127,7 +127,7 @@ def test_what_can_not_be_read_is_said_and_nobody_waits(tmp_path: Path, make: Cal
 
 
 def _read_through(log: Path, pieces: list[bytes], turns: set[int]) -> list[bytes]:
-    """The lines that are read while the pieces are written. turns: after which of them the log is rotated, which Postfix does
+    """The lines that are read while the pieces are written. turns: after which pieces the log is rotated. Postfix does that
     between two lines."""
     read: list[bytes] = []
     position: LogPosition | None = None

@@ -1,4 +1,4 @@
-"""A log line contains its input and nothing else, with any content of mail."""
+"""A log line contains its input and nothing else, whatever a mail contains."""
 
 import json
 import re
@@ -13,7 +13,7 @@ _FIELD = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|[^ "=]*)(?: |\Z)')
 
 
 def parse(line: str) -> dict[str, str]:
-    """The result of a logfmt parser; AssertionError if it is invalid."""
+    """Parses a line as logfmt parsers do; AssertionError if it is invalid."""
     found: dict[str, str] = {}
     at = 0
     while at < len(line):

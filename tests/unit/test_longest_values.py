@@ -46,7 +46,7 @@ def longest(database: Database, people: "MemoryDirectory") -> Decision:
 
 @pytest.fixture
 def captured(longest: Decision, now: datetime) -> Entry:
-    """Such a mail."""
+    """A captured mail with them."""
     subject = some(random.Random(2), headers.MAX_SUBJECT_CHARS)
     content = Content(
         identity=b"identity", version_digest=b"version", raw_zstd=b"raw", size_bytes=3, subject=subject, sent_at=None
@@ -56,7 +56,7 @@ def captured(longest: Decision, now: datetime) -> Entry:
 
 @pytest.fixture
 def ignored(longest: Decision, now: datetime) -> Entry:
-    """The same from nobody who is known."""
+    """The same from an unknown author."""
     unknown = replace(longest, reason=Reason.UNKNOWN_AUTHOR, direction=None, contacts=(), users=())
     traces = random.Random(3).randbytes(50 * 12)
     return Entry(replace(unknown, outcome=Outcome.IGNORED), "Q1", now, traces=traces)
@@ -66,7 +66,7 @@ def ignored(longest: Decision, now: datetime) -> Entry:
 def test_the_longest_values_fit_into_every_index(
     database: Database, request: pytest.FixtureRequest, name: str, longest: Decision
 ) -> None:
-    """PostgreSQL refuses a row whose part of an index has over 2,700 bytes: such mail would never be recorded."""
+    """PostgreSQL refuses a row whose index entry has over 2,700 bytes: such mail would never be recorded."""
     entry = request.getfixturevalue(name)
     with database.transaction():
         recording.record_all(database, [entry])

@@ -1,4 +1,4 @@
-"""Postfix's log, read backwards: refusals, and that nobody can forge one."""
+"""Postfix's log, read backwards: it finds refusals, and nobody can forge one."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ AT_THE_END = (
     " 4.3.0 try again; from=<jane@client.example> to=<richard@demo.example.net> proto=ESMTP helo=<client.example>"
 )
 MESSAGE_ID = "Nov 24 12:42:45 mx postfix/cleanup[13711]: 4jYjJY2MJKz2FfBC: message-id=<big@client.example>"
-# What Postfix 3.7 logs for RCPT TO:<"x>: y; from=<v@d.example> to=<w@d.example> proto=ESMTP helo=<z"@foreign.example>
+# Postfix 3.7 logs this line for RCPT TO:<"x>: y; from=<v@d.example> to=<w@d.example> proto=ESMTP helo=<z"@foreign.example>
 FORGED = (
     HEAD
     + "NOQUEUE: reject: RCPT from unknown[192.0.2.7]: 554 5.7.1 <x>: y; from=<v@d.example> to=<w@d.example> proto=ESMTP"

@@ -178,7 +178,7 @@ def _check_captured(directory: Directory, case: Case) -> Decision:
         (TO_RICHARD, [("From", "jane@client.example"), ("From", "jane@client.example")], Reason.UNREADABLE_AUTHOR),
         (TO_RICHARD, [("From", "jane@client.example, eve@evil.example")], Reason.UNREADABLE_AUTHOR),
         (TO_RICHARD, [("From", "jane@client.example <eve@evil.example>")], Reason.UNREADABLE_AUTHOR),
-        # two people, or one and an unknown: readers differ in what they show
+        # two people, or one and an unknown address: readers differ in whom they show
         (TO_RICHARD, [("From", f"{JANE}, {JOE}")], Reason.UNREADABLE_AUTHOR),
         (TO_RICHARD, [("From", f"{JANE}, {OFFICE}")], Reason.UNREADABLE_AUTHOR),
         (TO_LOG, [("From", f"{RICHARD}, {RICK}"), ("To", JANE)], Reason.UNREADABLE_AUTHOR),
@@ -310,11 +310,11 @@ TOKEN = "0123456789abcdef" * 2
         ([TOKEN + "0"], Outcome.CAPTURED),
         ([TOKEN], Outcome.IGNORED),
         ([f"{'f' * 32} {TOKEN}"], Outcome.IGNORED),
-        (["f" * 32, TOKEN], Outcome.IGNORED),  # another Mailweir's above ours
+        (["f" * 32, TOKEN], Outcome.IGNORED),  # another Mailweir's mark above ours
     ],
 )
 def test_only_our_own_token_marks_a_return(people: "MemoryDirectory", marks: list[str], outcome: Outcome) -> None:
-    """Anybody can write our header; a client's mail isn't lost because of it, whoever forwards it."""
+    """Anybody can write our header. A client's mail isn't lost because of it, whoever forwards it."""
     directory = replace(people, tokens=[(1, TOKEN)])
     lines = [(headers.LOOP_HEADER.decode().lower(), mark) for mark in marks]
     recipients = f"{TO_RICHARD} richard@other.example.org"
@@ -325,7 +325,7 @@ def test_only_our_own_token_marks_a_return(people: "MemoryDirectory", marks: lis
     )
     assert demo.outcome is outcome
     assert (demo.reason is Reason.RETURNED_CONFIRMATION) == (outcome is Outcome.IGNORED)
-    assert other.reason is not Reason.RETURNED_CONFIRMATION  # law 4: another deployment's token is nothing here
+    assert other.reason is not Reason.RETURNED_CONFIRMATION  # law 4: another deployment's token has no meaning here
 
 
 def test_bounce_tokens_go_with_the_decision(directory: Directory) -> None:
@@ -334,7 +334,7 @@ def test_bounce_tokens_go_with_the_decision(directory: Directory) -> None:
 
 
 def test_two_deployments_in_one_envelope_know_nothing_of_each_other(directory: Directory) -> None:
-    """jane is a contact of demo and a user of other; mary is the reverse; both have a richard."""
+    """jane is a contact of demo and a user of other, mary is the reverse, and both have a richard."""
     recipients = f"{TO_RICHARD} richard@other.example.org"
     lines = [("From", "jane@client.example"), ("To", "mary@firm.example, x@stranger.example")]
     demo, other = _decide(directory, recipients, lines)
@@ -433,12 +433,12 @@ def test_a_decision_keeps_the_laws(
     for decision in decisions:
         own = {user.id for at, user, _ in people.users if at == decision.deployment.id}
         contacts = {contact_id for at, contact_id, _ in people.contacts if at == decision.deployment.id}
-        # law 4: nobody of another deployment; and the decision without it is the same
+        # law 4: nobody of another deployment; and without that deployment the decision is the same
         assert set(decision.users) | set(decision.todo_users) <= own
         assert {ref.id for ref in decision.contacts} <= contacts
         mine = [one for one in recipients if one.endswith(decision.deployment.domain)]
         assert _decide(people, mine, lines) == [decision]
-        # captured exactly where a contact takes part and the author is one of us or them
+        # captured exactly if a contact takes part and the author is a user or a contact
         assert (decision.outcome is Outcome.CAPTURED) == bool(decision.contacts)
         assert set(decision.todo_users) <= set(decision.users)
         is_staff = author in ("richard@firm.example", "pat@both.example") and decision.deployment.name == "demo"

@@ -152,7 +152,7 @@ def test_a_contacts_mail_is_captured_for_the_mailboxs_user(directory: Directory,
     ("is_sent", "author", "to", "bcc", "reason"),
     [
         (False, STRANGER, f"{RICHARD}, {JANE}", "", Reason.UNKNOWN_AUTHOR),
-        (False, ALIAS, JANE, "", Reason.UNKNOWN_AUTHOR),  # only sent mail is surely the user's
+        (False, ALIAS, JANE, "", Reason.UNKNOWN_AUTHOR),  # only sent mail is certainly the user's
         (False, f"{JANE}.evil.example", RICHARD, "", Reason.UNKNOWN_AUTHOR),
         (False, TO_RICHARD, JANE, "", Reason.UNKNOWN_AUTHOR),
         (False, RICHARD, RICHARD, "", Reason.INTERNAL),
@@ -190,7 +190,7 @@ def test_all_else_is_ignored_and_says_why(
         (False, JANE, RICHARD, "inbound"),
         (False, MARY, f"{JANE}, {RICHARD}", "inbound"),
         (False, RICHARD, JANE, "inbound"),
-        (True, JANE, RICHARD, "inbound"),  # a contact's mail doesn't become outbound because of its folder
+        (True, JANE, RICHARD, "inbound"),  # its folder doesn't turn a contact's mail into outgoing mail
     ],
 )
 def test_only_the_directions_that_were_ticked_are_synced(
@@ -246,7 +246,7 @@ def folded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SyncedMai
         (False, "jane+news@client.example", RICHARD, "", "jane+news@client.example"),
         (True, "richard+x@firm.example", "jane+a@client.example", "", "jane+a@client.example"),
         (True, RICHARD, STRANGER, "jane+a@client.example", "!jane+a@client.example"),
-        # in another spelling she is in sight of everybody
+        # in another spelling, everybody sees the contact
         (True, RICHARD, JANE, "jane+a@client.example", f"{JANE} jane+a@client.example"),
     ],
 )

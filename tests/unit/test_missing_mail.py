@@ -1,4 +1,4 @@
-"""Where is that mail? The answer to each asker, and what is withheld, on both databases; and the remedy."""
+"""Where is that mail? The answer to each asker, what it withholds, and the remedy. On both databases."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,7 +34,7 @@ STRANGER = "jane@x.example"
 
 @pytest.fixture
 def demo(database: Database, now: datetime) -> Deployment:
-    """A firm with richard and olga who know Jane, and another one with a richard of its own."""
+    """A firm with richard and olga, who know Jane; and another firm with a richard of its own."""
     made = make_firm(database, now)
     other = deployments.add(database, "other", "other.example.org", now)
     users.add(database, other, "richard", "richard@else.example", "", now)
@@ -45,7 +45,7 @@ def demo(database: Database, now: datetime) -> Deployment:
 
 @pytest.fixture
 def traces(tmp_path: Path) -> Traces:
-    """With a key of its own."""
+    """Traces with a key of their own."""
     secrets_file.make(tmp_path / "token.key")
     return Traces(tmp_path / "token.key")
 
@@ -55,7 +55,7 @@ Ask = Callable[..., Answer]
 
 @pytest.fixture
 def ask(database: Database, demo: Deployment, traces: Traces) -> Ask:
-    """ask("jane@x.example", "olga"): her answer; ask(text, None, is_admin=True); ask(text) is the command line's."""
+    """ask("jane@x.example", "olga"): her answer; ask(text, None, is_admin=True); ask(text): the command line's."""
 
     def asked(text: str, *who: str | None, is_admin: bool = False, **changed: object) -> Answer:
         question = replace(Question(text=text), **changed)  # type: ignore[arg-type]  # of a dataclass's fields
@@ -71,7 +71,7 @@ def queue_ids(answer: Answer) -> list[str | None]:
 
 
 def keys(answer: Answer) -> list[str]:
-    """Of the remarks."""
+    """The keys of the remarks."""
     return [one.key for one in answer.remarks]
 
 
@@ -85,7 +85,7 @@ def _index(database: Database, demo: Deployment, activity_id: int, subject: str)
         search_index.put(database, [entry])
 
 
-# --- who is told what -------------------------------------------------------------------------------------------------
+# --- the answer to each asker ----------------------------------------------------------------------------------------
 
 
 def test_a_user_is_told_of_ignored_mail_that_came_for_that_user_alone(ignore: Ignore, ask: Ask) -> None:
@@ -124,7 +124,7 @@ def test_a_username_that_begins_alike_is_somebody_else(
 def test_another_deployment_is_told_nothing(
     database: Database, demo: Deployment, ignore: Ignore, record: Record, traces: Traces
 ) -> None:
-    """Law 4: a namesake, an admin and whoever has the ids alike."""
+    """Law 4: neither a user of the same name nor an admin learns anything, even with the ids."""
     other = deployments.find(database, "other")
     ignore("demo", queue_id="4XyMine")
     record("demo", "richard", JANE, queue_id="4XyRecorded")
@@ -289,7 +289,7 @@ def test_words_find_what_the_asker_may_read_and_no_decision(
 def test_a_subject_of_others_is_no_key_to_a_decision(
     database: Database, record: Record, ask: Ask, now: datetime
 ) -> None:
-    """Else a reader of metadata could guess the subject word by word."""
+    """Otherwise a reader of metadata could guess the subject word by word."""
     activity_id = record("demo", "richard", JANE, subject="Boiler plan")
     visibility.set_by_hand(database, activity_id, Visibility.METADATA, "test", now)
     assert ask("boiler", "olga").found == ()
@@ -310,7 +310,7 @@ def test_what_cant_be_known_is_said(ask: Ask, text: str, told: list[str]) -> Non
     assert keys(ask(text, "richard", max_activities=5)) == told
 
 
-# --- what would mend it -----------------------------------------------------------------------------------------------
+# --- remedies --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_an_alias_of_a_user_is_an_admins_to_add(ignore: Ignore, ask: Ask) -> Non
     assert found.remedy.is_for_admins
 
 
-# --- how far was looked -----------------------------------------------------------------------------------------------
+# --- how far it looked ----------------------------------------------------------------------------------------------
 
 
 def test_an_answer_says_how_far_it_looked_or_goes_on_by_itself(

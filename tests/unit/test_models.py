@@ -1,4 +1,4 @@
-"""The models of `store/` are the tables that the migrations make; each thread has them over its own connection."""
+"""The models of `store/` are the tables that the migrations make. Each thread uses them over its own connection."""
 
 import contextlib
 import threading
@@ -45,7 +45,7 @@ def test_the_models_are_the_tables_on_both_databases(database: Database) -> None
             if isinstance(field, peewee.ForeignKeyField)
         }
         assert keys == table.foreign_keys, model
-        assert not meta.indexes, "the migrations alone say what is indexed"
+        assert not meta.indexes, "only the migrations define indexes"
 
 
 def test_models_read_what_plain_sql_wrote(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_threads_read_at_once_each_over_its_own_connection(database_url: Databas
 
     def read(name: str) -> None:
         with closing(Database(places[name])) as database, database.bound():
-            both_are_in.wait()  # a lock around the models would keep the others out
+            both_are_in.wait()  # a lock around the models would block the others
             found.append((name, [row.name for row in models.Deployment.select()]))
             both_are_in.wait()
 

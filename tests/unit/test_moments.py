@@ -55,7 +55,7 @@ def test_other_text_is_no_time(text: str) -> None:
 
 
 def _rows_of_the_store() -> Iterator[tuple[str, Any]]:
-    """Each dataclass and named tuple that a module of `store/` makes, but for peewee's models."""
+    """Each dataclass and named tuple of a module of `store/`, except peewee's models."""
     for found in pkgutil.walk_packages(store.__path__, f"{store.__name__}."):
         if ".migrations" in found.name or found.name.endswith(".models"):
             continue
@@ -71,14 +71,14 @@ _NAME_OF_A_TIME = re.compile(r"(?:.+_)?(?:at|since|until|time|hour|now)")
 
 
 def _times(thing: Any) -> list[tuple[str, Any]]:
-    """The times, by name, of a row or a function, and their types."""
+    """The times of a row or a function, by name, with their types."""
     return [(name, hint) for name, hint in get_type_hints(thing).items() if _NAME_OF_A_TIME.fullmatch(name)]
 
 
 def test_no_time_leaves_the_store_as_text() -> None:
     times = [(f"{name}.{field}", hint) for name, kind in _rows_of_the_store() for field, hint in _times(kind)]
     assert [one for one in times if one[1] not in (datetime, datetime | None)] == []
-    assert len(times) > 40, "they are looked at"
+    assert len(times) > 40, "the test finds them"
 
 
 def _functions_of_the_store() -> Iterator[tuple[str, Any]]:
@@ -97,7 +97,7 @@ def _functions_of_the_store() -> Iterator[tuple[str, Any]]:
 def test_no_time_comes_into_the_store_as_text() -> None:
     times = [(f"{name}({one})", hint) for name, function in _functions_of_the_store() for one, hint in _times(function)]
     assert [one for one in times if one[1] not in (datetime, datetime | None)] == []
-    assert len(times) > 40, "they are looked at"
+    assert len(times) > 40, "the test finds them"
 
 
 def test_the_text_of_a_time_is_read_in_one_place() -> None:

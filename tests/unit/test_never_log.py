@@ -1,4 +1,4 @@
-"""Never-log rules: their effect on a decision, on each route; with a directory in memory and one in the database."""
+"""Never-log rules: their effect on a decision, on each route, with a directory in memory and one in the database."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -32,7 +32,7 @@ AT = datetime(2026, 11, 24, 3, 12, 55, tzinfo=UTC)
 
 
 def _rules(words: str, tenant: DeploymentRef = DEMO, folding: Folding = EXACT) -> list[tuple[int, RuleRef]]:
-    """`@bank.example jane@client.example/richard`: the user behind the slash."""
+    """`@bank.example jane@client.example/richard`: the user is after the slash."""
     found = []
     for word in words.split():
         pattern, _, user = word.partition("/")

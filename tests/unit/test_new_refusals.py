@@ -1,4 +1,4 @@
-"""Which of the new lines in Postfix's log are refusals: those that `why` reads out of it, under the same keys."""
+"""Which new lines in Postfix's log are refusals: the same that `why` reads from it, with the same keys."""
 
 from datetime import UTC, datetime
 from pathlib import Path

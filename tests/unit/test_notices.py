@@ -1,4 +1,4 @@
-"""Which of Postfix's notices may be sent: parsing them, and the record's data, on both databases."""
+"""Which of Postfix's notices may be sent: their parsing, and the record's data, on both databases."""
 
 from datetime import datetime, timedelta
 
@@ -44,7 +44,7 @@ def test_the_queue_id_in_a_notice(lines: list[Header], expected: str | None) -> 
 
 @pytest.fixture
 def demo(database: Database, now: datetime) -> Deployment:
-    """richard is connected and olga too; the message 4Xy1 was relayed for richard, 4Xy2 was refused, 4Xy3 came by port 25."""
+    """richard and olga are connected. The message 4Xy1 was relayed for richard, 4Xy2 was refused, and 4Xy3 came by port 25."""
     made = deployments.add(database, "demo", "demo.example.net", now)
     for name in ("richard", "olga"):
         users.add(database, made, name, f"{name}@firm.example", "", now)
@@ -113,7 +113,7 @@ def test_a_login_that_ended_is_told_and_a_removed_user_is_not(
     assert not _owed(database, "4Xy1", ALIAS)
     users.remove(database, demo, "richard", now)
     assert not _owed(database, "4Xy1", RICHARD)
-    users.add(database, demo, "richard", RICHARD, "", now)  # a namesake, with the same address
+    users.add(database, demo, "richard", RICHARD, "", now)  # another user of the same name, with the same address
     assert not _owed(database, "4Xy1", RICHARD)
 
 

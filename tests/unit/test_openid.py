@@ -20,7 +20,7 @@ Serve = Callable[[Callable[[socket.socket], None]], str]
 
 
 def test_the_page_starts_without_authlib() -> None:
-    """A tenth of a second and 15 MB, for the first such sign-in."""
+    """It takes a tenth of a second and 15 MB, at the first such sign-in."""
     code = "import sys, webapp.application; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     ran = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     loaded = set(ran.stdout.split())
@@ -30,7 +30,7 @@ def test_the_page_starts_without_authlib() -> None:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """A server that does this with each connection, once it has read a request; its address."""
+    """A server that does this with each connection, after it has read a request; its address."""
     listeners: list[socket.socket] = []
 
     def start(speak: Callable[[socket.socket], None]) -> str:
@@ -54,7 +54,7 @@ def serve() -> Iterator[Serve]:
 
 
 def _trickle(connection: socket.socket) -> None:
-    """A byte at a time, for ever: each comes soon enough."""
+    """Sends a byte at a time without end; each byte comes soon enough."""
     connection.sendall(b"HTTP/1.1 200 OK\r\n")
     while True:
         connection.sendall(b"x")
@@ -72,7 +72,7 @@ def _redirect(connection: socket.socket) -> None:
 
 
 def _hang_up(connection: socket.socket) -> None:
-    """Says nothing."""
+    """Hangs up without an answer."""
 
 
 def _babble(connection: socket.socket) -> None:
@@ -122,7 +122,7 @@ def test_an_address_that_is_not_safe_is_not_asked(url: object) -> None:
 
 
 class Source:
-    """A fetched document: numbers, or refusals while it is down."""
+    """The source of a document: it returns numbers, or refuses while it is down."""
 
     def __init__(self) -> None:
         self.at = 0.0
@@ -130,14 +130,14 @@ class Source:
         self.is_down = False
 
     def fetch(self) -> int:
-        """Another number each time."""
+        """Returns another number each time."""
         self.count += 1
         if self.is_down:
             raise ProviderRefusal(Why.UNREACHABLE, "down")
         return self.count
 
     def kept(self) -> Kept[int]:
-        """Its document."""
+        """The cached document of the source."""
         return Kept(self.fetch, lambda: self.at)
 
 

@@ -1,4 +1,4 @@
-"""Mail that a group or list passed on under its own address: its author, and that a stranger's claims gain nothing."""
+"""Mail that a group or list passed on under its own address: its author. A stranger's claims gain nothing."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,7 +31,7 @@ def _headers(lines: Lines) -> "list[Header]":
 
 @pytest.fixture
 def firm(people: "MemoryDirectory") -> "MemoryDirectory":
-    """demo has the group sales@ besides."""
+    """demo, which also has the group sales@."""
     return replace(people, groups=[(1, SALES)])
 
 
@@ -46,7 +46,7 @@ def _sync(directory: Directory, lines: Lines, *, is_sent: bool = False) -> Decis
     return matching.decide_synced(mailbox, headers.look(_headers(lines)), (), directory, is_sent=is_sent)
 
 
-# --- what is read -----------------------------------------------------------------------------------------------------
+# --- the headers -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def _sync(directory: Directory, lines: Lines, *, is_sent: bool = False) -> Decis
         ([("X-Original-From", f"{JANE}, {JOE}")], None),
         ([("X-Original-From", f'"{JANE}" <{JOE}>')], JOE),
         ([("X-Original-From", f"{JANE} <{JOE}>")], None),
-        # the first that there is, and no other in its place
+        # the first header that is there counts, and no other in its place
         ([("X-Original-From", "nobody"), ("X-Original-Sender", JANE)], None),
         ([("X-Original-From", ""), ("Reply-To", JANE), MARKED], None),
         ([("X-Original-From", f"<{JANE}>" + " " * 60_000)], None),
@@ -83,7 +83,7 @@ def test_the_first_header_that_there_is_names_one_author(lines: Lines, named: st
     assert found is None or found.is_reply_to == (lines[0][0] == "Reply-To")
 
 
-# --- who counts as author ---------------------------------------------------------------------------------------------
+# --- the author ------------------------------------------------------------------------------------------------------
 
 
 def _as_a_group(people: "MemoryDirectory") -> "MemoryDirectory":
@@ -154,7 +154,9 @@ def test_a_contacts_own_mail_is_its_authors_whatever_it_names(firm: "MemoryDirec
     lines = [("From", JOE), ("To", RICHARD), ("X-Original-From", JANE), ("Reply-To", JANE), MARKED]
     for decision in (_decide(firm, lines), _sync(firm, lines)):
         assert (decision.author, decision.via) == (JOE, None)
-        assert [ref.address for ref in decision.contacts] == [JOE], "who is only named as original takes no part"
+        assert [ref.address for ref in decision.contacts] == [JOE], (
+            "an address that is only named as original takes no part"
+        )
 
 
 def test_a_users_own_post_to_a_list_stays_the_users(firm: "MemoryDirectory") -> None:
@@ -201,7 +203,7 @@ def test_versions_of_a_group_are_told_apart_by_what_proves_them() -> None:
     assert identity.version(lines, b"", through_group=True) != identity.version(other, b"", through_group=True)
 
 
-# --- the From that it had ---------------------------------------------------------------------------------------------
+# --- its earlier From ------------------------------------------------------------------------------------------------
 
 BODY = b"\r\n\r\nFrom: nobody@x\r\nX-Original-From: nobody@x\r\n"
 

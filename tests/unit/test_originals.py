@@ -1,4 +1,4 @@
-"""Originals in a mail, for any bytes, and the child's answer: bounded, and never trusted."""
+"""Originals in a mail, for any bytes; and the child's answer, which is bounded and never trusted."""
 
 import base64
 from contextlib import suppress

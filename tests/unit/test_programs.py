@@ -1,4 +1,4 @@
-"""A failing server program in a test's report: its last output."""
+"""The report of a test whose server program fails: it shows the program's last output."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""A raw message falls into the same headers and body as Postfix hands to the filter, whatever its bytes."""
+"""A raw message has the same headers and body as Postfix passes to the filter, whatever its bytes."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.integration import postfix_changes, wire
 if TYPE_CHECKING:
     from tests.linear_time import GrowsLinearly
 
-# A later Postfix's differences concern lines `From …` before the headers, which a Gmail mailbox doesn't contain.
+# Differences of later versions concern lines `From …` before the headers. A Gmail mailbox doesn't contain such lines.
 _RULES = postfix_changes.rules((3, 7, 11))
 _UNCUT = tuple(rule for rule in _RULES if rule is not postfix_changes.long_header)
 HEADERS = [(b"From", b" Jane <jane@client.example>"), (b"Subject", b" An\r\n\toffer")]
@@ -106,7 +106,7 @@ def test_values_keep_their_white_space_and_folds() -> None:
 
 
 def test_a_from_behind_a_line_that_is_no_header_is_no_author() -> None:
-    """Else whoever writes such a line would have one author here and another one at the filter."""
+    """Otherwise the author of such a line would be one author here and another one at the filter."""
     lines, _ = raw_message.split(b"Subject: x\r\nno header\r\nFrom: jane@client.example\r\n\r\nhi\r\n")
     assert headers.look(lines).author is None
 

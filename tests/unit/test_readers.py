@@ -86,7 +86,7 @@ def test_a_missing_database_is_unavailable_and_found_when_it_is_back(
     readers = Readers(lambda: Database(path))
     with pytest.raises(DatabaseUnavailable, match="unable to open"), readers.directory():
         pytest.fail("not reached")
-    assert not path.exists()  # nor made by looking
+    assert not path.exists()  # nor made by the attempt
     away.rename(path)
     with readers.directory() as directory:
         assert directory.users_named(1, ["richard"])
@@ -148,7 +148,7 @@ def test_a_connection_that_the_server_killed_is_opened_anew_before_its_use(
     with closing(Database(postgresql_url)) as other:
         sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         ((pid,),) = other.execute(sql).fetchall()
-    os.kill(pid, signal.SIGTERM)  # the backend ends; SIGKILL would make the server restart all of them
+    os.kill(pid, signal.SIGTERM)  # the backend ends; after SIGKILL the server would restart all of them
     _until_gone(pid)
     with readers.directory() as directory:
         assert directory.users_named(1, ["richard"])

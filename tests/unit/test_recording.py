@@ -1,4 +1,4 @@
-"""The one write path on a real SQLite file: a decision's rows, and that a repeat duplicates nothing."""
+"""The one write path on a real SQLite file: a decision's rows. A repeat duplicates nothing."""
 
 import hashlib
 import multiprocessing
@@ -79,7 +79,7 @@ Write = Callable[..., list[Recorded]]
 
 @pytest.fixture(params=["together", "apart"])
 def write(request: pytest.FixtureRequest, filled: Database) -> Write:
-    """Records entries: as one batch, as the filter does with those that wait at the same moment, or each in a transaction."""
+    """Records entries: in one batch, as the filter does with messages that wait at the same time, or each in a transaction."""
 
     def all_of(*entries: Entry) -> list[Recorded]:
         batches = [list(entries)] if request.param == "together" else [[entry] for entry in entries]
@@ -104,7 +104,7 @@ _TABLES = (
 
 
 def _counts(database: Database) -> dict[str, int]:
-    """How many rows each table of the record has."""
+    """The number of rows in each table of the record."""
     return {table: len(_rows(database, table)) for table in _TABLES}
 
 
@@ -112,7 +112,7 @@ def _dump(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     return {table: _rows(database, table) for table in _TABLES}
 
 
-# --- what is captured -------------------------------------------------------------------------------------------------
+# --- captured mail ---------------------------------------------------------------------------------------------------
 
 
 def test_a_captured_message_leaves_each_of_its_rows_once(
@@ -162,7 +162,7 @@ def test_a_version_whose_author_is_less_sure_waits_for_no_verdict(
     named = [decision_search.find(filled, text)[0].named for text in ("jane@client.example", '"é b"@x.example')]
     assert named == [decision.named] * 2
     assert decision_search.find(filled, "ane@client.example") == []
-    # the same mail as it was written, proven, takes the lead
+    # the same mail as it was written; once proven, it leads
     plain = decide("richard@demo.example.net")
     write(Entry(plain, "4Xy2", now, replace(_content(b"plain"), is_proven=True)))
     assert _rows(filled, "activities", "sender_verdict, leading_raw_id") == [("pass", 2)]
@@ -252,7 +252,7 @@ def test_a_todo_that_is_done_stays_done(filled: Database, write: Write, decide: 
 def test_law_2_another_body_under_the_same_key_is_kept_and_the_first_leads(
     filled: Database, write: Write, decide: Decide, now: datetime
 ) -> None:
-    """A forged copy sent first can't suppress the real mail: both are stored."""
+    """A forged copy that is sent first can't suppress the real mail: both are stored."""
     entry = Entry(decide("richard@demo.example.net"), "4Xy1", now, _content(b"forged"))
     real = replace(entry, source_id="4Xy2", content=_content(b"real"))
     write(entry, real, replace(entry, source_id="4Xy3"), replace(real, source_id="4Xy4"))
@@ -280,7 +280,7 @@ def test_of_two_copies_with_one_body_the_first_is_kept(
 def test_a_large_batch_gives_each_entry_its_own_result(
     filled: Database, write: Write, decide: Decide, now: datetime
 ) -> None:
-    """More than fit into one statement; captured and ignored mixed, each message twice."""
+    """There are more than fit into one statement; captured and ignored are mixed, and each message comes twice."""
     captured, ignored = (
         decide("richard@demo.example.net"),
         decide("richard@demo.example.net", [("From", "x@y.example")]),
@@ -343,11 +343,11 @@ def test_an_entry_that_can_not_be_written_leaves_nothing(
     assert set(_counts(filled).values()) == {0}
 
 
-# --- what is not ------------------------------------------------------------------------------------------------------
+# --- ignored mail ----------------------------------------------------------------------------------------------------
 
 
 def _ignored(people: "MemoryDirectory", now: datetime) -> list[Entry]:
-    """A stranger's mail, with words that must not be found again."""
+    """A stranger's mail, with words that must not be found later."""
     lines = [
         (b"From", b" Stranger-Name <x@stranger.example>"),
         (b"To", b" secret-recipient@y.example"),
@@ -386,7 +386,7 @@ def test_law_3_of_ignored_mail_nothing_is_kept_but_the_decision(
     ]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a server's files are its own
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a server takes care of its own files
 def test_law_3_of_ignored_mail_the_disk_holds_nothing_else(
     filled: Database, write: Write, people: "MemoryDirectory", now: datetime
 ) -> None:
@@ -461,8 +461,8 @@ def test_confirmations_of_a_user_are_limited_by_the_hour(
     assert redirect(1, 0)
     assert redirect(2, 10)
     assert not redirect(3, 20)
-    assert redirect(3, 20, MARYS)  # another user has a count of her own
-    assert redirect(3, 61)  # the first is an hour past
+    assert redirect(3, 20, MARYS)  # another user has a limit of her own
+    assert redirect(3, 61)  # the first redirect is over an hour ago
     assert not redirect(4, 62)
     # the link of a confirmation that wasn't redirected is stored for the page
     assert len(_rows(filled, "forwarding_confirmations")) == 5
@@ -526,9 +526,9 @@ def _write_all(database_url: DatabaseUrl, entries: list[Entry]) -> None:
 
 
 def test_two_processes_write_at_once(filled: Database, decide: Decide, now: datetime) -> None:
-    """Two workers see the same 60 messages, each from another queue id: one activity for each, and nothing is lost."""
+    """Two workers see the same 60 messages, each under another queue id: there is one activity for each, and nothing is lost."""
     decision = decide("richard@demo.example.net")
-    filled.close()  # a connection isn't carried over a fork
+    filled.close()  # a connection doesn't survive a fork
     context = multiprocessing.get_context("fork")
     workers = [
         context.Process(
@@ -549,7 +549,7 @@ def test_two_processes_write_at_once(filled: Database, decide: Decide, now: date
 def test_the_longest_message_id_that_is_read_can_be_written(
     filled: Database, write: Write, decide: Decide, now: datetime
 ) -> None:
-    """PostgreSQL indexes some 2,700 bytes; an outsider's input must always fit into a row."""
+    """PostgreSQL can index some 2,700 bytes. An outsider's input must always fit into a row."""
     chance = random.Random(1)
     long = "<" + "".join(chr(chance.randrange(0x10000, 0x1FFFF)) for _ in range(5_000)) + "@x.example>"
     ignored = decide("richard@demo.example.net", [("From", "x@stranger.example"), ("Message-ID", long)])

@@ -1,4 +1,4 @@
-"""docs/reference is what the program says: `make reference` would change nothing, and `--help` has the same texts."""
+"""docs/reference agrees with the program: `make reference` would change nothing, and `--help` has the same texts."""
 
 import re
 from typing import Any
@@ -14,12 +14,12 @@ PAGES = write_reference.pages()
 
 @pytest.mark.parametrize("name", ["commands.md", "settings.md"])
 def test_the_pages_are_up_to_date(name: str) -> None:
-    """Where it fails: make reference."""
+    """If this fails, run `make reference`."""
     assert (write_reference.FOLDER / name).read_text("utf-8") == PAGES[name]
 
 
 def _packed(text: str) -> str:
-    """A text without blanks and line ends, for each terminal wraps it as it likes."""
+    """A text without blanks and line ends, because each terminal wraps it differently."""
     return re.sub(r"\s+", "", text)
 
 

@@ -1,4 +1,4 @@
-"""The chore's rows for refused mail: once, bounded, each in its deployment, and nothing of strangers in plain text."""
+"""The chore's rows for refused mail: written once, limited, each in its deployment. Strangers' data isn't in plain text."""
 
 import json
 import shutil
@@ -83,12 +83,12 @@ def test_each_refusal_is_of_the_deployment_that_it_was_for(chore: Chore, databas
     told = {one.deployment: one for one in decision_search.find(database, "eve@evil.example", told=())}
     assert told["other"].queue_id == "4Xy1"
     assert [one.deployment for one in decision_search.find(database, "4Xy1", told=())] == ["other"]
-    assert decision_search.find(database, "eve@evil.example") == [], "only who asks for it gets what is of the log"
+    assert decision_search.find(database, "eve@evil.example") == [], "entries of the log appear only on request"
     assert decision_search.find(database, "4Xy", told=()) == []
 
 
 def test_nothing_of_strangers_is_kept_in_clear(chore: Chore, database: Database) -> None:
-    """Law 3: as for ignored mail, the author's address, and keyed digests of recipients who are unknown here."""
+    """Law 3: as for ignored mail, it keeps the author's address, and keyed digests of recipients who are unknown here."""
     chore(_line("stranger@demo.example.net"))
     stored = json.dumps([str(row) for row in database.execute("SELECT * FROM decisions").fetchall()])
     assert "stranger" not in stored

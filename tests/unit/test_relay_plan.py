@@ -74,7 +74,7 @@ def test_header_recipients_count_beside_the_envelope(database: Database, demo: D
 def test_a_new_person_of_a_company_that_makes_contacts_becomes_one(
     database: Database, demo: Deployment, now: datetime, held_digest: Digest
 ) -> None:
-    """The login proves the author: no signature is asked for."""
+    """The login proves the author, so no signature is needed."""
     companies.add(database, demo, "Client Ltd", "client.example", now)
     companies.set_auto_contacts(database, demo, "Client Ltd", now, is_on=True)
     head = [HEAD[0], (b"To", b" New Person <new@client.example>")]
@@ -88,7 +88,7 @@ def test_a_new_person_of_a_company_that_makes_contacts_becomes_one(
     held_digest.work_off()
     (found,) = activities.select(database, demo, activities.Filter())
     assert (found.direction, found.routes, found.sender_verdict) == ("outgoing", ("relay",), "pass")
-    # an address in Bcc makes none: only the sender may see it
+    # an address in Bcc makes no contact: only the sender may see it
     assert [(one.name, one.address) for one in found.contacts] == [("New Person", "new@client.example")]
 
 
@@ -102,7 +102,7 @@ def test_an_unknown_login_sends_nothing(database: Database, demo: Deployment, no
 def test_without_a_login_nothing_is_sent_and_nothing_looked_up(
     database: Database, demo: Deployment, now: datetime
 ) -> None:
-    """RFC 4954 6: 530 5.7.0. For any recipient: the bare postmaster, whom Postfix lets pass, and a capture address alike."""
+    """RFC 4954 6: 530 5.7.0, for any recipient: also for the bare postmaster, which Postfix accepts, and a capture address."""
     for to in ("Postmaster", JANE, LOGIN):
         plan = _plan(database, now, login=None, to=(to,))
         assert plan.refusal == relay.NOT_LOGGED_IN

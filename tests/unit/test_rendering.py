@@ -1,4 +1,4 @@
-"""Postfix's configuration from the settings. Whether Postfix accepts it: integration/test_private_postfix.py."""
+"""Postfix's configuration from the settings. integration/test_private_postfix.py checks that Postfix accepts it."""
 
 import os
 import re
@@ -50,7 +50,7 @@ def test_every_paragraph_of_main_cf_says_why() -> None:
 
 
 def test_smtpd_and_cleanup_resolve_by_no_changing_table() -> None:
-    """They cache their results: a capture domain added later would stay refused."""
+    """They cache their results, so a capture domain that is added later would stay refused."""
     configuration = render()
     assert "transport_maps" not in parameters(configuration.main_cf)
     entries = services(configuration.master_cf)
@@ -90,12 +90,12 @@ def test_law_10_auth_is_offered_within_tls_on_the_relays_ports_alone() -> None:
 
 
 def test_a_normal_chain_of_forwards_is_no_loop() -> None:
-    """RFC 5321 6.3: a bound of at least 100."""
+    """RFC 5321 6.3: a limit of at least 100."""
     assert int(parameters(render().main_cf)["hopcount_limit"]) >= 100
 
 
 def test_every_recipient_that_is_taken_is_noted_with_the_sender() -> None:
-    """Of a message that then comes to nothing the log says neither; see postfix/broken_off.py."""
+    """If a message then comes to nothing, the log has neither; see postfix/broken_off.py."""
     configuration = render()
     note = "check_recipient_access static:{INFO envelope}"
     assert parameters(configuration.main_cf)["smtpd_recipient_restrictions"] == note
@@ -112,7 +112,7 @@ def test_the_filter_is_asked_about_every_notice_to_a_sender() -> None:
     assert "non_smtpd_milters=unix:/" in entries["cleanup-notice"]
     assert "milter_macro_daemon_name=notice" in entries["cleanup-notice"]
     assert "{/^Subject:/ DISCARD}, {/^To: bounce\\+[0-9a-f]+@/ FILTER discard:}" in entries["cleanup-notice"]
-    # no other service may pass for one of these
+    # no other service may be mistaken for one of these
     assert [name for name, entry in entries.items() if "milter_macro_daemon_name=notice" in entry] == ["cleanup-notice"]
     assert all("milter_macro_daemon_name=" in entry for entry in entries.values() if entry.split()[7] == "smtpd")
 

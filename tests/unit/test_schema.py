@@ -11,7 +11,7 @@ from mailweir.store.database.connection import Database
 from tests import schemas
 from tests.schemas import Column, Index, Table
 
-# The search index: each database has its own kind, and the indexed text in its own form.
+# The search index: each database has an index of its own kind, and the indexed text in its own form.
 OF_EACH = {"search_texts"}
 
 
@@ -37,7 +37,7 @@ def test_both_databases_have_the_same_tables(both: tuple[dict[str, Table], dict[
 
 
 def test_a_schema_is_read_as_it_was_made(database: Database) -> None:
-    """Else two wrong readings could agree."""
+    """Otherwise two wrong readings could agree."""
     found = schemas.read(database)
     assert found["todos"].columns["done_at"] == Column("TEXT", not_null=False, default=None)
     assert found["activities"].columns["sender_verdict"] == Column("TEXT", not_null=True, default="'pending'")

@@ -11,7 +11,7 @@ from tests import scratch
 
 @pytest.fixture
 def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in place of memory, with enough room; no TMPDIR is set."""
+    """A folder that stands for memory, with enough room. No TMPDIR is set."""
     tmp_path.chmod(0o1777)
     monkeypatch.setattr(scratch, "MEMORY", tmp_path)
     monkeypatch.setattr(scratch, "NEEDED_BYTES", 1)

@@ -1,4 +1,4 @@
-"""The public half in the database, and the client that a mailbox's token belongs to: on both databases."""
+"""The public half of the key in the database, and the client that a mailbox's token belongs to. On both databases."""
 
 from datetime import datetime
 from pathlib import Path

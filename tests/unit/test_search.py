@@ -1,4 +1,4 @@
-"""Search in the record, on both databases: the hits, their order, the readers; and that both find the same."""
+"""Search in the record, on both databases: the hits, their order, the readers. Both databases find the same."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -117,7 +117,7 @@ def found(
         ("strasse", True),
         ("運用", True),
         ("用運", False),
-        ('"offer plan"', False),  # no phrase reaches from one field into the next
+        ('"offer plan"', False),  # a phrase doesn't match across two fields
         ('"boiler" AND "price"', False),  # a word like others
         ("'boiler' -price", True),
         ('(boiler) "', True),
@@ -224,7 +224,7 @@ def test_what_left_the_index_is_not_found(database: Database, demo: Deployment, 
 
 
 def test_readers_find_what_they_may_see(database: Database, demo: Deployment, put: Put) -> None:
-    """Law 13. Activities with only author and time visible are found by names, and not by their text."""
+    """Law 13. If a reader sees only author and time of an activity, it is found by names, and not by its text."""
     whole = put("demo", "boiler jane", number=1, names=("Jane", JANE))
     metadata = put("demo", "boiler", number=2, subject="secret", names=("Jane", JANE), file_names=("plan.pdf",))
     hidden = put("demo", "boiler", number=3, names=("Jane", JANE))

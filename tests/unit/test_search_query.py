@@ -1,4 +1,4 @@
-"""Typed searches as terms: words, phrases, prefixes; nothing is an error."""
+"""Typed searches as terms: words, phrases, prefixes. No input is an error."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from tests.linear_time import GrowsLinearly
 
 
 def _terms(*terms: str) -> tuple[Term, ...]:
-    """Each as its words, with a star at the end of a prefix."""
+    """The words of each term, with a star at the end of a prefix."""
     return tuple(Term(words=tuple(one.rstrip("*").split()), is_prefix=one.endswith("*")) for one in terms)
 
 
@@ -20,7 +20,7 @@ def _terms(*terms: str) -> tuple[Term, ...]:
         ("boiler offer", ("boiler", "offer")),
         ('"fixed  price" Boiler', ("fixed price", "boiler")),
         ("offer*", ("offer*",)),
-        ("ab*", ("ab",)),  # half of the index begins so
+        ("ab*", ("ab",)),  # half of the index begins like that
         ("*", ()),
         ("off*er", ("off er",)),
         ('"offer*"', ("offer",)),
@@ -61,7 +61,7 @@ def test_no_text_is_an_error_and_no_word_holds_syntax(typed: str) -> None:
 
 @given(st.text(max_size=100))
 def test_what_is_folded_is_found_by_itself(text: str) -> None:
-    """Else a word of the index could be asked for by no query."""
+    """Otherwise no query could find some word of the index."""
     words = search_query.words(text)
     assert search_query.words(" ".join(words)) == words
 

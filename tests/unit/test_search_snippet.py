@@ -54,7 +54,7 @@ _PLAIN = st.characters(max_codepoint=127)
 
 @given(st.text(_PLAIN, max_size=200), st.text(st.sampled_from('aA0 ."*-_'), max_size=12), st.integers(2, 60))
 def test_plain_text_has_the_words_that_it_has_beside_other_signs(text: str, typed: str, width: int) -> None:
-    """It is read by a shorter way."""
+    """Plain text is read in a faster way."""
     terms = parse(typed)
     assert around(text, terms, 10_000).marks == around(f"{text} \u00b7", terms, 10_000).marks
     spaced = f"{typed} {text}"

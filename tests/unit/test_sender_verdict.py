@@ -1,4 +1,4 @@
-"""A verdict in a few bytes, there and back: nothing else is taken for one, whatever a child says."""
+"""A verdict in a few bytes and back: nothing else is taken for a verdict, whatever a child sends."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Sentences of the heart: English text to everybody, a template to a translator, and everything that may be shown is one."""
+"""Sentences: English text for everybody, a template for a translator. Everything that may be shown is a sentence."""
 
 import ast
 import copy
@@ -18,7 +18,7 @@ from tests.imports import sources
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ["mailweir", "webapp/job_kinds", "admin_cli/doctor"]
-# Errors whose text a page may show; errors of settings and of the database's files end a program before there is a page.
+# Errors whose text a page may show. Errors of settings and of the database's files end a program before there is a page.
 SHOWN_ERRORS = {
     *(
         "BadInput",
@@ -33,7 +33,7 @@ SHOWN_ERRORS = {
     *("NeedsReconnect", "ConsentFailed", "Unreachable", "HistoryExpired", "NotOwnAddress", "ReadForAnother"),
 }
 FINDINGS = {"ok": (1,), "note": (1, 2), "wrong": (1, 2), "BadRow": (1,)}
-# of a backup on the command line, which goes on with the system's own words
+# the text of a backup on the command line, which continues with the system's own words
 NOT_SHOWN = {"mailweir/store/database/backup.py"}
 
 
@@ -45,7 +45,7 @@ def _calls() -> Iterator[tuple[str, ast.Call, str]]:
 
 
 def _is_bare(node: ast.expr) -> bool:
-    """Text that has no template: an f-string, a literal, or one of two of them."""
+    """Text without a template: an f-string, a literal, or a choice of two of them."""
     if isinstance(node, ast.IfExp):
         return _is_bare(node.body) or _is_bare(node.orelse)
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and bool(node.value))
@@ -104,7 +104,7 @@ def test_joined_sentences_stay_apart() -> None:
 
 
 def _is_odd(call: ast.Call) -> bool:
-    """Has its template other places than it has values, or is it no literal?"""
+    """Do the places in its template differ from its values, or isn't it a literal?"""
     fields = {field for _, field, _, _ in string.Formatter().parse(_literal(call)) if field is not None}
     return not _literal(call) or fields != {one.arg for one in call.keywords}
 
@@ -131,4 +131,4 @@ def test_no_finding_has_a_bare_text() -> None:
         if place < len(call.args) and _is_bare(call.args[place])
     ]
     assert bare == []
-    assert sum(name in FINDINGS for _, _, name in _calls()) > 60, "they are looked for by these names"
+    assert sum(name in FINDINGS for _, _, name in _calls()) > 60, "the test finds them by these names"

@@ -27,7 +27,7 @@ JOE: list[Header] = [(b"From", b" joe@client.example"), (b"Message-ID", b" <1@cl
 
 
 class _Postfix:
-    """Its side of a connection; stores the answers."""
+    """Postfix's side of a connection; stores the answers."""
 
     def __init__(self) -> None:
         self.reply: tuple[str, ...] | None = None
@@ -110,13 +110,13 @@ def test_a_fault_at_a_piece_of_the_body_is_a_451_at_the_end_and_nothing_is_recor
     monkeypatch.setattr(Assembly, "add", add)
     _begin(session)
     assert [session.body(b"a line\r\n") for _ in range(3)] == [milter.NOREPLY] * 3
-    assert len(took) == failing, "what comes after a fault is of no use"
+    assert len(took) == failing, "data after a fault is useless"
     assert session.eom() == milter.TEMPFAIL
     assert postfix.reply is not None
     assert postfix.reply[:2] == ("451", "4.3.0")
     assert commit.recorded == []
 
-    _begin(session)  # the next message on the same connection has nothing to do with it
+    _begin(session)  # the next message on the same connection isn't affected
     session.body(b"a line\r\n")
     assert session.eom() == milter.DISCARD
     assert len(commit.recorded) == 1

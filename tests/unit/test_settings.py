@@ -1,4 +1,4 @@
-"""The settings file: its values, the refusals with their words, and that the example is complete."""
+"""The settings file: its values, and the refusals with their words. The example is complete."""
 
 import os
 import re
@@ -144,7 +144,7 @@ def test_a_file_of_others_is_told_with_what_to_do(tmp_path: Path) -> None:
     path.write_text('data_dir = "/srv"\n')
     path.chmod(0)
     before = os.geteuid()
-    os.seteuid(before or 65534)  # root may read all
+    os.seteuid(before or 65534)  # root may read all files
     try:
         with pytest.raises(SettingsError, match=r"mailweir\.toml can't be read by this user: run this as root"):
             settings.load(path)
@@ -216,12 +216,12 @@ def test_the_example_loads_as_it_is(load: Load) -> None:
 
 
 def _frozen(value: object) -> object:
-    """TOML has lists, and the settings are frozen."""
+    """TOML has lists, but the settings are immutable."""
     return tuple(value) if isinstance(value, list) else value
 
 
 def test_the_example_shows_the_defaults(load: Load) -> None:
-    """Without its `#`, each key that has a default changes nothing."""
+    """Without its `#`, each key with a default changes nothing."""
     without = {key.rpartition(".")[2] for key, default in _keys(Settings) if default is None}
     assert without == {"database_password_file", "tls_certificate_file", "tls_key_file"}
     text = re.sub(rf"^#(?!(?:{'|'.join(without)}) = )(?=[a-z_]+ = )", "", _example(), flags=re.MULTILINE)

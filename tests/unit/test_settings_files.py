@@ -56,7 +56,7 @@ def test_settings_in_force(tmp_path: Path) -> None:
 
 
 def test_no_link_is_followed(tmp_path: Path) -> None:
-    """The folder is the unprivileged user's."""
+    """The folder belongs to the unprivileged user."""
     victim = tmp_path / "victim"
     victim.write_text("mine")
     for name in ("mailweir.toml", ".mailweir.toml.new"):

@@ -1,4 +1,4 @@
-"""A domain's DKIM keys from the first one to the next: the DNS records required before the next one signs."""
+"""A domain's DKIM keys from the first one to the next: the DNS records that are required before the next key signs."""
 
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ DOMAIN = "client.example"
 
 @pytest.fixture
 def secrets(tmp_path: Path) -> Secrets:
-    """A key file's."""
+    """The secrets of a key file."""
     secrets_file.make(tmp_path / "token.key")
     return secrets_file.load(tmp_path / "token.key")
 

@@ -29,7 +29,7 @@ if True:
 
 
 def run(folder: Path, *arguments: str) -> list[str]:
-    """The lines that a copy of the script, beside a tree of its own, prints."""
+    """The lines that a copy of the script, in a tree of its own, prints."""
     (folder / "scripts").mkdir()
     copy = folder / "scripts" / "sizes.py"
     copy.write_text(SCRIPT.read_text("utf-8"), "utf-8")

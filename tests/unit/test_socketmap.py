@@ -1,4 +1,4 @@
-"""The socketmap protocol: netstrings whole, in pieces and malformed, on a real unix socket; and the maps' answers."""
+"""The socketmap protocol: netstrings in one piece, in several, and malformed, on a real unix socket; and the maps' answers."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ ADMIN = "admin@host.example"
 
 
 class People:
-    """A directory in memory. down: it can't be asked."""
+    """A directory in memory. down: the error that each query raises."""
 
     def __init__(self) -> None:
         self.standings = {
@@ -38,7 +38,7 @@ class People:
         self.asked: list[str] = []
 
     def relay_owners(self, sender: str) -> list[str]:
-        """The same for every address."""
+        """The same owners for every address."""
         return self.owners
 
     def standing(self, text: str) -> Standing:
@@ -266,7 +266,7 @@ def test_a_malformed_request_ends_its_connection_only(connect: Connect, server: 
 def test_more_connections_than_there_may_be_are_hung_up_on(
     connect: Connect, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before the process runs out of files for the database; the others are answered as before."""
+    """Before the process runs out of files for the database, it hangs up. The other connections are answered as before."""
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
     good, other = connect(), connect()
     for one in (good, other):
@@ -278,7 +278,7 @@ def test_more_connections_than_there_may_be_are_hung_up_on(
     (said,) = server.said.calls
     assert (said.method_name, said.kwargs["event"]) == ("error", "closed a connection: too many are open")
     other.close()
-    assert any(_is_answered(connect()) for _ in range(100)), "once one is gone, another has its place"
+    assert any(_is_answered(connect()) for _ in range(100)), "a closed connection frees its place"
     assert _is_answered(good)
 
 
@@ -306,7 +306,7 @@ def test_the_longest_request(connect: Connect) -> None:
 def test_a_client_that_reads_nothing_costs_no_memory_and_no_other_its_answer(connect: Connect) -> None:
     greedy, good = connect(), connect()
     greedy.settimeout(1)
-    questions = socketmap.encode("rcpt " + "a" * 9000) * 10_000  # 90 MB; the server stops reading long before
+    questions = socketmap.encode("rcpt " + "a" * 9000) * 10_000  # 90 MB; the server stops reading long before that
     with pytest.raises(TimeoutError):
         greedy.sendall(questions)
     good.sendall(socketmap.encode("rcpt a@b.example"))

@@ -1,4 +1,4 @@
-"""The reading of a mistyped SPF record, texts that aren't near-records, and the time for unnatural input."""
+"""The reading of a mistyped SPF record, texts that aren't near-records, and the time that strange input takes."""
 
 import time
 
@@ -8,12 +8,12 @@ from mailweir.domains import spf_slips
 
 
 def as_asked(text: str) -> str:
-    """As `Questions` has a TXT value."""
+    """A TXT value in the form of `Questions`."""
     return text.encode().decode("latin-1")
 
 
 def terms(text: str) -> list[str]:
-    """The reading of a record, in one line for each part."""
+    """The reading of a record, with a line for each part."""
     (reading,) = spf_slips.read_all([as_asked(text)])
     assert not reading.unclear, reading
     return [

@@ -1,4 +1,4 @@
-"""Typed names, addresses and domains that are acceptable."""
+"""Acceptable names, addresses and domains, as typed."""
 
 from collections.abc import Callable
 
@@ -68,7 +68,7 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 
 
 def _taken(check: Callable[[str], str], text: str) -> list[str]:
-    """The clean form; nothing where the text is refused."""
+    """The clean form; None if the text is refused."""
     try:
         return [check(text)]
     except BadInput:
@@ -85,7 +85,7 @@ def test_a_checked_text_is_clean_or_refused(text: str) -> None:
     ):
         for clean in _taken(check, text):
             assert clean.isprintable() or not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in clean)
-            assert check(clean) == clean, "the clean form is its own"
+            assert check(clean) == clean, "cleaning the clean form changes nothing"
 
 
 @given(st.emails())

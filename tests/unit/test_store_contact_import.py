@@ -1,4 +1,4 @@
-"""Many contacts at once: all or nothing, the same rows twice, shared addresses, companies; and the export's way back."""
+"""Many contacts at once: all or nothing, repeated rows, shared addresses, companies; and the export can be imported again."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ TABLES = ("companies", "contacts", "contact_addresses", "users", "user_addresses
 
 @pytest.fixture
 def demo(database: Database, now: datetime) -> Deployment:
-    """Two tenants; the user richard in both, the contact Jane of no company in the first."""
+    """Two tenants; the user richard in both, and the contact Jane in the first, without a company."""
     other = deployments.add(database, "other", "other.example.net", now)
     made = deployments.add(database, "demo", "demo.example.net", now)
     for tenant in (made, other):
@@ -39,7 +39,7 @@ def demo(database: Database, now: datetime) -> Deployment:
 def _import(
     database: Database, deployment: Deployment, *lines: str, company: str | None = None, **how: bool
 ) -> Imported:
-    """Lines: `name, address;address, company`."""
+    """Imports lines: `name, address;address, company`."""
     found = csv_file.read("\n".join(("name,address,company", *lines)).encode())
     prepared = contact_import.prepare(deployment, found, company, lambda line: None)
     moment = datetime(2026, 11, 24, tzinfo=UTC)
@@ -183,7 +183,9 @@ def test_a_shared_address_is_both_contacts(database: Database, demo: Deployment)
     refs = SqlDirectory(database).people_with(demo.id, ["jane@client.example"]).contacts["jane@client.example"]
     assert len(refs) == 2, "mail is logged for both"
     before = _content(database)
-    assert _counts(_import(database, demo, *lines)) == (0, 0, 2, 0), "what is shared already needs no leave"
+    assert _counts(_import(database, demo, *lines)) == (0, 0, 2, 0), (
+        "an address that is shared already needs no permission"
+    )
     assert _counts(_import(database, demo, *lines, shared=True)) == (0, 0, 2, 0)
     assert _content(database) == before
     imported = _import(database, demo, "Zoe,richard@firm.example,", shared=True)
@@ -211,7 +213,7 @@ def test_contact_add_shares_on_request_only(database: Database, demo: Deployment
     with pytest.raises(BadInput, match="already an address of the user richard"):
         contacts.add(database, demo, "Zoe", ["richard@firm.example"], None, now, shared=True)
     assert len(_people(database, demo)) == 2
-    # and one of them can go
+    # and one of them can be removed
     assert [left.name for left in contacts.remove_address(database, demo, "jane@client.example", now)] == [
         "Jane",
         "Office",
@@ -231,7 +233,7 @@ def test_a_removed_contact_is_made_anew(database: Database, demo: Deployment, no
     assert _people(database, demo) == [JANE]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # its page limit is the fault
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # its page limit causes the error
 def test_an_error_in_the_middle_leaves_nothing(
     database: Database, demo: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,7 +266,7 @@ def test_a_file_without_end_is_refused(database: Database, demo: Deployment, mon
         _import(database, demo, *(f"P,p{number}@x.example" for number in range(4)))
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # its plans; the index is the same
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # SQLite's plans; PostgreSQL has the same index
 def test_addresses_are_asked_for_in_batches(
     database: Database, demo: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -311,7 +313,7 @@ PEOPLE = st.lists(
 
 @pytest.fixture
 def two(tmp_path: Path, now: datetime) -> Iterator[tuple[Database, Database]]:
-    """Two databases with one deployment each."""
+    """Two databases with a deployment in each."""
     for name in ("one", "two"):
         versions.upgrade(tmp_path / name / "x.db")
     with closing(Database(tmp_path / "one" / "x.db")) as one, closing(Database(tmp_path / "two" / "x.db")) as second:

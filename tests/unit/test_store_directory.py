@@ -1,4 +1,4 @@
-"""The directory in the database: the meaning of an address to us, and that removals count at the next query."""
+"""The directory in the database: the meaning of an address to us. Removals count at the next query."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -103,9 +103,9 @@ def test_any_number_of_addresses_can_be_asked_for(directory: SqlDirectory, demo:
     assert directory.people_with(demo.id, crowd).contacts == {}
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # its plans; the indexes are the same
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # SQLite's plans; PostgreSQL has the same indexes
 def test_questions_of_the_main_path_use_an_index(database: Database, demo: Deployment) -> None:
-    """The cost of matching doesn't grow with the number of contacts: no question reads a whole table."""
+    """The cost of matching doesn't grow with the number of contacts: no query reads a whole table."""
     asked: list[str] = []
     with database.reading():
         database.peewee.connection().set_trace_callback(asked.append)

@@ -20,7 +20,7 @@ DOMAIN = "client.example"
 
 @pytest.fixture
 def secrets(tmp_path: Path) -> Secrets:
-    """A key file's."""
+    """The secrets of a key file."""
     file = tmp_path / "token.key"
     secrets_file.make(file)
     return secrets_file.load(file)
@@ -34,7 +34,7 @@ def demo(database: Database, now: datetime) -> Deployment:
 
 @pytest.fixture
 def other(database: Database, now: datetime) -> Deployment:
-    """Another one."""
+    """Another deployment."""
     return deployments.add(database, "other", "other.example.org", now)
 
 

@@ -46,7 +46,7 @@ def test_a_capture_domain_may_not_hold_an_address_of_a_user(
     users.add(database, demo, "richard", "richard@mail.example.com", "", now)
     with pytest.raises(BadInput, match=r"richard of demo has the address richard@mail\.example\.com"):
         deployments.add(database, "b", "mail.example.com", now)
-    # neither a domain with the same ending nor one that only matches a LIKE pattern
+    # neither a domain with the same ending nor a domain that only matches a LIKE pattern
     deployments.add(database, "b", "ail.example.com", now)
     deployments.add(database, "c", "m_il.example.com", now)
 

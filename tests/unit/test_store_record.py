@@ -64,9 +64,7 @@ def test_the_listing_is_newest_first_and_filtered(
     assert _ids(select(database, demo, Filter())) == [third, second, first]
     assert _ids(select(database, demo, Filter(limit=2))) == [third, second]
     assert _ids(select(database, demo, Filter(user="ANNA"))) == [third, second]
-    assert _ids(select(database, demo, Filter(contact="J@X.example"))) == [second, first], (
-        "by whichever of the addresses"
-    )
+    assert _ids(select(database, demo, Filter(contact="J@X.example"))) == [second, first], "by each of the addresses"
     assert _ids(select(database, demo, Filter(user="anna", contact=JANE))) == [second]
     assert _ids(select(database, demo, Filter(since=now + timedelta(minutes=2)))) == [third, second]
     assert _ids(select(database, demo, Filter(since=now + timedelta(minutes=2, microseconds=1)))) == [third]
@@ -107,7 +105,7 @@ def test_history_stays_readable_after_removals(
     assert _ids(activities.select(database, demo, Filter(contact=JANE))) == [activity_id]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it can be traced; the statements are the same
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it can be traced; both have the same statements
 def test_a_listing_costs_the_same_statements_whatever_its_length(
     database: Database, demo: Deployment, record: Put
 ) -> None:

@@ -54,7 +54,7 @@ def test_a_removed_user_logs_in_no_more(database: Database, demo: Deployment, no
     users.remove(database, demo, "richard", now)
     assert relay_logins.proof(database, LOGIN) is None
     users.add(database, demo, "richard", "another@firm.example", "", now)
-    assert relay_logins.proof(database, LOGIN) is None  # a namesake isn't the same person
+    assert relay_logins.proof(database, LOGIN) is None  # another user of the same name
 
 
 def test_who_owns_a_sender(database: Database, demo: Deployment, now: datetime) -> None:
@@ -131,7 +131,7 @@ def test_passwords_are_long_and_differ() -> None:
     made = {passwords.generate() for _ in range(200)}
     assert len(made) == 200
     assert {len(one) for one in made} == {32}
-    assert len(set("".join(made))) == 32  # 5 bits a character: 160
+    assert len(set("".join(made))) == 32  # 5 bits in a character: 160
 
 
 def test_a_hash_is_argon2id_with_8_mib_and_one_pass() -> None:

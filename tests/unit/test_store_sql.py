@@ -1,7 +1,7 @@
-"""Every statement in `store/` names existing tables and columns, also those that no test happens to run.
+"""Every statement in `store/` names existing tables and columns, including statements that no test runs.
 
-The sources are searched for SQL: each statement is prepared on both databases, and fragments for others (conditions, endings,
-lists of columns) are checked word by word.
+The sources are searched for SQL: each statement is prepared on both databases. Fragments of other statements (conditions,
+endings, lists of columns) are checked word by word.
 """
 
 import ast
@@ -24,7 +24,7 @@ from mailweir.store.database.postgresql import numbered
 from mailweir.store.record import erasing, writing
 from mailweir.store.record.search import Reader
 
-# Replacements for the variables of functions whose SQL has a place for them.
+# Values for the placeholders of functions whose SQL has them.
 _VARIABLES: dict[str, Any] = {
     "marks": "?",
     "lock": "",
@@ -97,14 +97,14 @@ _BUILDERS = {
     batches.__name__: {"insert", "update"},
     writing.__name__: {"_insert"},
     erasing.__name__: {"_overwriting"},
-}  # of any table's statement
+}  # in the statement of any table
 _ANY_TABLE = {
     "backup",
     "fingerprint",
     "indexes",
     "postgresql_backup",
     "versions",
-}  # modules that speak of all tables, or of the database itself
+}  # modules about all tables, or about the database itself
 _STATEMENT = re.compile(r"\s*(?:SELECT|INSERT INTO|UPDATE|DELETE FROM)\s+\S+\s+\S+")
 _FRAGMENT = re.compile(r"\b(?:AND|ORDER BY|WHERE|FROM|JOIN|IN|IS NULL|SELECT|AS|SET)\b|= \?")
 _ALIAS = re.compile(r"\b(?:FROM|JOIN|UPDATE) ([a-z_]+) (?:AS )?([a-z_]+)\b")
@@ -148,7 +148,7 @@ def _texts(node: ast.AST, path: tuple[ast.AST, ...] = ()) -> Iterator[tuple[ast.
 
 
 def _sql() -> Iterator[tuple[str, str]]:
-    """(where, text) of all that looks like SQL."""
+    """(where, text) of everything that looks like SQL."""
     for module, tree in _modules():
         for node, path in _texts(tree):
             functions = {one.name for one in path if isinstance(one, ast.FunctionDef)}
@@ -171,7 +171,7 @@ def _evaluated(module: ModuleType, node: ast.expr, table: str) -> str:
     try:
         text = eval(compile(ast.Expression(node), where, "eval"), vars(module), {**_VARIABLES, "table": table})
     except NameError as error:
-        pytest.fail(f"{where}: {error}: say in _VARIABLES what may stand there")
+        pytest.fail(f"{where}: {error}: add the placeholder's values to _VARIABLES")
     return str(text)
 
 
@@ -180,7 +180,7 @@ STATEMENTS = [(where, sql) for where, sql in SQL if _STATEMENT.match(sql)]
 
 
 def _inserts() -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """(where, table, columns) of the rows that are written many at a time."""
+    """(where, table, columns) of rows that are written many at a time."""
     for module, tree in _modules():
         for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
             local: dict[str, ast.expr] = {}
@@ -208,7 +208,7 @@ def columns_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
 
 
 def _prepared(connection: Any, sql: str, *, is_sqlite: bool) -> str:
-    """Why it can't be, or ""."""
+    """Why it can't be prepared, or ""."""
     try:
         if is_sqlite:
             connection.execute(f"EXPLAIN {sql}", [None] * sql.count("?"))
@@ -221,7 +221,7 @@ def _prepared(connection: Any, sql: str, *, is_sqlite: bool) -> str:
 
 
 def test_every_statement_can_be_prepared(database: Database) -> None:
-    assert len(STATEMENTS) > 150, "they are found"
+    assert len(STATEMENTS) > 150, "the test finds them"
     database.open()
     connection = database.peewee.connection()
     for where, sql in STATEMENTS:
@@ -247,6 +247,6 @@ def test_every_word_of_sql_is_a_table_or_a_column(columns_of: dict[str, set[str]
 
 
 def test_rows_that_are_written_many_at_a_time_have_columns_of_their_table(columns_of: dict[str, set[str]]) -> None:
-    assert len(INSERTS) >= 10, "they are found"
+    assert len(INSERTS) >= 10, "the test finds them"
     for where, table, columns in INSERTS:
         assert set(columns) <= columns_of[table], where

@@ -1,4 +1,4 @@
-"""The database's version: upgrades are safe to repeat and to run at once, and a mismatch is refused with the remedy."""
+"""The database's version: upgrades are safe to repeat and to run at the same time. A mismatch is refused with the remedy."""
 
 import shutil
 import sqlite3
@@ -29,13 +29,13 @@ def _check(path: Path) -> None:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the database is to be; neither it nor its folder is there yet."""
+    """The path of the future database. Neither it nor its folder exists yet."""
     return tmp_path / "a folder" / "mailweir.db"
 
 
 @pytest.fixture
 def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of migrations of the test's own, with the real ones in it."""
+    """A folder of migrations of the test's own, which includes the real ones."""
     folder = tmp_path / "migrations"
     shutil.copytree(versions.STEPS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(versions, "STEPS", folder)
@@ -68,7 +68,7 @@ def test_the_database_is_in_wal_mode_and_commits_are_synchronous(path: Path) -> 
 
 @pytest.mark.slow
 def test_upgrades_at_once_do_the_work_once(path: Path) -> None:
-    """Several at once, as by a supervisor and two impatient admins."""
+    """Several processes at once, as with a supervisor and two impatient admins."""
     code = "import pathlib, sys; from mailweir.store.database.versions import upgrade; print(*upgrade(pathlib.Path(sys.argv[1])))"
     workers = [
         subprocess.Popen(
@@ -111,7 +111,7 @@ def test_an_older_database_is_refused_and_upgraded_with_its_rows(path: Path, ste
 
 
 def test_what_waited_for_its_verdict_is_queued_and_the_record_is_to_be_read(path: Path, steps: Path) -> None:
-    """The upgrade itself reads no mail: that takes long."""
+    """The upgrade itself reads no mail, because that takes long."""
     later = sorted(step.name for step in steps.glob("[0-9]*.py") if step.name >= "0022")
     for name in later:
         (steps / name).rename(steps.parent / f"{name}.later")
@@ -161,7 +161,7 @@ def test_a_newer_database_is_refused_by_both_and_left_alone(path: Path, steps: P
 
 
 def _newer_program(database_url: DatabaseUrl, steps: Path, *, adds: bool) -> None:
-    """Upgrades the database by a step that this program hasn't."""
+    """Upgrades the database by a migration that this program doesn't have."""
     _add_step(steps, "0999_shape", "ALTER TABLE deployments ADD COLUMN shape TEXT")
     step = steps / "0999_shape.py"
     step.write_text(f"ONLY_ADDS = {adds}\n{step.read_text()}")
@@ -170,7 +170,7 @@ def _newer_program(database_url: DatabaseUrl, steps: Path, *, adds: bool) -> Non
 
 
 def test_a_database_that_is_ahead_by_what_only_adds_is_gone_on_with(database_url: DatabaseUrl, steps: Path) -> None:
-    """So that hosts can be upgraded one after the other."""
+    """So hosts can be upgraded one after the other."""
     _newer_program(database_url, steps, adds=True)
     with closing(Database(database_url)) as database:
         versions.check(database)
@@ -188,7 +188,7 @@ def test_one_that_is_ahead_by_more_than_that_is_refused(database_url: DatabaseUr
 
 
 def test_an_older_program_may_start_while_a_step_that_only_adds_is_run(path: Path, steps: Path) -> None:
-    """Steps that only add are announced before: they may take minutes."""
+    """Migrations that only add are announced before, because they may take minutes."""
     versions.upgrade(path)
     _add_step(steps, "0999_shape", "CREATE TABLE shapes (id INTEGER)", "nonsense")
     step = steps / "0999_shape.py"

@@ -1,4 +1,4 @@
-"""Mail of unknown authors: held, and then it makes a contact of the company, or joins its thread, or is erased."""
+"""Mail of unknown authors: it is held. Then it makes a contact of the company, or joins its thread, or is erased."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -91,7 +91,7 @@ def test_a_proven_author_of_the_domain_becomes_a_contact(
     assert held_mail.decision(database) == ("captured", "author is a contact", found.id)
     assert len(todos.select(database, demo, None, with_done=True)) == len(users)
     assert _held(database) == []
-    # from then on it is a normal contact
+    # from then on, it is an ordinary contact
     send(database, mail(proof="nothing", name="m2"), "4Xy2", recipients=RICHARD, at=clock.at)
     assert held_mail.decision(database, "4Xy2")[:2] == ("captured", "author is a contact")
 
@@ -147,7 +147,7 @@ def test_never_log_rules_win(
     send(database, mail(), recipients=RICHARD, at=clock.at)
     assert held_mail.decision(database) == ("ignored", "never-log rule", None)
     assert _held(database) == []
-    # a rule that is made while the mail waits counts too
+    # a rule that is made while the mail waits counts, too
     never_log_rules.remove(database, demo, pattern, None, AT)
     send(database, mail(), "4Xy2", recipients=RICHARD, at=clock.at)
     never_log_rules.add(database, demo, pattern, None, AT)
@@ -251,7 +251,7 @@ def test_why_and_show_say_how_the_contact_came_about(
 
 
 def _begin(database: Database, clock: Clock, held_digest: Digest) -> None:
-    """A thread of richard and jane, a contact: `t1`."""
+    """A thread of richard and the contact jane: `t1`."""
     send(database, mail("jane@client.example", name="t1"), "4XyT", recipients=RICHARD, at=clock.at)
     held_digest.work_off()
 
@@ -322,7 +322,7 @@ def test_somebody_unknown_merges_no_threads(
     _begin(database, clock, held_digest)
     send(database, mail("joe@client.example", name="u1"), "4XyU", recipients=RICHARD, at=clock.at)
     held_digest.work_off()
-    # also where the author has a proven message in each
+    # also if the author has a proven message in each thread
     for number, named in enumerate(("<t1@mail.example>", "<u1@mail.example>", "<t1@mail.example> <u1@mail.example>")):
         raw = mail("pat@home.example", name=f"m{number}", more=f"In-Reply-To: {named}\r\n")
         send(database, raw, f"4Xy{number}", recipients=RICHARD, at=clock.at)
@@ -359,7 +359,7 @@ def test_who_becomes_a_contact_is_unknown_no_more(
     assert (found.known_thread, [one.name for one in found.contacts]) == (False, ["Pat"])
 
 
-# --- what it costs ----------------------------------------------------------------------------------------------------
+# --- costs -----------------------------------------------------------------------------------------------------------
 
 
 def _asked(database: Database, raw: bytes, recipients: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:

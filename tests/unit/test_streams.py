@@ -1,4 +1,4 @@
-"""Activities as a page lists them: what is in a page for whom (laws 4, 8 and 13), and how one goes on."""
+"""Activities as a page lists them: the rows that each reader gets (laws 4, 8 and 13), and the way to the next page."""
 
 import random
 from collections.abc import Callable
@@ -48,7 +48,7 @@ class Made:
         return BEGAN + timedelta(hours=self.id)
 
     def names(self, contacts: set[int], reader: Reader | None) -> bool:
-        """Does one of these take part, as far as the reader may know?"""
+        """Does one of these contacts take part, as far as the reader may know?"""
         mine = [
             bcc for contact, bcc, proven in self.parts if contact in contacts and (self.verdict != "pass" or proven)
         ]
@@ -97,7 +97,7 @@ MADE = _made()
 
 @pytest.fixture
 def demo(database: Database, people: MemoryDirectory) -> Deployment:
-    """Of the test's record; contacts 1 and 2 work for a company."""
+    """A deployment with the test's record; contacts 1 and 2 work for a company."""
     people.write(database)
     with database.transaction():
         for company, tenant in ((COMPANY, DEMO.id), (OTHERS_COMPANY, OTHER.id)):
@@ -122,7 +122,7 @@ def _reading(raw_id: int, label: Label | None) -> tuple[object, ...]:
 
 
 def _put(database: Database) -> None:
-    """Each activity has an unproven version that leads it, or a proven one, and one of the other kind."""
+    """Each activity has a proven and an unproven version. One of them leads."""
     tables: tuple[tuple[str, str, list[tuple[object, ...]]], ...] = (
         (
             "activities",
@@ -277,7 +277,7 @@ def _older(database: Database, demo: Deployment, reader: Reader | None, wanted: 
 
 
 def _newer(database: Database, demo: Deployment, reader: Reader | None, wanted: StreamFilter) -> list[int]:
-    """From the oldest on; the newest first, as the others."""
+    """Pages from the oldest activity on; returns the newest first, as the other walk does."""
     after: int | None = 0
     found: list[int] = []
     while after is not None:
@@ -289,7 +289,7 @@ def _newer(database: Database, demo: Deployment, reader: Reader | None, wanted: 
 
 @pytest.fixture(params=["at once", "in small steps"])
 def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How much is looked at in a step, and for a page."""
+    """The number of rows that a step reads, and that a page may read."""
     if request.param == "in small steps":
         monkeypatch.setattr(walking, "FIRST_STEP", 2)
         monkeypatch.setattr(walking, "LARGEST_STEP", 11)
@@ -304,11 +304,11 @@ def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 def test_pages_have_what_the_reader_may_know_of_and_all_of_it_once(
     database: Database, demo: Deployment, walked: Callable[..., list[int]]
 ) -> None:
-    """Laws 4, 8, 13, against the same asked of each activity by itself."""
+    """Laws 4, 8 and 13. The test decides about each activity by itself, and compares."""
     asked = [(name, reader) for name in FILTERS for reader in READERS.values()]
     found = {(name, reader): walked(database, demo, reader, FILTERS[name][0]) for name, reader in asked}
     assert found == {(name, reader): _expected(name, reader) for name, reader in asked}
-    assert sum(map(len, found.values())) > 500, "much is to be found"
+    assert sum(map(len, found.values())) > 500, "there is much to find"
 
 
 @pytest.mark.parametrize("reader", [RICHARD, MARY])
@@ -316,7 +316,7 @@ def test_pages_have_what_the_reader_may_know_of_and_all_of_it_once(
 def test_a_walk_itself_leaves_out_what_the_reader_may_not_know_of(
     database: Database, demo: Deployment, reader: Reader
 ) -> None:
-    """Law 13 is part of the query, whichever range it goes by: what is counted is never loaded."""
+    """Law 13 is part of the query, whichever index range it uses: activities that are only counted are never loaded."""
     found = {name: list(Walk(database, demo, reader, wanted).ids(7)) for name, (wanted, _) in FILTERS.items()}
     assert found == {name: _expected(name, reader) for name in FILTERS}
 
@@ -405,7 +405,7 @@ def test_what_few_have_is_found_without_looking_at_the_rest(
 
 
 def test_what_another_tenant_has_much_of_keeps_nobody_from_their_own(database: Database, demo: Deployment) -> None:
-    """The index of routes has all tenants' mail."""
+    """The index of routes contains all tenants' mail."""
     database.execute("UPDATE sightings SET route = 'forward'")
     others = "SELECT id FROM activities WHERE deployment_id <> ? OR id = 3"
     database.execute(f"UPDATE sightings SET route = 'log' WHERE activity_id IN ({others})", (demo.id,))
@@ -470,5 +470,5 @@ def test_months_of_much_mail_are_partial(database: Database, demo: Deployment, m
 def test_a_walk_leaves_another_deployments_ids_out(
     database: Database, demo: Deployment, reader: Reader | None, wanted: StreamFilter
 ) -> None:
-    """Law 4, before anything is loaded that would be left out, too."""
+    """Law 4. They are left out before rows are loaded."""
     assert list(Walk(database, demo, reader, wanted, tells_bcc=True).ids(COUNT)) == []

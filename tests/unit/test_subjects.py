@@ -1,4 +1,4 @@
-"""Which subjects can be one mail's."""
+"""Which subjects may belong to one mail."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The supervisor if something can't be started right now; test_up.py shows its handling of a running stack."""
+"""The supervisor if something can't be started right now; test_up.py tests it on a running stack."""
 
 import signal
 import subprocess
@@ -27,7 +27,7 @@ def test_a_restart_that_fails_is_tried_again_and_stops_nothing(tmp_path: Path, m
         raise OSError(11, "Resource temporarily unavailable")
 
     def starts_and_is_told_to_stop(program: Program, **options: Any) -> Any:
-        # to this thread: another one of the test run doesn't have it blocked
+        # the signal goes to this thread: other threads of the test run don't block it
         signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
         return start(program, **options)
 
@@ -48,7 +48,7 @@ def test_a_restart_that_fails_is_tried_again_and_stops_nothing(tmp_path: Path, m
 
 
 def test_who_holds_a_file_is_found_while_it_opens_and_closes_others(tmp_path: Path) -> None:
-    """A file that is listed and closed before the check must not hide the rest."""
+    """The process opens a file and closes it before the check. That must not hide its other files."""
     file = tmp_path / "held"
     file.touch()
     busy = "import os\nprint(flush=True)\nwhile True: [os.close(one) for one in [os.open('/', 0) for _ in range(200)]]"

@@ -1,4 +1,4 @@
-"""Files that the admin names: nobody else decides where they are written, and an existing file is replaced, never written
+"""Files that the admin names: nobody else decides where they are written. An existing file is replaced, and never written
 into."""
 
 import contextlib
@@ -22,7 +22,7 @@ CONTENT = b"name,address,company\r\n"
 def theirs(tmp_path: Path) -> Path:
     """A folder that somebody else can write in."""
     if os.geteuid() != 0:
-        lacks("needs root, to be somebody else than who lays a link")
+        lacks("needs root, to act as another user than the link's owner")
     folder = tmp_path / "theirs"
     folder.mkdir()
     os.chown(folder, NOBODY, NOBODY)
@@ -99,7 +99,7 @@ def test_one_s_own_links_are_followed_on_the_way_and_not_in_the_file_s_place(tmp
 
 
 def test_a_file_of_somebody_else_is_replaced_and_not_written_into(theirs: Path, tmp_path: Path) -> None:
-    """A hard link, an open descriptor or the owner of the old file would have the new content."""
+    """Otherwise a hard link, an open descriptor or the owner of the old file would get the new content."""
     linked, file = tmp_path / "linked", theirs / "clients.csv"
     file.write_bytes(b"old")
     file.chmod(0o666)

@@ -1,4 +1,4 @@
-"""The tests themselves: none uses private names, and none branches: each states the expected result of its one case."""
+"""The tests themselves: none uses private names, and none branches. Each states the expected result of its one case."""
 
 import ast
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 from tests.imports import sources
 
 TESTS = Path(__file__).parents[1]
-# They begin with an underscore so that no field can have their name; all of them are documented.
+# They begin with an underscore so that no field can have their name. All of them are documented.
 NAMED_TUPLE = {"_replace", "_asdict", "_fields", "_field_defaults", "_make"}
 PRIVATE_EXCEPTIONS = {
     ("chaos/limited_filter.py", "_CLASS._connect"): "a program that is faulty on purpose, from within",
@@ -22,7 +22,7 @@ PRIVATE_EXCEPTIONS = {
     ("unit/test_models.py", "model._meta"): "peewee's documentation names it as the way to a model's columns",
 }
 
-# By file and test; each with its reason.
+# By file and test, each with its reason.
 BRANCHING_EXCEPTIONS: dict[tuple[str, str], str] = {}
 
 
@@ -40,7 +40,8 @@ def _is_own(node: ast.expr) -> bool:
 
 
 def private_names(tree: ast.Module) -> Iterator[str]:
-    """Others' private names: `x._name`, `from x import _name`, and "_name" where setattr and its kin are given it."""
+    """Other modules' private names: `x._name`, `from x import _name`, and "_name" as an argument of setattr and similar
+    functions."""
     for node in ast.walk(tree):
         match node:
             case ast.Attribute(value=value, attr=name) if _is_private(name) and not _is_own(value):

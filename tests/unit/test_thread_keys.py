@@ -1,4 +1,4 @@
-"""A mail's conversation keys; each trap is one that affected other programs."""
+"""A mail's conversation keys. Each trap here affected other programs."""
 
 import pytest
 from hypothesis import given
@@ -97,7 +97,7 @@ def test_a_reference_that_stands_there_twice_has_its_last_place() -> None:
     assert keys.references == _digests(TWO, ONE)
 
 
-# --- what is no id ----------------------------------------------------------------------------------------------------
+# --- values that aren't ids -------------------------------------------------------------------------------------------
 
 
 def test_outlooks_index_is_no_id() -> None:
@@ -115,7 +115,7 @@ def test_an_id_that_the_relay_added_is_one_as_any_other() -> None:
 
 
 def test_another_installations_ids_are_strangers() -> None:
-    """Our form of an id doesn't matter: only a known one, letter for letter, joins a conversation."""
+    """The form of our ids doesn't matter: only a known id, letter for letter, joins a conversation."""
     one, other = (f"<mwr.{letter * 32}@firm.example>" for letter in "ab")
     assert thread_keys.digest(one) != thread_keys.digest(other)
 

@@ -1,4 +1,4 @@
-"""Conversations in the record: who joins which, who may merge two, and the remains of an id."""
+"""Conversations in the record: which mail joins which conversation, which mail may merge two, and the remains of an id."""
 
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +27,7 @@ class Record:
     def add(self, own: str = "", *, answers: tuple[str, ...] = (), names: tuple[str, ...] = (), subject: str = "an offer",
             author: str = JANE, proven: bool = True, deployment: int = 1, days: int = 0, contact: int = 1,
             sent_days: int | None = None, sent: str | None = None) -> tuple[int, int]:  # fmt: skip
-        """An activity with its thread: (activity, thread)."""
+        """Adds an activity with its thread; returns (activity, thread)."""
         moment = rfc3339(NOW + timedelta(days=days))
         sent = sent if sent_days is None else rfc3339(NOW + timedelta(days=sent_days))
         with self.database.transaction():
@@ -45,7 +45,7 @@ class Record:
 
     def again(self, activity_id: int, own: str = "", *, answers: tuple[str, ...] = (), names: tuple[str, ...] = (),
               subject: str = "an offer", author: str = JANE, proven: bool = True, deployment: int = 1, days: int = 0) -> int:  # fmt: skip  # noqa: E501
-        """Its thread, asked for once more."""
+        """Assigns its thread once more, and returns it."""
         digests = [tuple(found for one in ids if (found := digest(f"<{one}@x.example>"))) for ids in (answers, names)]
         keys = ThreadKeys(
             own=digest(f"<{own}@x.example>") if own else None, in_reply_to=digests[0], references=digests[1],
@@ -157,7 +157,7 @@ def test_by_subject_where_there_are_no_ids_the_same_contact_and_a_week(record: R
 
 
 def test_by_subject_it_is_the_time_that_it_was_sent_at_that_counts(record: Record) -> None:
-    """A mailbox's mail of years is recorded within an hour; and recorded mail is read long after it came."""
+    """A mailbox's mail of years is recorded within an hour, and recorded mail may be read long after it came."""
     _, old = record.add("one", days=-800)
     _, new = record.add("two", days=0)
     record.database.execute("UPDATE activities SET sent_at = recorded_at, recorded_at = '2026-11-24T04:00:00.000000Z'")

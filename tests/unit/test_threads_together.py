@@ -1,4 +1,4 @@
-"""Many activities that are put into threads together end up as if each had come by itself."""
+"""Many activities that are put into threads together get the same threads as one by one."""
 
 import random
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def _pages(dice: random.Random, count: int) -> list[list[tuple[int, ThreadKeys, 
 
 
 def _outcome(database: Database, deployment: int, activity_ids: Sequence[int]) -> tuple[object, ...]:
-    """The groups of activities, and the known ids; threads in the order of creation."""
+    """The groups of activities, and the known ids, with threads in the order of creation."""
     made = database.execute("SELECT id, merged_into FROM threads WHERE deployment_id = ? ORDER BY id", (deployment,))
     rows = made.fetchall()
     number = {thread_id: at for at, (thread_id, _) in enumerate(rows)}

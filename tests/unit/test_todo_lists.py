@@ -1,4 +1,4 @@
-"""A user's to-dos by page, many finished at once and reopened: only the user's own."""
+"""A user's to-dos in pages, many of them finished at once and reopened: only the user's own."""
 
 from datetime import datetime, timedelta
 
@@ -34,7 +34,7 @@ def demo(database: Database, record: Record, now: datetime) -> Deployment:
 
 
 def _open(database: Database, demo: Deployment, user_id: int, *, oldest_first: bool = False) -> list[int]:
-    """The ids of all pages."""
+    """The ids on all pages."""
     page = todo_lists.open_ones(database, demo, user_id, oldest_first=oldest_first, limit=3)
     found = [one.id for one in page.todos]
     while page.further is not None:
@@ -64,7 +64,7 @@ def test_many_are_done_at_once_and_undone(database: Database, demo: Deployment, 
     assert todo_lists.finish_many(database, demo, 1, [3, 5, 3], now) == [3, 5]
     assert todo_lists.finish_many(database, demo, 1, [5, 6], now + timedelta(hours=1)) == [6]
     assert _open(database, demo, 1) == [7, 4, 2, 1]
-    assert _done(database, demo, 1) == [6, 5, 3], "what was done last comes first; at one moment, by id"
+    assert _done(database, demo, 1) == [6, 5, 3], "the last finished comes first; at the same time, by id"
     assert todo_lists.reopen_many(database, demo, 1, [5, 7]) == [5]
     assert (_open(database, demo, 1), _done(database, demo, 1)) == ([7, 5, 4, 2, 1], [6, 3])
 

@@ -1,4 +1,5 @@
-"""Statements that are sent together: a failure is reported at the end of the block at the latest, and nothing of it stays."""
+"""Statements that are sent together: a failure is reported at the end of the block at the latest, and nothing of the block
+stays."""
 
 from contextlib import closing, suppress
 
@@ -42,7 +43,7 @@ def test_a_part_that_fails_alone_leaves_the_others(database: Database) -> None:
     assert _count(database) == 2
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # to SQLite nothing travels
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has no network
 def test_nobody_waits_for_a_statement_whose_result_nobody_reads(database: Database) -> None:
     reached = []
     with pytest.raises(Exception, match=r"(?i)null"), database.transaction(alone=False), database.together():  # noqa: PT012
@@ -73,7 +74,7 @@ def test_a_server_that_is_gone_is_told_from_reads_at_once(postgresql_url: Postgr
             other.execute("SELECT pg_terminate_backend(?)", (pid,)).fetchone()
             for _ in range(3):
                 database.execute("SELECT pg_sleep(0.1)")
-        assert database.execute("SELECT 1").fetchone() == (1,), "the next one gets another connection"
+        assert database.execute("SELECT 1").fetchone() == (1,), "the next transaction gets another connection"
 
 
 def test_a_read_that_can_not_be_fails_the_block_and_no_later_one(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""The recipients of ignored mail, without revealing them: keyed digests in its decision."""
+"""The recipients of ignored mail aren't revealed: its decision has keyed digests of them."""
 
 import time
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The fate of a message: the database and Postfix's log in one answer, filtered, in order, and limited."""
+"""The fate of a message: one answer from the database and Postfix's log, filtered, in order, and limited."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,7 +35,7 @@ def demo(database: Database, now: datetime) -> Deployment:
 
 @pytest.fixture
 def traces(tmp_path: Path) -> Traces:
-    """With a key of its own."""
+    """Traces with a key of their own."""
     secrets_file.make(tmp_path / "token.key")
     return Traces(tmp_path / "token.key")
 
@@ -72,7 +72,8 @@ def test_the_limit_is_that_of_all_together(
 def test_one_deployment_is_told_nothing_of_another(
     database: Database, demo: Deployment, ignore: Ignore, traces: Traces, now: datetime
 ) -> None:
-    """Decisions, waiting messages, and refusals alike; a refusal that belongs to no deployment is shown to none of them."""
+    """This holds for decisions, waiting messages and refusals. A refusal that belongs to no deployment is shown to none of
+    them."""
     other = deployments.find(database, "other")
     leased = take(database, connect(database, other, "rick", now, "rick@else.example").id, now)
     with database.transaction():

@@ -1,4 +1,4 @@
-"""Turns: a limited number at a time, one for each asker, in rotation among those who wait; giving up leaves no trace."""
+"""Turns: a limited number at a time, one for each asker, in rotation among those who wait. Giving up leaves no trace."""
 
 import asyncio
 import random
@@ -7,7 +7,7 @@ from postfix.turns import Turns
 
 
 def test_one_asker_has_one_turn_and_the_others_pass_by() -> None:
-    """A flood of one asker's requests, and a last one of another's: it is second at the latest."""
+    """Many requests of one asker come, and last a request of another asker. It is second at the latest."""
     order: list[str] = []
 
     async def run() -> None:
@@ -65,7 +65,7 @@ def test_never_too_many_and_never_two_of_one_whoever_gives_up() -> None:
             task.cancel()
         done = await asyncio.gather(*tasks, return_exceptions=True)
         assert {type(one) for one in done} <= {type(None), asyncio.CancelledError}
-        # all turns are back
+        # all turns were returned
         async with asyncio.timeout(5), turns.turn("a"), turns.turn("b"), turns.turn("c"):
             pass
         assert vars(turns)["_waiting"] == {}

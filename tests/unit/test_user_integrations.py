@@ -1,4 +1,4 @@
-"""The state of one user's ways of mail, by field, on both databases; of that user and deployment alone."""
+"""The state of each way of a user's mail, on both databases; of that user and deployment only."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ SETTINGS = Settings.model_validate({"data_dir": Path("/var/lib/mailweir"), "host
 
 @pytest.fixture
 def demo(database: Database, now: datetime) -> Deployment:
-    """A firm with richard and olga, and another one with a richard too; both know Jane."""
+    """A firm with richard and olga, and another firm that has a richard, too; both know Jane."""
     made = make_firm(database, now)
     other = deployments.add(database, "other", "other.example.org", now)
     users.add(database, other, "richard", "richard@else.example", "", now)
@@ -131,7 +131,7 @@ def test_a_mailboxs_state_has_one_remedy(
     database: Database, demo: Deployment, now: datetime, columns: dict[str, Any], state: GmailState, action: Action
 ) -> None:
     connect(database, demo, "richard", now)
-    gmail_app.put(database, "disabled", now)  # of the app: no user mends that
+    gmail_app.put(database, "disabled", now)  # a fault of the app, which no user can mend
     _set(database, **columns)
     found = _of(database, demo, now).gmail
     assert found
@@ -155,7 +155,7 @@ def test_a_login_is_in_use_or_suspended(database: Database, demo: Deployment, no
 def test_the_last_mail_of_a_route_is_told(
     database: Database, demo: Deployment, record: Record, now: datetime, route: str
 ) -> None:
-    """A copy to the log address has no user of its own where a client's mail was copied."""
+    """If a client's mail was copied to the log address, the copy has no user."""
     record("demo", "richard", JANE)
     database.execute("UPDATE sightings SET route = ?", (route,))
     database.execute("UPDATE sightings SET user_id = NULL WHERE route = 'log'")

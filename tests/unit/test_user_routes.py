@@ -24,7 +24,7 @@ DAYS, ACTIVITIES, IGNORED = 40, 400, 300
 NAMES = ("richard", "olga", "ann_5", "ivan", "nobody")
 NO_USER = None
 
-# Queries over all of a user's sightings, and all decisions of a deployment: plain, and slow with many rows.
+# Queries over all of a user's sightings and all decisions of a deployment: simple, and slow with many rows.
 _LAST_OF_USER = (
     "SELECT s.route, MAX(s.seen_at) FROM activity_users mine JOIN activities a ON a.id = mine.activity_id"
     " JOIN sightings s ON s.activity_id = a.id WHERE mine.user_id = ? AND a.deployment_id = ?"
@@ -98,12 +98,12 @@ def _ids(database: Database, tenant: Deployment) -> list[int]:
 
 
 def _some_time(chance: random.Random) -> str:
-    """Days without any mail are among them, hours with several, and the first moment of a day."""
+    """There are days without mail, hours with several mails, and the first moment of a day."""
     day = chance.choice([number for number in range(DAYS) if number % 5])
     return rfc3339(BEGAN + timedelta(days=day, minutes=chance.choice([0, 1, 59, 60, 680, 685, 1_439])))
 
 
-# --- the plain answers ------------------------------------------------------------------------------------------------
+# --- simple queries ------------------------------------------------------------------------------------------------
 
 
 def _plain_last(database: Database, tenant: Deployment, user: User) -> dict[str, datetime]:
@@ -126,7 +126,7 @@ def _plain_times(database: Database, tenant: Deployment, user: User) -> list[dat
 
 
 def _compare(database: Database, tenants: list[Deployment]) -> int:
-    """How many answers there were."""
+    """Compares all answers; returns their number."""
     answers = 0
     for tenant in tenants:
         listed = user_routes.last_of_users(database, tenant)

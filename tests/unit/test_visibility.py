@@ -1,4 +1,4 @@
-"""Words that make mail private: whole words, in whatever case and script; linear in the subject's length."""
+"""Words that make mail private: whole words, in any case and script. The time is linear in the subject's length."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The command line without its start does as the console script does."""
+"""A command that a warm process runs does the same as the console script."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Long work of the page: leases, the import of contacts, and the death of its process. On each database."""
+"""Long work of the page: leases, the import of contacts, and the death of its worker. On each database."""
 
 import os
 import re
@@ -42,11 +42,11 @@ class Office:
     boss: Account
 
     def add(self, kind: str, parameters: dict[str, Any], upload: bytes | None = None) -> int:
-        """Wants something done."""
+        """Adds a job."""
         return jobs.add(self.database, self.demo.id, self.boss.id, kind, parameters, self.clock(), upload)
 
     def find(self, job_id: int) -> Job:
-        """Its state."""
+        """The state of a job."""
         return jobs.find(self.database, self.demo.id, job_id)
 
     def work(self, **kinds: Any) -> None:
@@ -54,14 +54,14 @@ class Office:
         Worker(self.database.url, self.clock, log.silent(), **kinds).work_once(self.database)
 
     def preview(self, upload: bytes, **chosen: Any) -> Job:
-        """The effects of a file."""
+        """Previews a file: returns its effects."""
         parameters = {"file": "clients.csv", "form": "csv", "exact": False, "company": "", "shared": False, "lines": 9}
         job_id = self.add(contact_files.PREVIEW, {**parameters, **chosen}, upload)
         self.work()
         return self.find(job_id)
 
     def wanted_import(self, looked_at: Job) -> int:
-        """Wants a file imported that was looked at."""
+        """Requests the import of a previewed file."""
         parameters = {**looked_at.parameters, "rows": looked_at.report["rows"]}
         kind = contact_files.IMPORT
         return jobs.add_with_upload_of(self.database, looked_at, self.boss.id, kind, parameters, self.clock())
@@ -278,7 +278,7 @@ def test_no_two_workers_do_one_job(office: Office) -> None:
     assert len(done) == len(set(done)) == jobs.MAX_OPEN
 
 
-# A worker in a process of its own; its database is in the environment. It is slow, so that it can be killed amid its work.
+# A worker in a process of its own; its database is in the environment. It is slow, so that the test can kill it amid its work.
 _PROGRAM = """
 import sys, time
 from datetime import datetime
@@ -315,7 +315,7 @@ def test_an_import_goes_on_where_a_kill_broke_it_off(office: Office) -> None:
     assert 0 < saved[-1] - 100 <= broken_off.done < ROWS
     assert len(contacts.list_all(office.database, office.demo)) == broken_off.done
     office.work()
-    assert office.find(job_id).done == broken_off.done, "it is leased till then"
+    assert office.find(job_id).done == broken_off.done, "it is leased until then"
     office.clock.pass_by(61)
     office.work()
     done = office.find(job_id)

@@ -1,4 +1,4 @@
-"""The data of a redirect to another host: returned once, in time, and only to its owner."""
+"""The data that the page keeps during a redirect to another host: returned once, in time, and only to its owner."""
 
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ KEPT = {"verifier": "v"}
 
 @pytest.fixture
 def kept(database: Database, now: datetime) -> Database:
-    """A database that keeps one."""
+    """A database that keeps such data."""
     states.keep(database, "s1", Kind.GMAIL, "session 1", KEPT, now)
     return database
 

@@ -1,4 +1,4 @@
-"""The page's rows of sign-in: what ends, what is deleted, and what counts once."""
+"""The page's rows of sign-in: which of them expire, which are deleted, and what counts once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -28,7 +28,7 @@ def demo(database: Database, now: datetime) -> Deployment:
 
 @pytest.fixture
 def richard(database: Database, demo: Deployment, now: datetime) -> Account:
-    """His account."""
+    """richard's account."""
     return enrolment.user(database, demo, "richard", now, is_admin=False)
 
 
@@ -37,7 +37,7 @@ def _count(database: Database, table: str) -> int:
 
 
 def _fill(database: Database, account: Account, demo: Deployment, at: datetime) -> None:
-    """A row in each table, made at this time."""
+    """Adds a row to each table, made at this time."""
     with database.transaction():
         sessions.begin(database, account.id, None, Means.LINK, "", at)
         for number in range(5):
@@ -86,7 +86,7 @@ def test_a_state_is_taken_once_by_its_own_browser(database: Database, now: datet
 
 
 def test_tries_at_once_are_counted_one_by_one(database: Database, now: datetime) -> None:
-    """Else a thousand at once would all be looked at."""
+    """Otherwise a thousand at the same moment would all be checked."""
     counted = attempts.key("richard")
 
     def begin(_: int) -> bool:

@@ -1,6 +1,6 @@
 """Distinguishes a hanging PostgreSQL from a working one: a hanging server accepts no other connection either.
 
-A stopped server keeps its connections, and libpq waits for it for ever: the kernel answers in its place, so no network time-out
+A stopped server keeps its connections, and libpq waits for it forever: the kernel answers in its place, so no network time-out
 helps. A long statement on a working server goes on. Called by `postgresql`, for the page.
 """
 

@@ -217,7 +217,7 @@ def disconnect_and_return(database: Database, deployment: Deployment, username: 
 
 
 def end_and_return(database: Database, user: staff.Member, now: datetime) -> None:
-    """Ends what a user has connected, if anything, and has the sync give the consent back to Google, if there is one: within a
+    """Ends a user's connection, if there is one, and requests that the sync gives the consent back to Google. Call it within a
     transaction, with the models bound."""
     row = _connected(database, user.id)
     if row is None:
@@ -243,8 +243,8 @@ def _fenced_off() -> dict[str, Any]:
 
 
 def _refuse_foreign(database: Database, deployment: Deployment, user: staff.Member, address: str) -> None:
-    """BadInput if the address isn't one of the user's own, so that nobody's private mailbox is read by mistake, or is still
-    connected for a user who had it before."""
+    """BadInput if the address isn't one of the user's own, so that nobody's private mailbox is read by mistake. Also if it is
+    still connected for a user who had it before."""
     own = "SELECT 1 FROM user_addresses WHERE deployment_id = ? AND user_id = ? AND match_key = ?"
     key = deployment.folding.key(address)
     if database.execute(own, (deployment.id, user.id, key)).fetchone() is None:

@@ -251,8 +251,8 @@ def note_removals_backfilled(database: Database, leased: Leased, removal_id: int
 
 
 def note_switches_backfilled(database: Database, leased: Leased, switch_id: int) -> None:
-    """Within the transaction that queued the results: domains whose companies were switched on, up to this one, are searched
-    for."""
+    """Within the transaction that queued the results: notes that the domains of the companies that were switched on, up to this
+    one, are searched for."""
     database.fast_execute()("UPDATE gmail_mailboxes SET backfilled_switch_id = ? WHERE id = ?", (switch_id, leased.id))
 
 

@@ -114,7 +114,7 @@ def postpone(database: Database, queued: Queued, error: str, next_try_at: dateti
 
 
 def hold(database: Database, queued: Queued, until: datetime) -> None:
-    """No decision is made until then, or until the message changes."""
+    """Postpones the decision until then, or until the message changes."""
     database.fast_execute()("UPDATE gmail_queue SET held_until = ? WHERE id = ?", (rfc3339(until), queued.id))
 
 
@@ -136,8 +136,8 @@ def unknown(
 ) -> list[str]:
     """The messages without a decision that aren't in the queue, in their order, each once.
 
-    recorded_only: those that aren't on the record: ignored ones may be wanted by now. or_waiting: those in the queue too, so that
-    `put` moves them forward.
+    recorded_only: those that aren't on the record, because ignored messages may be wanted by now. or_waiting: also those in the
+    queue, so that `put` moves them forward.
     """
     known: set[str] = set()
     which = " AND activity_id IS NOT NULL" if recorded_only else ""

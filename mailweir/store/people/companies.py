@@ -78,7 +78,7 @@ def note_auto_contacts(database: Database, deployment: Deployment) -> None:
 
 
 def why_not_alone(database: Database, deployment_id: int, domain: str) -> str | None:
-    """Why others than one company write from the domain, too; None if there is no sign of it."""
+    """A reason why others than one company write from the domain, too; None if there is no sign of it."""
     if free_mail.is_free(domain):
         return said("anybody may have an address at {domain}", domain=domain)
     sql = (

@@ -48,8 +48,8 @@ def page(
     before: int | None = None,
     limit: int = 50,
 ) -> CompanyPage:
-    """A page of a deployment's companies. begins: the beginning of a word of the name, or of the domain. after, before: beside
-    this company, at most one of them. limit: 1 to 200, else ValueError. DatabaseUnavailable."""
+    """A page of a deployment's companies. begins: the beginning of a word of the name, or of the domain. after, before: the page
+    next to this company; at most one of the two. limit: 1 to 200, else ValueError. DatabaseUnavailable."""
     is_back = before is not None
     chosen = before if is_back else after
     beside = _place(database, deployment, chosen) if chosen is not None else None

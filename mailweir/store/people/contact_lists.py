@@ -58,8 +58,8 @@ def page(
     limit: int = 50,
 ) -> ContactPage:
     """A page of a deployment's contacts. begins: the beginning of a word of the name, of an address or of its domain. company_id:
-    only those who work there. after, before: beside this contact, at most one. limit: 1 to 200, else ValueError.
-    DatabaseUnavailable."""
+    only contacts who work there. after, before: the page next to this contact; at most one of the two. limit: 1 to 200, else
+    ValueError. DatabaseUnavailable."""
     is_back = before is not None
     chosen = before if is_back else after
     beside = _place(database, deployment, chosen) if chosen is not None else None

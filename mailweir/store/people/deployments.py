@@ -93,7 +93,7 @@ def change_folding(
             plus_addresses=before.plus_addresses if plus_addresses is None else plus_addresses,
             gmail_dots=before.gmail_dots if gmail_dots is None else gmail_dots,
         )
-        if after == before:  # nothing is written where nothing changes: nothing is noted then
+        if after == before:  # if nothing changes, nothing is written, and so nothing is noted
             return before
         chosen = {"plus_addresses": int(after.plus_addresses), "gmail_dots": int(after.gmail_dots)}
         models.Deployment.update(**chosen).where(models.Deployment.id == before.id).execute()

@@ -231,10 +231,8 @@ def _create(
     now: datetime,
     activated_at: datetime | None,
 ) -> DkimKey:
-    if isinstance(secrets, Secrets):  # a process that only seals has the public half of the file in use
-        for sealed in sealed_keys(database)[
-            :1
-        ]:  # two key files in use would leave one host with keys that it can't open
+    if isinstance(secrets, Secrets):  # a process that only seals uses the public half of the file in use
+        for sealed in sealed_keys(database)[:1]:  # with two key files in use, a host would get keys that it can't open
             sealed.private_der(secrets)
     private, public = pair
     name = _own_selector(public, now) if selector is None else clean_selector(selector)

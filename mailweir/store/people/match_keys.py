@@ -95,7 +95,7 @@ def _rewrite_contacts(database: Database, deployment_id: int, folding: Folding) 
 
 
 def _rewrite_rules(database: Database, deployment_id: int, folding: Folding) -> None:
-    """Never-log rules. Of several that become equal the first stays."""
+    """Rewrites the keys of never-log rules. Of several rules that become equal, the first stays."""
     rules = database.execute(
         "SELECT id, user_id, pattern FROM never_log_rules WHERE deployment_id = ? ORDER BY id", (deployment_id,)
     ).fetchall()

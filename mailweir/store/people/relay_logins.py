@@ -173,8 +173,8 @@ def holder(database: Database, login: str) -> Holder | None:
 
 
 def sender_of(database: Database, queue_id: str) -> Holder | None:
-    """The sender, by the relay, of the message with this queue id, still connected or not; None if it wasn't relayed, or the user
-    is removed. Within `Database.reading`."""
+    """The login that relayed the message with this queue id, still connected or not. None if the message wasn't relayed, or the
+    user is removed. Within `Database.reading`."""
     found = database.fast_execute()(
         f"SELECT {_HOLDER_COLUMNS} FROM decisions c JOIN relay_logins l ON l.id = c.relay_login_id"
         " JOIN users u ON u.id = l.user_id AND u.removed_at IS NULL JOIN deployments d ON d.id = l.deployment_id"

@@ -145,8 +145,8 @@ def find(database: Database, deployment: Deployment, username: str) -> User:
 
 
 def remove(database: Database, deployment: Deployment, username: str, now: datetime) -> User:
-    """Removes a user, with the connection of the user's Gmail, whose consent the sync gives back to Google, and what the user may
-    do on the page; answers with what was removed. NotFound."""
+    """Removes a user, with the connected Gmail mailbox, whose consent the sync gives back to Google, and with the user's rights
+    on the page. Returns what was removed. NotFound."""
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
         removed = _one(database, deployment, user.id)

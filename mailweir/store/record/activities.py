@@ -26,7 +26,8 @@ from mailweir.store.record.visibility import Access, Reader
 from mailweir.store.record.walking import LARGEST_STEP, Walk
 from mailweir.visibility import Visibility
 
-# A listing's statements, each for a number of activities. They read the columns of readings before the text, and no page of it.
+# A listing's statements, each for a number of activities. They read the columns of readings that precede the text, so they read
+# no page of the text.
 _ACTIVITIES = (
     "SELECT a.id, d.name AS deployment, a.direction, a.author, a.subject, a.sent_at, a.recorded_at, a.message_id,"
     " a.sender_verdict, a.visibility, a.by_known_thread, led.author_doubt, led.author_via, led.verdict_reason,"
@@ -40,7 +41,7 @@ _USERS = (
     "SELECT DISTINCT mine.activity_id, users.username FROM activity_users AS mine JOIN users ON users.id = mine.user_id"
     " WHERE mine.activity_id IN ({}) ORDER BY users.username"
 )
-# Law 8: of a proven activity only those whom a proven version of the message names
+# Law 8: of a proven activity, only the people whom a proven version of the message names
 _CONTACTS = (
     "SELECT part.activity_id, contact.name, part.address, company.name, MIN(part.is_bcc)"
     " FROM activity_contacts AS part JOIN activities AS a ON a.id = part.activity_id"
@@ -53,7 +54,7 @@ _CONTACTS = (
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """A contact who takes part, with the address that did. company: its name, or None. bcc: only the sender is to see that."""
+    """A contact who takes part, with the address used. company: its name, or None. bcc: only the sender may see the contact."""
 
     name: str
     address: str
@@ -63,11 +64,11 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see decision.Doubt. via: the
-    group's or list's address by which it came, which stands in From instead of the author. sender_verdict_reason,
-    sender_verdict_domain: see `sender_verdict`; None where it isn't examined yet, or was before that was kept. visibility: see
-    `visibility`. labels, thread, snippet, attachments: of the leading version, as far as it is read; labels are sorted, and those
-    of the headers are known before the rest is read. known_thread: it is there for its thread alone, from an address that is
+    """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see decision.Doubt. via: the group's
+    or list's address by which it came, which is in From instead of the author. sender_verdict_reason, sender_verdict_domain: see
+    `sender_verdict`; None if it isn't examined yet, or was examined before reasons were stored. visibility: see `visibility`.
+    labels, thread, snippet, attachments: of the leading version, as far as it is read; labels are sorted, and those of the
+    headers are known before the rest is read. known_thread: it is recorded only because of its thread, from an address that is
     nobody's; known_thread_of: the contacts' addresses in that thread. Times: UTC."""
 
     id: int
@@ -113,7 +114,7 @@ class Filter:
 
 
 def select(database: Database, deployment: Deployment, wanted: Filter) -> list[Activity]:
-    """A deployment's activities, the one recorded last first. NotFound where user or contact never was there."""
+    """A deployment's activities, the last recorded first. NotFound if the user or contact never existed."""
     reader = reader_named(database, deployment, wanted.reader) if wanted.reader is not None else None
     asked = StreamFilter(
         users=tuple(user_ids(database, deployment, wanted.user)) if wanted.user is not None else (),
@@ -136,15 +137,15 @@ def reader_named(database: Database, deployment: Deployment, username: str) -> R
 
 
 def seen_by(database: Database, deployment: Deployment, username: str, activity_ids: Sequence[int]) -> list[Activity]:
-    """Of these activities what a user may see, as the user sees it (law 13), in this order."""
+    """Those of these activities that a user may see, as the user sees them (law 13), in this order."""
     return shown_to(database, deployment, reader_named(database, deployment, username), activity_ids)
 
 
 def shown_to(
     database: Database, deployment: Deployment, reader: Reader | None, activity_ids: Sequence[int]
 ) -> list[Activity]:
-    """Of these activities what a reader may see, as the reader sees it (law 13), in this order. reader: None is an operator at a
-    page, who sees the metadata of all that is the deployment's."""
+    """Those of these activities that a reader may see, as the reader sees them (law 13), in this order. reader: None is an
+    operator at a page, who sees the metadata of all activities of the deployment."""
     if reader is None:
         every = load(database, activity_ids)
         own = [every[one] for one in activity_ids if one in every and every[one].deployment == deployment.name]
@@ -166,13 +167,13 @@ def shown_to(
 
 
 def metadata_of(activity: Activity) -> Activity:
-    """People, time and direction, and nothing that reveals the subject matter (law 13). Labels reveal it (`invitation`), and so
+    """People, time and direction, but nothing that reveals the subject matter (law 13). Labels reveal it (`invitation`), and so
     does the activity's conversation."""
     return replace(activity, subject="", snippet="", labels=(), thread=None, attachments=())
 
 
 def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]:
-    """Activities by id, those that there are."""
+    """The existing ones of these activities, by id."""
     found: dict[int, Activity] = {}
     for part in batches.parts(activity_ids):
         with database.at_once():
@@ -182,7 +183,7 @@ def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]
 
 
 def find(database: Database, activity_id: int, deployment: Deployment | None = None) -> Activity:
-    """The activity of this id, or that it was joined to, in this deployment if one is given. NotFound."""
+    """The activity with this id, or the activity that it was joined to; in this deployment if one is given. NotFound."""
     activity = load(database, [activity_id]).get(activity_id) if abs(activity_id) < 2**63 else None
     if activity is None and (now_id := joined.current(database, activity_id)) is not None:
         return find(database, now_id, deployment)
@@ -192,18 +193,18 @@ def find(database: Database, activity_id: int, deployment: Deployment | None = N
 
 
 def no_such(activity_id: int, deployment: Deployment | None) -> NotFound:
-    """The error that says so, whether there is none or it is another deployment's."""
+    """The error for an activity that doesn't exist, or is another deployment's."""
     return visibility.no_such(activity_id, deployment)
 
 
 def as_shown_to(database: Database, deployment: Deployment, username: str, found: Sequence[Activity]) -> list[Activity]:
-    """Without the contacts in Bcc, but for the user's own mail."""
+    """Without the contacts in Bcc, except in the user's own mail."""
     keys = _own_keys(database, user_ids(database, deployment, username), found)
     return [_as_seen(one, deployment, keys) for one in found]
 
 
 def _own_keys(database: Database, ids: Sequence[int], found: Iterable[Activity]) -> frozenset[str]:
-    """See `visibility.own_keys`; asked only where somebody is in Bcc."""
+    """See `visibility.own_keys`; queried only if somebody is in Bcc."""
     has_bcc = any(contact.bcc for one in found for contact in one.contacts)
     return visibility.own_keys(database, ids) if has_bcc else frozenset()
 
@@ -219,7 +220,7 @@ def _without_bcc(activity: Activity) -> Activity:
 
 
 def user_ids(database: Database, deployment: Deployment, username: str) -> list[int]:
-    """Of all who had this name: removed users too, for the record is theirs. NotFound."""
+    """The ids of all users who had this name, including removed ones, because the record is theirs. NotFound."""
     sql = "SELECT id FROM users WHERE deployment_id = ? AND username = ?"
     ids = [row[0] for row in database.execute(sql, (deployment.id, username.lower())).fetchall()]
     if not ids:
@@ -234,11 +235,11 @@ def user_ids(database: Database, deployment: Deployment, username: str) -> list[
 
 
 def contact_ids(database: Database, deployment: Deployment, text: str) -> list[int]:
-    """Of those who have this address, or else of those who had it. BadInput, NotFound."""
+    """The ids of the contacts with this address; if there are none, of those who had it before. BadInput, NotFound."""
     address = checks.clean_address(text)
     held = "SELECT DISTINCT contact_id FROM contact_addresses WHERE deployment_id = ? AND match_key = ?"
     ids = [row[0] for row in database.execute(held, (deployment.id, deployment.folding.key(address))).fetchall()]
-    # an address that was taken off is still on the record; no index has it, so it is looked for last
+    # a removed address is still on the record; no index has it, so it is looked up last
     if not ids:
         past = (
             "SELECT id FROM contacts WHERE deployment_id = ?"
@@ -270,7 +271,7 @@ def _told(database: Database, asked: Sequence[Any]) -> Iterator[Activity]:
         for activity_id, name, held, company, bcc in asked[3].fetchall()
     )
     files = summaries.by_activity(asked[4])
-    # who became a contact since then isn't unknown
+    # an author who became a contact since then isn't unknown
     by_thread = [row["id"] for row in found if row["by_known_thread"] and not contacts[row["id"]]]
     others = _thread_contacts(database, by_thread) if by_thread else {}
     for row in found:
@@ -302,7 +303,7 @@ def _told(database: Database, asked: Sequence[Any]) -> Iterator[Activity]:
 
 
 def _thread_contacts(database: Database, ids: Sequence[int]) -> dict[int, list[str]]:
-    """The addresses of contacts in the threads of these, as far as everybody may know of them."""
+    """The addresses of contacts in these activities' threads, as far as everybody may know of them."""
     sql = (
         "SELECT DISTINCT own.activity_id, part.address FROM activity_threads AS own"
         " JOIN activity_threads AS other ON other.thread_id = own.thread_id"

@@ -23,8 +23,8 @@ class Conversation:
 def of(database: Database, deployment: Deployment, activity_id: int, reader: str | None = None) -> Conversation:
     """The conversation of an activity. NotFound, also if the reader may not know of it.
 
-    reader: a username; None is an operator, who sees all. Which mails belong together reveals their subject matter: an activity
-    whose metadata alone the reader sees (law 13) is in no conversation.
+    reader: a username; None is an operator, who sees all. Which mails belong together reveals their subject matter. So an
+    activity of which the reader sees only the metadata (law 13) is in no conversation.
     """
     asked = activities.find(database, activity_id, deployment)
     thread = threads.of(database, asked.id)

@@ -1,6 +1,6 @@
-"""A deployment's decisions as a page lists them, the newest first, as whoever asks may be told of them. Never writes.
+"""A deployment's decisions as a page lists them, the newest first, as far as the asker may see them. Never writes.
 
-A page goes on by the last decision of the one before, and ends after so many were looked at. Called by the web page.
+A page continues after the last decision of the one before, and ends after a limited number of decisions. Called by the web page.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from mailweir.store.record.decisions import Asker, Decision
 from mailweir.store.record.walking import by_the_index
 
 MAX_LIMIT = 200
-STEPS = (60, 600, 2_000)  # that a page reads, until enough of them are wanted
+STEPS = (60, 600, 2_000)  # decisions that a page reads, until enough of them are wanted
 
 
 class Place(NamedTuple):

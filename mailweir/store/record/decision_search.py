@@ -1,8 +1,8 @@
-"""The decisions on what somebody asks for: a Message-ID, an address, a queue id, Gmail's id, or a part of a subject.
+"""The decisions on a message that somebody asks for: by a Message-ID, an address, a queue id, Gmail's id, or a part of a subject.
 
-Found by indexes whose keys begin with a bucket of ids (migration 0038): a question looks into one bucket after the other, the
-newest first, in steps that grow. An answer looks at so many of them, and says how far it came and where to go on. Never writes.
-Called by `explain.tracking` and the demonstration.
+It uses indexes whose keys begin with a bucket of ids (migration 0038): a question searches one bucket after the other, the newest
+first, in steps that grow. An answer covers a limited number of buckets, and says how far it came and where to continue. Never
+writes. Called by `explain.tracking` and the demonstration.
 """
 
 import json
@@ -22,13 +22,13 @@ from mailweir.store.record import decisions, refusals
 from mailweir.store.record.decisions import Asker, Decision
 from mailweir.store.record.walking import by_the_index
 
-BUCKET_IDS = 500  # as the indexes have it
+BUCKET_IDS = 500  # as in the indexes
 FIRST_STEP, LARGEST_STEP = 16, 4_096  # buckets
 MOST_BUCKETS = 4_000  # of an answer: two million ids
-TRACED_BUCKETS = 160  # of an answer, where recipients of mail that wasn't kept have to be read one by one
-MOST_READ = 3_000  # of an answer: decisions on mail whose From names several, or which Postfix refused under a queue id
+TRACED_BUCKETS = 160  # of an answer, if recipients of mail that wasn't kept must be read one by one
+MOST_READ = 3_000  # of an answer: decisions on mail whose From names several, or that Postfix refused under a queue id
 MOST_HITS = 500  # of a step
-MOST_ASKED = 5_000  # of an answer: hits that are asked whether they may be told
+MOST_ASKED = 5_000  # of an answer: hits that are checked for the asker's rights
 _MIN_WORD_CHARS = 3
 _GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecimal digits
 _END = 2**62  # above every id
@@ -45,7 +45,7 @@ _EACH = "(SELECT +bucket FROM buckets)"
 
 
 class Place(NamedTuple):
-    """How far an answer came. decision, activity: below these ids nothing was looked at; 0: nothing is left there."""
+    """How far an answer came. decision, activity: it covers the ids from these on; 0: nothing is left."""
 
     decision: int
     activity: int
@@ -76,8 +76,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """decisions: the newest first. further: where to go on, where not all was looked at and fewer were found than wanted; until:
-    all that was decided since then was looked at (UTC, a whole hour)."""
+    """decisions: the newest first. further: where to continue, if not all was covered and fewer were found than wanted. until:
+    the answer covers all that was decided since then (UTC, a whole hour)."""
 
     decisions: tuple[Decision, ...] = ()
     further: Place | None = None
@@ -104,14 +104,14 @@ def find(
     digests: Mapping[int, bytes] | None = None,
     told: Collection[str] | None = None,
 ) -> list[Decision]:
-    """All of them that there are, or so many; see `Wanted`."""
+    """All of them, or at most `limit`; see `Wanted`."""
     wanted = Wanted(text=text, deployment=deployment, limit=limit, digests=digests or {}, told=told)
     return list(search(database, wanted, goes_on=True).decisions)
 
 
 def _part(database: Database, wanted: Wanted, before: Place) -> Part:
     text = wanted.text.strip()
-    if not text.isprintable():  # bytes of another encoding among them: nothing on the record is called so
+    if not text.isprintable():  # with bytes of another encoding; no value on the record has any
         return Part()
     with by_the_index(database):
         return _Looking(database, replace(wanted, text=text)).part(before)
@@ -121,7 +121,7 @@ _Told = list[tuple[str, int]]  # (decided_at, id) of decisions
 
 
 class _Looking:
-    """One answer that is being looked for."""
+    """An answer while it is made."""
 
     def __init__(self, database: Database, wanted: Wanted) -> None:
         self._database, self._wanted = database, wanted
@@ -129,7 +129,7 @@ class _Looking:
         self._condition, self._values = _condition(wanted)
 
     def part(self, before: Place) -> Part:
-        """From there on."""
+        """The answer from this place on."""
         found = self._told(self._by_source()) if before == _START else []
         high = min(before.decision, self._newest("SELECT MAX(id) FROM decisions") + 1)
         decided, at_decision = self._descend(high, self._floor(high), self._hits, self._told)
@@ -148,8 +148,9 @@ class _Looking:
     def _descend(
         self, high: int, floor: int, hits: Callable[[int, int, int], list[int]], told: Callable[[list[int]], _Told]
     ) -> tuple[_Told, int]:
-        """Goes down from below an id, to a bucket or until enough may be told: that, and the id below which nothing was looked
-        at. hits: of (the lowest bucket, the highest one, the id that all are below), the highest id first."""
+        """Goes down from an id, to a bucket, or until enough decisions are found that the asker may see. Returns these, and the
+        id down to which it looked. hits: gets the lowest bucket, the highest one, and the id that all are below; returns the
+        highest id first."""
         found: _Told = []
         size, asked = FIRST_STEP, 0
         while high > floor * BUCKET_IDS and asked < MOST_ASKED and not self._is_enough(found):
@@ -196,7 +197,7 @@ class _Looking:
     # --- decisions ----------------------------------------------------------------------------------------------------
 
     def _by_source(self) -> list[int]:
-        """By the ids of Postfix and of Gmail, which have indexes of their own."""
+        """Searches by the ids of Postfix and of Gmail, which have indexes of their own."""
         text = self._wanted.text
         sql = "SELECT c.id FROM decisions AS c WHERE c.source_id = ?"
         found = self._database.execute(sql, (text,)).fetchall()
@@ -211,14 +212,14 @@ class _Looking:
     def _hits(self, low: int, top: int, high: int) -> list[int]:
         sources = list(self._sources(low, top))
         united = " UNION ".join(f"SELECT c.id AS looked_id {walked}" for walked, _ in sources)
-        # +: or SQLite would walk the ids themselves, and not the index
+        # +: otherwise SQLite would scan the ids themselves, and not use the index
         sql = f"{_BUCKETS} SELECT looked_id FROM ({united}) AS of_these WHERE +looked_id < ? ORDER BY looked_id DESC LIMIT ?"
         values = [value for _, those in sources for value in those]
         found = self._database.execute(sql, (top, low, *values, high, MOST_HITS)).fetchall()
         return [number for (number,) in found]
 
     def _sources(self, low: int, top: int) -> Iterator[tuple[str, Sequence[Any]]]:
-        """Where the decisions of these buckets are that fit: SQL that goes on from its SELECT, and its values."""
+        """The places where these buckets may have fitting decisions: the SQL after its SELECT, and its values."""
         text = self._wanted.text
         message_id_key = self._key("c.message_id")
         condition = f"{message_id_key} IN (?, ?) AND c.message_id IN (?, ?)"
@@ -251,22 +252,22 @@ class _Looking:
             yield self._range("decisions_refused", condition), (low, top, len(begins), begins)
 
     def _in_bucket(self, index: str, condition: str) -> str:
-        """In each of these buckets by itself."""
+        """Searches each of these buckets by itself."""
         by = self._by(index)
         return f"FROM decisions AS c{by} WHERE c.id / 500 IN {_EACH} AND {condition}"
 
     def _range(self, index: str, condition: str) -> str:
-        """All of these buckets by one index."""
+        """Searches all of these buckets in one scan of the index."""
         by = self._by(index)
         return f"FROM decisions AS c{by} WHERE c.id / 500 >= ? AND c.id / 500 <= ? AND {condition}"
 
     def _by(self, index: str) -> str:
-        """SQLite would take another one, whether it has statistics or not."""
+        """SQLite would use another index, with or without statistics."""
         return f" INDEXED BY {index}" if self._database.is_sqlite else ""
 
     def _key(self, column: str) -> str:
-        """A text column as the indexes have it. The text itself is compared by `|| ''`: SQLite would put a value that a column is
-        equal to into this expression, too, and not find its index."""
+        """A text column in the form of the indexes. The text itself is compared as `|| ''`. Otherwise SQLite would put the
+        compared value into this expression, too, and not find its index."""
         return fingerprint.sql(column, is_sqlite=self._database.is_sqlite)
 
     @property
@@ -275,15 +276,15 @@ class _Looking:
 
     @property
     def _matches(self) -> str:
-        return "LIKE" if self._database.is_sqlite else "ILIKE"  # either way, upper and lower case are alike
+        return "LIKE" if self._database.is_sqlite else "ILIKE"  # both ignore case
 
     def _names(self) -> tuple[str, str]:
-        """That From names the address besides the author, and the value of that."""
+        """The condition that From names the address besides the author, and its value."""
         quoted, matches = json.dumps(self._author, ensure_ascii=False), self._matches
         return f"c.named {matches} ? ESCAPE '!'", f"%{like.escaped(quoted)}%"
 
     def _told(self, ids: list[int]) -> _Told:
-        """Those of them that may be told."""
+        """Those of them that the asker may see."""
         condition = self._condition
         sql = (
             "SELECT c.decided_at, c.id FROM decisions AS c LEFT JOIN activities AS a ON a.id = c.activity_id"
@@ -294,8 +295,8 @@ class _Looking:
     # --- by who takes part --------------------------------------------------------------------------------------------
 
     def _of_contacts(self, before: Place, decided: _Told) -> tuple[_Told, int]:
-        """Decisions on recorded mail in which the address takes part, and doesn't stand in From. decided: those in which it does;
-        where they are enough, what is older than these isn't wanted."""
+        """Decisions on recorded mail in which the address takes part, but isn't in From. decided: decisions on mail with the
+        address in From; if they are enough, nothing older than these is wanted."""
         if not self._author:
             return [], 0
         high = min(before.activity, self._newest("SELECT MAX(id) FROM activities") + 1)
@@ -343,7 +344,7 @@ class _Looking:
             yield from decisions.select(self._database, f"c.id IN ({marks})", some)
 
     def _until(self, place: Place) -> datetime | None:
-        """By the hour: the moment of another deployment's decision is nobody else's to know."""
+        """In whole hours: nobody else may learn the exact time of another deployment's decision."""
         decided = "SELECT c.decided_at FROM decisions AS c WHERE c.id >= ? ORDER BY c.id LIMIT 1"
         recorded = "SELECT a.recorded_at FROM activities AS a WHERE a.id >= ? ORDER BY a.id LIMIT 1"
         found = [
@@ -358,7 +359,7 @@ class _Looking:
 
 
 def _condition(wanted: Wanted) -> tuple[str, list[Any]]:
-    """The condition on a decision `c`, with its activity `a`, under which the asker may see it, and its values."""
+    """The condition on a decision `c` with its activity `a` under which the asker may see it, and its values."""
     parts = ["1 = 1"]
     values: list[Any] = []
     without = [("c.reason", [str(one) for one in FROM_THE_LOG] if wanted.told is None else [])]
@@ -379,7 +380,7 @@ def _condition(wanted: Wanted) -> tuple[str, list[Any]]:
 
 
 def _but_bcc(asker: Asker | None) -> tuple[str, Sequence[int]]:
-    """A further condition on a contact who takes part, and its values: not in Bcc, but for the sender."""
+    """A further condition on a contact who takes part, and its values: not in Bcc, except for the sender."""
     if asker is None:
         return "", ()
     marks = ",".join("?" * len(asker.reader.user_ids))

@@ -40,12 +40,12 @@ def put(database: Database, host: str, reports: Iterable[HealthReport], now: dat
 
 
 def list_all(database: Database) -> list[HealthReport]:
-    """All there are, by host and check."""
+    """All reports, by host and check."""
     return _select(database, "ORDER BY host, check_name", ())
 
 
 def of_host(database: Database, host: str) -> list[HealthReport]:
-    """Those of one host, by check."""
+    """The reports of one host, by check."""
     return _select(database, "WHERE host = ? ORDER BY check_name", (host,))
 
 

@@ -1,7 +1,7 @@
 """Held mail: mail that waits until its reading decides, and its end. In plain SQL (decision 0036).
 
-A row is written with its decision, in one transaction: the transaction that records the mail deletes it, and after a negative
-decision it stays some seconds and is erased. Nothing else of the record reads these rows. Called by `recording`, the digest,
+A row is written in the transaction of its decision. The transaction that records the mail deletes it. After a negative decision
+it stays for some seconds, and is then erased. Nothing else of the record reads these rows. Called by `recording`, the digest,
 `mailweir digest status`, `mailweir db prune` and the checks of health.
 """
 

@@ -15,7 +15,7 @@ from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.visibility import Reader
 
 PROBED = 60  # ids by which ranges are compared
-MOST_CONTACTS = 8  # of a list that has a range for each
+MOST_CONTACTS = 8  # of a list with a range for each contact
 
 
 class Range(NamedTuple):
@@ -28,7 +28,7 @@ class Range(NamedTuple):
 
 
 class Between(NamedTuple):
-    """Between which ids, without these, and in which order."""
+    """The ids between two others, without these, and their order."""
 
     low: int
     high: int
@@ -42,22 +42,22 @@ class Between(NamedTuple):
 
     @property
     def order(self) -> str:
-        """As SQL."""
+        """The order in SQL."""
         return "DESC" if self.newest_first else "ASC"
 
     @property
     def last(self) -> str:
-        """SQL's function for the last one in this order."""
+        """SQL's function for the last id in this order."""
         return "MIN" if self.newest_first else "MAX"
 
 
 def are_gathered(wanted: StreamFilter) -> bool:
-    """Is it several contacts', whose ids have no common order in any index, and of more contacts than there may be ranges?"""
+    """Does it want several contacts, whose ids have no common order in any index, and more of them than there may be ranges?"""
     return wanted.thread is None and (wanted.company is not None or len(wanted.contacts) > MOST_CONTACTS)
 
 
 def of_filter(wanted: StreamFilter, deployment: Deployment, reader: Reader | None) -> list[Range]:
-    """Those that together have all that is wanted; where that is nobody's in particular, all that the reader may know of."""
+    """Ranges that together have all wanted activities. Without a wanted person, all that the reader may know of."""
     if wanted.thread is not None:
         return [Range("activity_id", "activity_threads", "thread_id = ?", (wanted.thread,))]
     if wanted.contacts:
@@ -75,7 +75,8 @@ def _of_users(user_ids: Sequence[int]) -> list[Range]:
 
 
 def rare(wanted: StreamFilter, deployment: Deployment) -> list[Range]:
-    """Each has all that is wanted, and little besides. The conditions are the indexes' own, for SQLite compares words."""
+    """Ranges that each have all wanted activities, and few others. The conditions are copies of the indexes' own, because SQLite
+    compares their text."""
     found = []
     if wanted.verdict in ("fail", "none"):
         condition = (
@@ -110,7 +111,7 @@ def _next(one: Range, order: str) -> str:
 
 
 def furthest(database: Database, alternatives: Sequence[Sequence[Range]], between: Between) -> int:
-    """Which of them, by its place, needs the fewest ids for what is there. Looks at a few of each."""
+    """The position of the alternative that needs the fewest ids for the same activities. It looks at a few ids of each."""
     parts: list[str] = []
     values: list[Any] = []
     last = between.last

@@ -96,7 +96,7 @@ def _forwards(database: Database, own: _Side) -> Iterator[int]:
 
 
 def _own_copies(database: Database, forward: _Side) -> Iterator[int]:
-    """By the ids that the forward names, then by its minute."""
+    """Searches by the ids that the forward names, then by its minute."""
     sql = "SELECT held_by FROM thread_message_ids WHERE deployment_id = ? AND held_by IS NOT NULL AND id_digest IN ({})"
     ids = [bytes.fromhex(one) for one in sorted(forward.named_ids)]
     yield from (one for (one,) in batches.among(database, sql, (forward.deployment_id,), ids))

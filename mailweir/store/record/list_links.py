@@ -38,7 +38,7 @@ def contacts(
 
 
 def conversing(database: Database, reader: Reader, threads: Mapping[int, int]) -> set[int]:
-    """Of activities with their threads: those whose thread has another activity that the reader may read.
+    """The activities whose thread has another activity that the reader may read. threads: by activity.
 
     Looks at the last LOOKED_AT of a thread.
     """

@@ -1,6 +1,7 @@
-"""How much mail there was with a contact or a company in each of the last months, for a small picture. Never writes.
+"""The number of mails with a contact or a company in each of the last months, for a small picture. Never writes.
 
-Counts what the reader may know of and no more (law 13), of so many activities at most: the newest ones. Called by the web page.
+Counts only mail that the reader may know of (law 13), and at most a limited number of activities: the newest. Called by the web
+page.
 """
 
 from collections import Counter
@@ -15,13 +16,13 @@ from mailweir.store.record.visibility import Reader
 from mailweir.store.record.walking import LARGEST_STEP, Walk
 
 MONTHS = 12
-LOOKED_AT = 20_000  # ids that a picture may cost
+LOOKED_AT = 20_000  # ids that a picture may read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monthly:
-    """months: (`2026-11`, how many), the oldest first, this month last; each of the twelve is there. is_partial: there were more
-    than are looked at, so each count may be too low."""
+    """months: (`2026-11`, count), the oldest first, this month last; all twelve are there. is_partial: there were more than are
+    read, so each count may be too low."""
 
     months: tuple[tuple[str, int], ...]
     is_partial: bool
@@ -30,9 +31,9 @@ class Monthly:
 def counts(
     database: Database, deployment: Deployment, reader: Reader | None, wanted: StreamFilter, now: datetime
 ) -> Monthly:
-    """Of the activities that are wanted, each in the month (UTC) in which it was sent, but no later than it was recorded.
+    """Counts the wanted activities, each in the month (UTC) in which it was sent, but no later than it was recorded.
 
-    `since` and `until` of the filter are set by this. reader: None is an operator. DatabaseUnavailable.
+    It sets `since` and `until` of the filter. reader: None is an operator. DatabaseUnavailable.
     """
     if reader is not None and reader.deployment_id != deployment.id:
         raise ValueError("the reader is another deployment's")
@@ -57,7 +58,7 @@ def counts(
 
 
 def _last_months(now: datetime) -> list[str]:
-    """The oldest first."""
+    """The last months' names, the oldest first."""
     this = now.astimezone(UTC)
     number = this.year * 12 + this.month - 1
     return [f"{one // 12:04d}-{one % 12 + 1:02d}" for one in range(number - MONTHS + 1, number + 1)]

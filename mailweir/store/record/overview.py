@@ -20,7 +20,7 @@ from mailweir.store.record.walking import by_the_index
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A user's newest forwarding confirmation that is open: neither did mail come that its mailbox forwards, nor was it put away.
+    """A user's newest open forwarding confirmation: its mailbox has forwarded no mail since, and the user hasn't dismissed it.
     Times: UTC, or None."""
 
     id: int
@@ -63,7 +63,7 @@ def unreadable_authors(database: Database, deployment: Deployment, since: dateti
 
 
 def is_staff_domain(database: Database, deployment: str, domain: str) -> bool:
-    """Has one of the deployment's users an address in the domain?"""
+    """Does one of the deployment's users have an address in the domain?"""
     sql = (
         "SELECT 1 FROM user_addresses a JOIN users u ON u.id = a.user_id JOIN deployments d ON d.id = u.deployment_id"
         " WHERE d.name = ? AND u.removed_at IS NULL AND a.address LIKE ? ESCAPE '!' LIMIT 1"
@@ -114,7 +114,7 @@ def ever_forwarded(database: Database, deployment: Deployment) -> set[int]:
 
 
 def newest_confirmations(database: Database, deployment: Deployment) -> list[Pending]:
-    """The newest open one of each user that has one."""
+    """The newest open confirmation of each user who has one."""
     sql = (
         "SELECT c.id, c.user_id, c.requester, c.seen_at, c.redirected_at, c.bounced_at FROM forwarding_confirmations c"
         " JOIN users u ON u.id = c.user_id WHERE c.deployment_id = ? AND u.removed_at IS NULL"

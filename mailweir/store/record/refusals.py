@@ -1,7 +1,7 @@
 """Refusals from Postfix's log, as decisions of the deployments that the mail was for.
 
-The queue id of such a message may be that of another decision: one recipient is refused, and the others get the message. So a
-refusal has a source id of its own. Called by `refusal_chore` and `decisions`.
+Another decision may have the same queue id: one recipient is refused, and the others get the message. So a refusal has a source
+id of its own. Called by `refusal_chore` and `decisions`.
 """
 
 from collections.abc import Sequence

@@ -66,7 +66,7 @@ def end_examinations(database: Database, activity_ids: Sequence[int]) -> None:
 
 
 def retract(database: Database, deployment_id: int, source_id: str) -> int | None:
-    """Removes this source from the record; returns the activity's id if nothing of it is left, else None."""
+    """Removes this source from the record; returns the activity's id if nothing of it is left, otherwise None."""
     execute = database.fast_execute()
     row = execute(
         "SELECT activity_id FROM decisions WHERE source_id = ? AND deployment_id = ?", (source_id, deployment_id)
@@ -86,7 +86,7 @@ def retract(database: Database, deployment_id: int, source_id: str) -> int | Non
 def _forget(database: Database, activity_id: int) -> None:
     """Everything except the decisions."""
     execute = database.fast_execute()
-    if not database.is_sqlite:  # prevents that the digest queues one of its versions again meanwhile
+    if not database.is_sqlite:  # prevents the digest from queueing one of its versions again meanwhile
         execute("SELECT id FROM raw_messages WHERE activity_id = ? ORDER BY id FOR UPDATE", (activity_id,))
     erasing.forget_words(database, activity_id)  # before any other change may move a row, which leaves a copy behind
     threads.release(database, activity_id)

@@ -73,7 +73,7 @@ class Reader:
 def of_reader(reader: visibility.Reader) -> Reader:
     """The rights of this user."""
     marks = ",".join("?" * len(reader.user_ids))
-    # LIMIT: of EXISTS, PostgreSQL makes a list of all that the reader takes part in, however much that is
+    # LIMIT: for EXISTS, PostgreSQL would list everything that the reader takes part in, however much that is
     mine = (
         "(SELECT 1 FROM activity_users AS own WHERE own.activity_id = a.id"
         f" AND own.user_id IN ({marks}) LIMIT 1) IS NOT NULL"
@@ -94,8 +94,8 @@ def of_reader(reader: visibility.Reader) -> Reader:
 def select(
     database: Database, deployment: Deployment, terms: Sequence[Term], wanted: Wanted, reader: Reader | None = None
 ) -> list[Hit]:
-    """A deployment's activities that hold all terms. reader: None is the operator's command line. NotFound where user or contact
-    never was there."""
+    """A deployment's activities that contain all terms. reader: None is the operator's command line. NotFound if the user or
+    contact never existed."""
     found = matching(database, deployment, terms, wanted, reader)
     with _by_the_index(database):
         loaded = activities.load(database, [one.activity_id for one in found])
@@ -113,7 +113,7 @@ def select(
 def matching(
     database: Database, deployment: Deployment, terms: Sequence[Term], wanted: Wanted, reader: Reader | None = None
 ) -> list[Found]:
-    """The same without what the activities say, for a caller who loads them as the reader sees them."""
+    """The same without the activities' data, for a caller who loads them as the reader sees them."""
     if not terms:
         return []
     with _by_the_index(database):
@@ -139,7 +139,7 @@ def _matching(
     )
     each = (Found(*one, is_whole=True) for one in whole), (Found(*one, is_whole=False) for one in names)
     before = None
-    for found in heapq.merge(*each, reverse=True):  # of an activity found both ways, the whole comes first
+    for found in heapq.merge(*each, reverse=True):  # if an activity is found both ways, the whole one comes first
         if found.raw_id != before:
             yield found
         before = found.raw_id
@@ -220,7 +220,7 @@ def _bounds(database: Database, wanted: Wanted) -> tuple[int, int]:
     if wanted.before is not None:
         sql = "SELECT id, leading_raw_id FROM activities WHERE id <= ? ORDER BY id DESC LIMIT 1"
         row = database.execute(sql, (min(wanted.before, _NO_BOUND),)).fetchone()
-        # if it is gone meanwhile: from the one recorded before it
+        # if it is gone meanwhile: from the activity recorded before it
         high = 0 if row is None else row[1] + (row[0] != wanted.before)
     return low, high
 

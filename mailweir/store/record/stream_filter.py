@@ -12,7 +12,7 @@ from mailweir.store.database.moments import rfc3339
 from mailweir.store.people.deployments import Deployment
 
 END = 2**62  # above every id
-_CLOCKS = timedelta(hours=1)  # ids follow the hosts' clocks no closer than that
+_CLOCKS = timedelta(hours=1)  # ids follow the hosts' clocks only within this tolerance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ def bounds(
 
 
 def _first_recorded(database: Database, deployment: Deployment, moment: datetime, further: timedelta) -> int:
-    """The id of what was recorded first from then on; END where nothing was."""
+    """The id of the first activity recorded from then on; END if there is none."""
     try:
         text = rfc3339(moment + further)
     except OverflowError:

@@ -71,7 +71,7 @@ def stream(
 
 
 def _found(walk: Walk, most: int) -> tuple[list[int], int | None]:
-    """The ids of the first ones, and where to go on if it ended before there were so many, or all."""
+    """The first ids, at most so many; and where to continue, if the walk ended before there were so many, or before its end."""
     found: list[int] = []
     cost = 0
     for step in walk.steps(most):
@@ -83,7 +83,7 @@ def _found(walk: Walk, most: int) -> tuple[list[int], int | None]:
 
 
 def _back(shown: list[int], before: int | None, after: int | None) -> int | None:
-    """Where the page that one came from is; None for the first page."""
+    """The previous page; None for the first page."""
     if before is not None:
         return shown[0] if shown else _id(before, END) - 1
     if after is not None:
@@ -92,5 +92,5 @@ def _back(shown: list[int], before: int | None, after: int | None) -> int | None
 
 
 def _id(given: int | None, otherwise: int) -> int:
-    """Within what ids can be: both databases refuse a number that is too large."""
+    """Limits an id to possible values: both databases refuse a number that is too large."""
     return otherwise if given is None else min(max(given, 0), END)

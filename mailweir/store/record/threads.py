@@ -117,8 +117,8 @@ def activities(database: Database, deployment_id: int, thread_id: int) -> list[i
 
 
 def put_together(database: Database, deployment_id: int, *, old: int, kept: int, own: int) -> None:
-    """Two activities become one, which is in the thread of `own`, one of them, from now on; within the transaction that joins
-    them. A thread that contained only the other is merged into it."""
+    """Makes two activities one, which is in the thread of `own`, one of the two, from now on. Call it within the transaction that
+    joins them. A thread that contained only the other activity is merged into it."""
     _lock(database, deployment_id)
     found = of_all(database, [old, kept])
     database.execute("UPDATE thread_message_ids SET held_by = ? WHERE held_by = ?", (kept, old))

@@ -70,7 +70,7 @@ def _user_id(database: Database, deployment: Deployment, username: str) -> int:
 
 
 def _present(database: Database, condition: str, values: Sequence[int]) -> list[Todo]:
-    """Those of users who aren't removed, the newest first."""
+    """The to-dos of users who aren't removed, the newest first."""
     sql = (
         "SELECT todos.id, todos.activity_id, users.username, todos.created_at, todos.done_at FROM todos"
         f" JOIN users ON users.id = todos.user_id WHERE users.removed_at IS NULL AND {condition} ORDER BY todos.id DESC"

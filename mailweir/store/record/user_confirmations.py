@@ -1,4 +1,4 @@
-"""A forwarding confirmation that came for a user, with its link and who asked for it; the user puts it away.
+"""A forwarding confirmation that came for a user, with its link and the mailbox that asked for it. The user can dismiss it.
 
 Called by the page.
 """
@@ -14,7 +14,8 @@ from mailweir.store.people.deployments import Deployment
 
 @dataclass(frozen=True, slots=True)
 class ShownConfirmation:
-    """requester: the mailbox that wants to forward, by Google's word, or None. link: to confirm it, or None. Times: UTC."""
+    """requester: the mailbox that wants to forward, as Google's mail names it, or None. link: to confirm it, or None. Times:
+    UTC."""
 
     id: int
     requester: str | None
@@ -25,7 +26,7 @@ class ShownConfirmation:
 
 
 def find(database: Database, deployment: Deployment, user_id: int, confirmation_id: int) -> ShownConfirmation | None:
-    """One of this user's; None where there is no such one."""
+    """The confirmation with this id, if it is this user's; otherwise None."""
     sql = (
         "SELECT c.id, c.requester, c.link, c.seen_at, c.redirected_at, c.bounced_at FROM forwarding_confirmations c"
         " WHERE c.id = ? AND c.user_id = ? AND c.deployment_id = ?"
@@ -44,7 +45,8 @@ def find(database: Database, deployment: Deployment, user_id: int, confirmation_
 
 
 def dismiss(database: Database, deployment: Deployment, user_id: int, confirmation_id: int, now: datetime) -> None:
-    """Puts one of this user's away, with the earlier ones that the same mailbox asked for; nothing where there is no such one."""
+    """Dismisses a confirmation of this user's, with the earlier ones that the same mailbox asked for. Does nothing if there is no
+    such one."""
     sql = (
         "UPDATE forwarding_confirmations SET dismissed_at = ? WHERE user_id = ? AND deployment_id = ? AND id <= ?"
         " AND dismissed_at IS NULL AND forwarded_at IS NULL AND COALESCE(requester, '') ="

@@ -35,7 +35,8 @@ class Led(NamedTuple):
 
 
 def count_pending(database: Database) -> int:
-    """The number of bodies that wait for their first verdict, due or not: without those that have one and are examined again."""
+    """The number of bodies that wait for their first verdict, due or not. It doesn't count bodies with a verdict that are
+    examined again."""
     sql = (
         "SELECT COUNT(*) FROM digest_queue WHERE (lane = 0 AND stage = 'verdict')"
         " OR (lane = 1 AND stage = 'verdict' AND attempts + deaths > 0)"
@@ -95,7 +96,7 @@ def _replaces(before: str, doubt: str | None, verdict: SenderVerdict) -> bool:
 
 
 def unproven_since(database: Database, raw_id: int) -> datetime | None:
-    """When an examined, unproven body came; None if it is proven, or off the record. UTC."""
+    """The time when an examined, unproven body came; None if it is proven, or off the record. UTC."""
     sql = "SELECT recorded_at FROM raw_messages WHERE id = ? AND verdict IN ('none', 'fail')"
     row = database.execute(sql, (raw_id,)).fetchone()
     return parse(row[0]) if row else None
@@ -141,7 +142,8 @@ def prove(database: Database, raw_id: int, activity_id: int, now: datetime) -> L
 
 
 def choose_leading(database: Database, activity_ids: Collection[int]) -> list[Led]:
-    """Chooses the leading body of each. Without those that are unchanged and not proven now, or off the record."""
+    """Chooses the leading body of each activity. Leaves out activities that are unchanged and not proven now, or off the
+    record."""
     sql = "SELECT activity_id, id, verdict, subject FROM raw_messages WHERE activity_id IN ({}) ORDER BY id"
     first: dict[int, tuple[int, str, str | None]] = {}
     proven: dict[int, tuple[int, str, str | None]] = {}

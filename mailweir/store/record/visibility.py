@@ -24,8 +24,8 @@ from mailweir.visibility import Visibility
 
 
 def settle(database: Database, private: Collection[int], of_people: Collection[int]) -> None:
-    """Within the transaction that records versions of these activities, after their users and contacts: makes them as strict as
-    is wanted, and never less strict.
+    """Makes these activities as strict as is wanted, and never less strict. Call it within the transaction that records their
+    versions, after their users and contacts.
 
     private: a version's subject has a private word. of_people: of deployments where somebody's mail is restricted.
     """
@@ -37,7 +37,7 @@ def settle(database: Database, private: Collection[int], of_people: Collection[i
     for visibility, ids in wanted.items():
         for part in batches.parts(ids):
             marks = ",".join("?" * len(part))
-            # in the order of the alphabet, as in `Visibility`
+            # in alphabetical order, as in `Visibility`
             database.fast_execute()(
                 "UPDATE activities SET visibility = ? WHERE is_visibility_manual = 0 AND visibility < ?"
                 f" AND id IN ({marks})",
@@ -46,7 +46,7 @@ def settle(database: Database, private: Collection[int], of_people: Collection[i
 
 
 def _of_people(database: Database, ids: Sequence[int]) -> list[tuple[int, str]]:
-    """The strictest that users, contacts and companies of each of these activities want."""
+    """The strictest visibility that the users, contacts and companies of each of these activities want."""
     marks = ",".join("?" * len(ids))
     found = database.fast_execute()(
         "SELECT activity_id, MAX(visibility) FROM (SELECT p.activity_id, u.visibility FROM activity_users p"
@@ -104,7 +104,7 @@ def set_by_hand(
 
 
 def no_such(activity_id: int, deployment: Deployment | None) -> NotFound:
-    """The error that there is no such activity, whether there is none or it is another deployment's."""
+    """The error for an activity that doesn't exist, or is another deployment's."""
     if deployment is None:
         return NotFound(said("there is no activity {activity_id}", activity_id=activity_id))
     return NotFound(
@@ -152,8 +152,8 @@ def listed(
 ) -> list[int]:
     """Ids of the activities that a reader may know of, the newest first.
 
-    further: more conditions on the activities `a`, each beginning with AND, with their values. whole_only: without what the
-    reader sees the metadata of alone, as in a search for words.
+    further: more conditions on the activities `a`, each beginning with AND, with their values. whole_only: leaves out activities
+    of which the reader sees only the metadata, as in a search for words.
     """
     bound = "" if limit is None else " LIMIT ?"
     bounds = () if limit is None else (limit,)
@@ -185,9 +185,10 @@ def access(database: Database, reader: Reader, activity_ids: Sequence[int]) -> d
 
 
 def ask_access(database: Database, reader: Reader, activity_ids: Sequence[int]) -> Any:
-    """`access` of as many activities as one statement takes, for `told_access`: so it can travel with others."""
+    """`access` of as many activities as one statement takes, for `told_access`. So the statement can be sent together with
+    others."""
     of_reader = ",".join("?" * len(reader.user_ids))
-    # counted, for each by itself: PostgreSQL would read the reader's whole record to find the few that are asked about
+    # counted for each by itself: otherwise PostgreSQL would read the reader's whole record to find a few activities
     sql = (
         "SELECT a.id, a.visibility, (SELECT COUNT(*) FROM activity_users AS mine WHERE mine.activity_id = a.id"
         f" AND mine.user_id IN ({of_reader})) FROM activities AS a WHERE a.deployment_id = ? AND a.id IN ({{}})"
@@ -207,6 +208,6 @@ def told_access(cursor: Any) -> dict[int, Access]:
 
 
 def own_keys(database: Database, user_ids: Sequence[int]) -> frozenset[str]:
-    """Of the addresses that are these users' own: the keys by which an author is one of them (`Folding.key`)."""
+    """The keys of these users' own addresses. An author with one of these keys is one of the users (`Folding.key`)."""
     sql = "SELECT own.match_key FROM user_addresses AS own WHERE own.user_id IN ({})"
     return frozenset(key for (key,) in batches.among(database, sql, (), user_ids))

@@ -1,9 +1,9 @@
-"""Walks through activities by their ids, from the newest or from the oldest on, and gives the ids of those that are wanted.
+"""Walks through activities by their ids, from the newest or from the oldest, and returns the ids of the wanted ones.
 
-A walk goes by one index, in steps: each step takes so many ids from it, and asks each whether it is wanted and may be seen. So a
-step's work is bounded whatever the record's size, and a walk can be ended between two of them. Law 13 is part of the step: with
-nothing else to go by, what everybody may see and what the reader takes part in are two index ranges, united. Never writes.
-Called by `streams`, `monthly`, `activities` and `decision_pages`.
+A walk uses one index, in steps: each step takes a number of ids from it, and checks for each whether it is wanted and may be
+seen. So a step's work is bounded whatever the record's size, and a walk can end between two steps. Law 13 is part of the step:
+without a narrower index, the activities that everybody may see and those that the reader takes part in are two index ranges,
+united. Never writes. Called by `streams`, `monthly`, `activities` and `decision_pages`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,12 +22,13 @@ from mailweir.store.record.visibility import Reader, own_keys
 
 FIRST_STEP, LARGEST_STEP = 60, 5_000  # ids
 LARGEST_WINDOW = 10_000  # rows of several contacts that are put in order
-# Ids among which several contacts' are looked for: of so many contacts or more at first, of fewer in more of them; at least
+# The ids of several contacts are searched within a span of ids: _SPAN at first for _CONTACTS contacts or more, and more for fewer
+# contacts. No span is smaller than _SMALLEST_SPAN.
 _SPAN, _CONTACTS, _SMALLEST_SPAN = 50_000, 800, 100
-# PostgreSQL would read a whole table where a step looks like a large part of it, and plans once for all sizes of steps
+# If a step looks like a large part of a table, PostgreSQL would read the whole table. It also plans once for all sizes of steps.
 _SETTINGS = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
 
-# Law 8: of a proven activity only those whom a proven version of the message names. The leading one is proven then.
+# Law 8: of a proven activity, only the people whom a proven version of the message names. Then the leading version is proven.
 _NAMED = (
     "FROM activity_contacts AS part JOIN contacts AS one ON one.id = part.contact_id WHERE part.activity_id = a.id"
     " AND (a.sender_verdict <> 'pass' OR part.raw_message_id = a.leading_raw_id OR EXISTS"
@@ -36,8 +37,8 @@ _NAMED = (
 
 
 class Step(NamedTuple):
-    """found: ids, in the walk's order. cost: how many were asked, or a part of these where enough were found. reached: the last
-    id that was looked at; None: there are no more."""
+    """found: ids, in the walk's order. cost: the number of checked ids, or a part of it if enough were found. reached: the last
+    checked id; None: there are no more."""
 
     found: list[int]
     cost: int
@@ -45,8 +46,8 @@ class Step(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """Where a walk's ids come from. ranges: see `id_ranges`; none where several contacts' ids are gathered. is_users, is_visible:
-    is each of them on the record of a user who is asked for; may the reader know of each?"""
+    """The source of a walk's ids. ranges: see `id_ranges`; none if the ids of several contacts are gathered. is_users: is each id
+    on the record of a wanted user? is_visible: may the reader know of each id?"""
 
     ranges: Sequence[Range]
     is_users: bool = False
@@ -55,8 +56,8 @@ class _Source(NamedTuple):
 
 @dataclass(slots=True)
 class _Pace:
-    """How much a step looks at, by how many of those before were wanted. size: ids. span: among how many those of several
-    contacts are gathered. gathered, gathered_of: how many there were among how many the last time."""
+    """The size of the next step, by the share of wanted ids in the steps before. size: ids. span: ids among which those of
+    several contacts are gathered. gathered, gathered_of: how many were gathered among how many ids in the last step."""
 
     most: int
     size: int
@@ -67,24 +68,24 @@ class _Pace:
     found: int = 0
 
     def begin(self, source: _Source, reader: Reader | None) -> None:
-        """Where a reader may know of few, to ask more of them costs less than another step."""
+        """If a reader may know of few ids, a larger step costs less than a further one."""
         if reader is not None and not source.is_visible:
             self.size = min(self.size * (8 if source.ranges else 16), LARGEST_STEP)
 
     def adapt(self, step: Step) -> None:
-        """After a step."""
+        """Chooses the next size after a step."""
         self.looked, self.found = self.looked + step.cost, self.found + len(step.found)
         likely = (self.most - self.found % self.most) * (self.looked or self.size) * 4 // (3 * self.found or 1)
         self.size = min(max(likely if self.found else self.size * 8, FIRST_STEP), LARGEST_STEP)
-        if self.gathered_of:  # as many as are likely to be enough, and half of that for luck
+        if self.gathered_of:  # as many as are probably enough, and half of that in addition
             likely_span = self.size * 3 * self.gathered_of // (2 * self.gathered or 1)
             self.span = min(max(likely_span, _SMALLEST_SPAN), 16 * self.gathered_of)
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """One walk. reader: None sees all. low, high: between which ids, without these. tells_bcc: also what a contact is in Bcc of
-    alone, whoever wrote it; else only to its author."""
+    """A walk. reader: None sees all. low, high: the ids between them, without these two. tells_bcc: also includes mail in which a
+    contact is only in Bcc, whoever wrote it; otherwise only its author gets such mail."""
 
     database: Database
     deployment: Deployment
@@ -101,8 +102,8 @@ class Walk:
             yield from step.found
 
     def steps(self, most: int) -> Iterator[Step]:
-        """Step by step, until there are no more ids. most: found in a step, and as a rule in all: a step takes as many ids as are
-        likely to be enough for that, by how many of those before were wanted. DatabaseUnavailable."""
+        """Yields step by step, until there are no more ids. most: the largest number that a step finds, and usually in all: a
+        step takes as many ids as are probably enough, by the share of wanted ids before. DatabaseUnavailable."""
         low, high = bounds(self.database, self.deployment, self.wanted, self.low, self.high)
         pace = _Pace(most, max(most, FIRST_STEP))
         source: _Source | None = None
@@ -155,7 +156,7 @@ class Walk:
         order = between.order
         size = pace.size if self.database.is_sqlite else LARGEST_STEP
         gathered = "gathered"
-        # where these are too many, none is asked
+        # if these are too many, none is checked
         chosen = (
             f"SELECT DISTINCT gathered_id AS looked_id FROM {gathered} WHERE (SELECT COUNT(*) FROM {gathered}) < ?"
             f" ORDER BY looked_id {order} LIMIT ?"
@@ -188,7 +189,7 @@ class Walk:
         bcc, of_bcc = self._bcc()
         order, last = between.order, between.last
         of_before: Sequence[Any] = ()
-        if self.database.is_sqlite:  # it would take them twice
+        if self.database.is_sqlite:  # SQLite would evaluate them twice
             looked_at = "looked_at"
             before, of_before = f"{before}{looked_at} AS MATERIALIZED ({chosen}), ", of_chosen
             chosen, of_chosen = f"SELECT looked_id FROM {looked_at}", ()
@@ -204,14 +205,14 @@ class Walk:
         return sql, [*of_before, *of_bcc, *of_chosen, self.deployment.id, *values, most, *of_chosen, most]
 
     def _step(self, rows: Sequence[tuple[Any, ...]], size: int, most: int, edge: int | None) -> Step:
-        """Of what `_found` found. edge: where to go on if fewer were chosen than could be."""
+        """The step for the rows of `_found`. edge: where to continue if fewer were chosen than possible."""
         (end, looked) = next((row[0], row[2]) for row in rows if row[1] is None)
         found = sorted((row for row in rows if row[1] is not None), reverse=self.newest_first)
         at = found[-1][0] if len(found) == most else end if looked == size else edge
         return Step(list(self._told(found)), max(looked, len(found)), at)
 
     def _first_span(self) -> tuple[int, int]:
-        """The newest id of all, and how many contacts are asked for, up to as many as have the shortest span."""
+        """The newest id of all, and the number of wanted contacts, up to the number that gets the shortest span."""
         condition, values = self._of_contacts()
         sql = (
             "SELECT (SELECT COALESCE(MAX(id), 0) FROM activities),"
@@ -221,8 +222,8 @@ class Walk:
         return newest, count
 
     def _of_several(self) -> tuple[str, list[Any]]:
-        """The activities of several contacts, as SQL that is to be given two ids besides its values. Whose the contacts are is
-        not asked here, for PostgreSQL would go through all of the deployment's: it is asked of each activity."""
+        """The activities of several contacts, as SQL that needs two ids besides its values. It doesn't check the contacts'
+        deployment: PostgreSQL would go through all contacts of the deployment. The check is made for each activity."""
         condition, values = self._of_contacts()
         several = (
             f"FROM contacts AS one CROSS JOIN activity_contacts AS part WHERE {condition} AND part.contact_id = one.id"
@@ -251,7 +252,7 @@ class Walk:
                 parts.append(condition)
                 values.append(value)
         if wanted.label is not None:
-            # `<> 0`: the index that has those with labels alone
+            # `<> 0`: for the index that has only the readings with labels
             parts.append(
                 "EXISTS (SELECT 1 FROM readings AS told WHERE told.raw_id = a.leading_raw_id AND told.labels <> 0"
                 " AND (told.labels & ?) <> 0)"
@@ -261,12 +262,12 @@ class Walk:
         return " AND ".join((*parts, *visible)), [*values, *of_reader]
 
     def _visible(self, source: _Source) -> tuple[list[str], list[Any]]:
-        """Law 13. The ids come from the two ranges that the reader may know of, or else each is looked for in both."""
+        """Law 13. The ids come from the two ranges that the reader may know of; otherwise each id is looked up in both."""
         wanted, reader = self.wanted, self.reader
         if reader is None:
             return [], []
         own, values = _takes_part(reader.user_ids)
-        # from one id to the same: SQLite then takes the index of what is open, which is small where little is
+        # from one id to the same id: then SQLite uses the index of open activities, which is small if few are open
         is_open = (
             "EXISTS (SELECT 1 FROM activities AS open_one WHERE open_one.deployment_id = ?"
             " AND open_one.visibility <> 'participants' AND open_one.id >= looked_id AND open_one.id <= looked_id)"
@@ -274,13 +275,13 @@ class Walk:
         known, of_known = f"({is_open} OR {own})", [self.deployment.id, *values]
         if wanted.label is not None or wanted.thread is not None:
             whole = f"(a.visibility = 'everyone' OR {own})"
-            # what may not be known of at all is left out before its row is read
+            # an activity that the reader may not know of is left out before its row is read
             reads_few = source.is_visible or wanted.thread is not None
             return ([whole], values) if reads_few else ([known, whole], [*of_known, *values])
         return ([], []) if source.is_visible else ([known], of_known)
 
     def _told(self, found: list[tuple[int, str, int]]) -> Iterator[int]:
-        """Without those that a contact is in Bcc of, but for their author."""
+        """Leaves out activities in which a contact is only in Bcc, except for their author."""
         keys: frozenset[str] | None = None
         for activity_id, author, only_bcc in found:
             if only_bcc and not self.tells_bcc:
@@ -291,7 +292,7 @@ class Walk:
             yield activity_id
 
     def _bcc(self) -> tuple[str, list[Any]]:
-        """1 where the contacts that are asked for are in Bcc alone, 0 where not, NULL where they don't take part (law 8)."""
+        """1 if the wanted contacts are only in Bcc, 0 if not, NULL if they don't take part (law 8)."""
         if not self.wanted.names_contacts:
             return "0", []
         condition, values = self._of_contacts()
@@ -324,7 +325,7 @@ def _takes_part(user_ids: Sequence[int]) -> tuple[str, list[Any]]:
 
 @contextmanager
 def by_the_index(database: Database) -> Iterator[None]:
-    """PostgreSQL reads no whole table in this block, however large a part of one it takes a query for."""
+    """In this block, PostgreSQL never scans a whole table, however large a part of it a query seems to need."""
     if database.is_sqlite:
         yield
         return

@@ -139,7 +139,7 @@ class Writer:
         return ids
 
     def _last_raw_id(self) -> int | None:
-        """The last id ever given, on SQLite, where nobody else writes meanwhile; PostgreSQL reports for each row whether it is
+        """On SQLite, the last id ever assigned; nobody else writes meanwhile. PostgreSQL reports for each row whether it is
         new."""
         if not self._is_sqlite:
             return None

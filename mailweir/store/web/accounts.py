@@ -33,7 +33,8 @@ class Role(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A role in a deployment. user_id, username: of the user whose record is the account's own; None if it has none there."""
+    """A role in a deployment. user_id, username: of the user whose record is the account's own; None if there is no such user
+    there."""
 
     deployment_id: int
     deployment: str

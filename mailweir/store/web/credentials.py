@@ -49,10 +49,11 @@ def set_password(database: Database, account_id: int, digest: str | None, *, kee
 
 
 def of_person(database: Database, issuer: str, subject: str, email: str | None) -> list[int]:
-    """The accounts that are this person's to this provider; then those with this mail address that nobody is bound to yet.
+    """The accounts that this provider knows as this person's; then accounts with this mail address that aren't bound to anybody
+    yet.
 
-    Of the latter three at most for each deployment: whoever administers one can make as many as he likes, in another's name.
-    email: None where the provider doesn't prove one.
+    Of the latter, at most three for each deployment: its admin can make any number of them, in somebody else's name. email: None
+    if the provider doesn't prove an address.
     """
     known = f"SELECT c.id FROM web_accounts AS c WHERE c.issuer = ? AND c.subject = ? AND {MAY_SIGN_IN} ORDER BY c.name"
     own = [account_id for (account_id,) in database.execute(known, (issuer, subject)).fetchall()]
@@ -74,7 +75,7 @@ def _unbound(database: Database, email: str) -> list[int]:
 
 
 def bind(database: Database, account_id: int, email: str | None, issuer: str, subject: str) -> bool:
-    """Binds an account with this mail address, which no provider knows yet, to a person; is it that person's by now?
+    """Binds an account with this mail address, which no provider knows yet, to a person. Is it that person's now?
 
     The caller knows that the provider proved the address, and that the person means this account.
     """

@@ -18,7 +18,7 @@ from tests.ports import free_port
 
 @pytest.fixture(scope="module")
 def served(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The page, with all of its defences. chromium: without a browser nothing is set up."""
+    """The page with all of its defences. chromium: without a browser, nothing is set up."""
     path = tmp_path_factory.mktemp("hostile") / "mailweir.db"
     versions.upgrade(path)
     port = free_port()

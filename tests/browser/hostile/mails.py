@@ -1,7 +1,7 @@
-"""Hostile mails, by class: each class is a way in which a page was broken before, somewhere.
+"""Hostile mails, by class: in each class, some web page was broken in this way before.
 
-The HTML is that of `tests.hostile_html`; its targets have the names of the samples. Header fields, plain text, invitations, file
-names and link targets are here.
+The HTML is that of `tests.hostile_html`, and its targets have the names of the samples. Header fields, plain text, invitations,
+file names and link targets are defined here.
 """
 
 import base64
@@ -12,7 +12,7 @@ from tests.hostile_html import HOSTILE, MUTATING
 
 OUT = "http://tracker.example/x.png"
 RUN = "alert(1)"
-# Each runs or fetches something if it is output as HTML: in text, in a quoted attribute, in a script, in a style, in a title.
+# Each of these runs or fetches something if it is output as HTML: in text, in a quoted attribute, in a script, a style, a title.
 MARKUP = (
     f"<script>{RUN}</script>",
     f"<img src=x onerror={RUN}>",
@@ -31,7 +31,7 @@ MARKUP = (
 
 @dataclass(frozen=True, slots=True)
 class Hostile:
-    """One mail. kind: its class. html: its HTML, or "": for a test that removes the sanitizer."""
+    """A mail. kind: its class. html: its HTML, or "": for a test that removes the sanitizer."""
 
     kind: str
     raw: bytes
@@ -39,7 +39,7 @@ class Hostile:
 
 
 def all_mails() -> list[Hostile]:
-    """Each, in the order of its classes, with a Message-ID of its own."""
+    """All mails in the order of their classes, each with a Message-ID of its own."""
     made = [*_html(), *_fields(), *_bodies(), *_files(), *_invitations()]
     return [
         Hostile(one.kind, one.raw.replace(b"@NUMBER@", str(number).encode()), one.html)
@@ -48,7 +48,7 @@ def all_mails() -> list[Hostile]:
 
 
 def one_of_each() -> list[Hostile]:
-    """The first of each class, and of HTML one of each group of twelve."""
+    """The first mail of each class; of HTML, the first of each group of twelve."""
     mails = all_mails()
     first = {one.kind: one for one in reversed(mails)}
     return list(first.values())
@@ -73,7 +73,7 @@ def _encoded(text: str) -> str:
 
 
 def _html() -> Iterator[Hostile]:
-    kinds = ("html: what runs, fetches, submits or covers", "html: what changes when it is read again")
+    kinds = ("html: runs, fetches, submits or covers", "html: changes when it is read again")
     for kind, samples in zip(kinds, (HOSTILE, MUTATING), strict=True):
         for place, html in enumerate(samples):
             body = base64.encodebytes(html.encode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""A browser of a signed-in person, and everything that a page does in it besides being shown."""
+"""A signed-in person's browser, and everything that a page does in it besides being shown."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,7 @@ from tests.browser.site import Trap
 
 _STATIC = "/static/"
 _NOT_THERE = "Failed to load resource: the server responded with a status of 4"
-# Touches everything that waits for a person's touch. Links are checked: none may run a script, or post.
+# Touches everything that a person could touch. Checks links: none may run a script, or post.
 _TOUCH = """
 (isMail) => {
   const faults = [];
@@ -42,18 +42,18 @@ class Seen:
 
     @property
     def faults(self) -> list[str]:
-        """All of it: empty where the page was shown and that was all."""
+        """All of it; empty if the page was shown and did nothing else."""
         return [*self.ran, *self.asked, *map(repr, self.out), *self.said]
 
     @property
     def harm(self) -> list[str]:
-        """Harmful events: it ran, or something was sent. For a frame that a policy refuses, Chromium connects all the same, and
-        sends nothing: there the sanitizer is the wall."""
+        """Harmful events: a script ran, or something was sent. If a policy refuses a frame, Chromium connects all the same, but
+        sends nothing. There, the sanitizer is the defence."""
         return [*self.ran, *(repr(one) for one in self.out if one)]
 
 
 class Onlooker:
-    """Shows pages to a browser. `link` signs it in, by the button, as a person would be."""
+    """Shows pages to a browser. `link` signs it in, by the button, as a person does."""
 
     def __init__(self, browser: Any, trap: Trap, url: str, link: str) -> None:
         self._trap, self._url = trap, url
@@ -71,7 +71,7 @@ class Onlooker:
         assert not self._page.url.startswith(link), "the browser isn't signed in"
 
     def close(self) -> None:
-        """Ends it."""
+        """Closes the browser's page."""
         self._context.close()
 
     def look(self, *paths: str, fetches: tuple[str, ...] = (), settles: int = 30) -> Seen:
@@ -83,7 +83,7 @@ class Onlooker:
             self._allowed = {self._url + one for one in (path, *fetches, "/favicon.ico")}
             try:
                 self._open(self._url + path, settles)
-            except Exception as error:  # noqa: BLE001  the page went elsewhere meanwhile, or never ended
+            except Exception as error:  # noqa: BLE001  the page navigated meanwhile, or never finished loading
                 self._seen.said.append(f"was disturbed: {str(error)[:300]}")
         self._seen.out += self._trap.connections[before:]
         if self._seen.faults:  # its further actions must not count for the next page
@@ -107,7 +107,7 @@ class Onlooker:
         page = self._page
         page.goto(url)
         page.wait_for_timeout(settles)
-        # A frame that a policy refused has no document, and would never report.
+        # If a policy refused a frame, it has no document, and would never report.
         for frame in [one for one in page.frames if one.url.startswith(self._url)]:
             is_mail = frame is not page.main_frame or frame.url.endswith("/html")
             self._seen.said += frame.evaluate(_TOUCH, is_mail)

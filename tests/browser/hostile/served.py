@@ -1,4 +1,4 @@
-"""The real page with hostile mail in it, served to a browser on this machine; a test may take its defences away."""
+"""The real page with hostile mail in it, served to a browser on this machine. A test may take its defences away."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ _FRAMING = "x-frame-options"
 
 
 class Served:
-    """A page behind waitress. has_policy: False takes the policies away from all that it answers."""
+    """A page behind waitress. has_policy: False removes the policies from all its answers."""
 
     def __init__(self, page: Page, port: int) -> None:
         self.page = page
@@ -34,16 +34,16 @@ class Served:
         self._thread.join(5)
 
     def link(self, name: str = "richard") -> str:
-        """Where a browser signs in as this account."""
+        """The address where a browser signs in as this account."""
         token = links.make(self.page.database, self.page.account(name).id, None, self.page.clock())
         return f"{self.url}/sign-in/link/{token}"
 
     def deliver(self, mail: Hostile) -> int:
-        """Records and reads a mail; the activity's id."""
+        """Records and reads a mail; returns the activity's id."""
         return self.page.deliver(mail.raw)
 
     def put_raw_html(self, activity_id: int, html: str) -> None:
-        """Stores this HTML on the record as the sanitizer's output: as if there were no sanitizer."""
+        """Stores this HTML as the sanitizer's output, as if there were no sanitizer."""
         sql = "UPDATE readings SET html_zstd = ? WHERE raw_id IN (SELECT leading_raw_id FROM activities WHERE id = ?)"
         content = zstandard.compress(html.encode("utf-8", "replace"))
         self.page.database.execute(sql, (content, activity_id))

@@ -1,4 +1,4 @@
-"""Each defence of a message's page taken away by the test: the others hold, and without all of them the tests see the harm."""
+"""A test takes away each defence of a message's page: the others hold. Without all of them, the tests see the harm."""
 
 import uuid
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.browser.hostile.onlooker import Onlooker
 from tests.browser.hostile.served import Served
 
 _OUT = "http://tracker.example/x.png"
-# HTML that runs or sends something by itself in today's browser, without a defence.
+# HTML that runs or sends something by itself in today's browsers, without a defence.
 _BITING = {
     "script": "<script>alert(1)</script>",
     "handler": "<img src=x onerror=alert(1)>",
@@ -38,9 +38,9 @@ _SETTLES = 300
 
 @pytest.fixture
 def mail(served: Served) -> Iterator[int]:
-    """A mail with HTML; whatever the test takes away is there again afterwards."""
+    """A mail with HTML. Afterwards the defences that the test took away are there again."""
     one = next(_with_html())
-    raw = one.raw.replace(b".offer@", f".{uuid.uuid4()}@".encode())  # no test's mail is another's
+    raw = one.raw.replace(b".offer@", f".{uuid.uuid4()}@".encode())  # no test sees another test's mail
     yield served.deliver(Hostile(one.kind, raw, one.html))
     served.has_policy = True
     served.escape(templates=True)

@@ -21,10 +21,10 @@ _FILES = {
     "notes.txt": ("text/plain", _RUNS),
     "page.pdf": ("application/pdf", b"%PDF-1.7\n" + _RUNS),
 }  # fmt: skip
-# A link, as a mail or a message may contain one; the page's own links request a download.
+# A link, as a mail or a message may contain it. The page's own links request a download.
 _LINK = "url => { const one = document.querySelector('main').appendChild(document.createElement('a')); one.id = 'here';"
 _LINK += " one.href = url; one.textContent = 'here' }"
-# A picture by its first bytes, and a script to whoever reads on
+# An image by its first bytes, and a script for a program that reads on
 _BOTH = b"GIF89a/*" + bytes(20) + b"*/=1;" + _RUNS
 
 
@@ -39,7 +39,7 @@ def _mail(name: str, kind: str, content: bytes) -> Hostile:
 
 @pytest.fixture(scope="module")
 def tab(chromium: Chromium, served: Served) -> Any:
-    """A tab of richard's that takes files to the disk."""
+    """A tab of richard's that saves files to the disk."""
     page = chromium.browser.new_context(accept_downloads=True).new_page()
     page.goto(served.link())
     with page.expect_navigation():

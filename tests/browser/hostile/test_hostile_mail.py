@@ -21,7 +21,7 @@ def test_there_are_enough_of_them() -> None:
 
 @pytest.mark.smoke
 def test_one_hostile_mail_of_each_class_only_shows(served: Served, onlooker: Onlooker) -> None:
-    """The smoke that `make test` has."""
+    """The smoke test that `make test` runs."""
     numbers = {served.deliver(one): one for one in one_of_each()}
     found = {one.kind: _look(onlooker, number) for number, one in numbers.items()}
     found |= {path: onlooker.look(path).faults for path in _LISTS[1:]}
@@ -42,7 +42,7 @@ def test_hostile_mail_only_shows(kind: str, served: Served, onlooker: Onlooker) 
     ["/search", "/why", "/contacts", "/contacts/new", "/activities", "/sign-in", "/no-such-page", "/activities/1"],
 )
 def test_what_stands_in_a_link_to_the_page_only_shows(path: str, text: str, onlooker: Onlooker) -> None:
-    """A mail may hold any link to the page, and somebody follows it: to a filled form, or to an error."""
+    """A mail may hold any link to the page, and a person may follow it: to a filled form, or to an error."""
     query = urlencode(
         dict.fromkeys(("q", "contact", "user", "company", "name", "address", "view", "version", "from", "to"), text)
     )

@@ -1,4 +1,5 @@
-# What two readers in Perl show: a JSON list of texts on stdin, on stdout by reader a list of addresses for each.
+# The addresses that two parsers in Perl show. Stdin: a JSON list of texts. Stdout: by parser, a list of addresses for
+# each.
 use strict;
 use warnings;
 use JSON::PP;

@@ -17,7 +17,7 @@ description: Commands in the namespaces of a process of this machine.
 author: Mailweir
 options:
   entry:
-    description: What a command's line begins with.
+    description: The words that a command's line begins with.
     type: list
     elements: str
     required: true
@@ -37,19 +37,19 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # Ansible has no types
         return self
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
-        """Exit code, output and errors of a shell command."""
+        """Runs a shell command; returns its exit code, output and errors."""
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         command = [*self.get_option("entry"), "sh", "-c", cmd]
         done = subprocess.run(command, input=in_data or b"", capture_output=True, check=False)
         return done.returncode, done.stdout, done.stderr
 
     def put_file(self, in_path: str, out_path: str) -> None:
-        """Copies one there."""
+        """Copies a file to the host."""
         super().put_file(in_path, out_path)
         self._cat(f"cat > {shlex.quote(out_path)}", Path(in_path).read_bytes())
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
-        """Copies one from there."""
+        """Copies a file from the host."""
         super().fetch_file(in_path, out_path)
         Path(out_path).write_bytes(self._cat(f"cat {shlex.quote(in_path)}", b""))
 

@@ -1,4 +1,4 @@
-"""A user's consent: the request to Google, and that only its answer counts. A browser is urllib here; HTTP is real."""
+"""A user's consent: the request to Google, and only Google's own answer counts. The browser is urllib here; HTTP is real."""
 
 import base64
 import contextlib
@@ -53,7 +53,7 @@ def visit(url: str) -> tuple[int, str, dict[str, str]]:
 
 
 def back(url: str, **fields: str) -> str:
-    """Where Google sends the browser, with its state unless another is given."""
+    """The address to which Google redirects, with its state unless another one is given."""
     asked = query(url)
     return f"{asked['redirect_uri']}?{urlencode({'state': asked['state'], **fields})}"
 
@@ -62,7 +62,7 @@ FOR_GOOD = Consent("for good")
 
 
 def in_background(work: Callable[[str], object]) -> Callable[[str], None]:
-    """A browser, which doesn't wait for us."""
+    """Starts a browser and doesn't wait for it."""
     return lambda url: threading.Thread(target=work, args=(url,), daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""One message of a mailbox, looked at: Gmail decodes names in headers, and the raw message has the last word. Over real HTTP."""
+"""One message of a mailbox: Gmail decodes names in headers, so the raw message decides. Over real HTTP."""
 
 from datetime import UTC, datetime
 
@@ -44,7 +44,7 @@ MAILBOX = Leased(
 
 
 def seen(headers: dict[str, str], label: str) -> Answer:
-    """What Gmail says of it at first."""
+    """Gmail's first answer about the message."""
     named = [{"name": name, "value": value} for name, value in headers.items()]
     return as_json({"id": "m1", "labelIds": [label], "internalDate": "1700000000000", "payload": {"headers": named}})
 

@@ -38,14 +38,14 @@ def reset(connection: socket.socket) -> None:
 
 
 def half(connection: socket.socket) -> None:
-    """An answer that began."""
+    """The beginning of an answer."""
     connection.sendall(ANSWER[:9])
     time.sleep(3.0)
 
 
 class Site:
-    """A server that answers the first request of each connection, and does `trouble` to the others. asked: each connection's
-    requests."""
+    """A server that answers the first request on each connection, and does `trouble` to the others. asked: the number of requests
+    on each connection."""
 
     def __init__(self, trouble: Trouble) -> None:
         self.trouble = trouble
@@ -65,7 +65,7 @@ class Site:
         with contextlib.suppress(OSError), connection:
             while piece := connection.recv(65_536):
                 if not piece.startswith((b"GET ", b"POST ")):
-                    continue  # the body comes by itself
+                    continue  # the body comes separately
                 self.asked[number] += 1
                 if self.asked[number] > 1:
                     return self.trouble(connection)
@@ -90,7 +90,7 @@ def site() -> Iterator[Callable[[Trouble], Site]]:
 
 
 def used(url: str, max_idle_seconds: float = 60.0) -> Connections:
-    """Connections of which one is kept."""
+    """Several connections, one of which is kept."""
     http = Connections(0.4, max_idle_seconds)
     assert http(url).data == b"ok"
     return http
@@ -116,7 +116,7 @@ def test_once_and_no_more(site: Callable[[Trouble], Site]) -> None:
             http(made.url)
         http.close()
         http(made.url)
-    # a new request is sent once
+    # a new request is sent only once
     assert made.asked.count(2) == 3
 
 
@@ -140,11 +140,11 @@ def test_a_connection_that_idled_for_long_is_not_used_again(site: Callable[[Trou
     began = time.monotonic()
     assert http(made.url).data == b"ok"
     assert made.asked == [1, 1]
-    assert time.monotonic() - began < 0.4, "nothing waited for the dead one"
+    assert time.monotonic() - began < 0.4, "no request waited for the dead connection"
 
 
 def test_each_connection_idles_by_itself(site: Callable[[Trouble], Site]) -> None:
-    """Tokens are asked for once an hour, while the API is asked all the time."""
+    """Tokens are requested once an hour, but the API all the time."""
     made, busy = site(silent), scripted_http.running()
     http = used(made.url, max_idle_seconds=0.3)
     with busy as other:
@@ -154,14 +154,14 @@ def test_each_connection_idles_by_itself(site: Callable[[Trouble], Site]) -> Non
     began = time.monotonic()
     assert http(made.url).data == b"ok"
     assert made.asked == [1, 1]
-    assert time.monotonic() - began < 0.3, "nothing waited for the dead one"
+    assert time.monotonic() - began < 0.3, "no request waited for the dead connection"
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------
 
 
 def test_a_family_that_fails_is_tried_last_for_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One time-out, and not one for each connection; and in the opposite order once it works again."""
+    """There is a single time-out, not one for each connection. Once that family works again, the order is the original one."""
     now = 0.0
     families = dialing.Families(lambda: now)
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as closed:
@@ -208,7 +208,7 @@ def test_where_nothing_can_be_reached_the_last_error_is_told() -> None:
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate of 127.0.0.1 that signs itself, as of a proxy that looks into TLS; and its key."""
+    """A self-signed certificate of 127.0.0.1, as of a proxy that inspects TLS; and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "inspection")])
     now = datetime.now(UTC)
@@ -257,7 +257,7 @@ def test_an_admins_own_certificate_counts(tmp_path: Path, monkeypatch: pytest.Mo
             monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
             dialing.trust.cache_clear()
             assert Connections(2.0)(url).data == b"ok"
-            # and the name has to be right
+            # the name has to be right, too
             with pytest.raises(Unreachable, match="certificate verify failed"):
                 Connections(2.0)(url.replace("localhost", "127.0.0.1"))
         finally:

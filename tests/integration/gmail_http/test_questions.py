@@ -56,7 +56,7 @@ def test_history_asks_for_all_labels_and_keeps_its_start(
 
 
 def change(message_id: str, now: list[str] | None, labels: list[str] | None = None) -> dict[str, Any]:
-    """One change of a history's record. now: the message's labels; labels: those that came or went."""
+    """A change in a history's record. now: the message's labels; labels: those that were added or removed."""
     message: dict[str, Any] = {"id": message_id, "threadId": "t"}
     if now is not None:
         message["labelIds"] = now
@@ -69,7 +69,7 @@ def change(message_id: str, now: list[str] | None, labels: list[str] | None = No
         ("messagesAdded", ["INBOX", "UNREAD"], None, ("m1",)),
         ("messagesAdded", ["Label_7"], None, ("m1",)),  # a filter keeps it out of the inbox
         ("messagesAdded", [], None, ("m1",)),
-        ("messagesAdded", None, None, ("m1",)),  # gone by now, perhaps: the message will say
+        ("messagesAdded", None, None, ("m1",)),  # the message may be gone; the request for it will show that
         ("messagesAdded", ["SENT"], None, ("m1",)),
         ("messagesAdded", ["DRAFT"], None, ()),
         ("messagesAdded", ["DRAFT", "SENT"], None, ("m1",)),
@@ -84,7 +84,7 @@ def change(message_id: str, now: list[str] | None, labels: list[str] | None = No
         ("labelsRemoved", [], ["TRASH"], ("m1",)),
         ("labelsRemoved", ["SENT"], ["DRAFT"], ("m1",)),
         ("labelsRemoved", ["INBOX"], ["UNREAD"], ()),
-        ("labelsRemoved", ["TRASH"], ["SPAM"], ()),  # comes up again when it leaves the trash
+        ("labelsRemoved", ["TRASH"], ["SPAM"], ()),  # it is reported again when it leaves the trash
         ("messagesDeleted", None, None, ()),
     ],
 )
@@ -152,7 +152,7 @@ def test_metadata(mailbox: MailboxReader, server: Server, spent: list[int]) -> N
             (b"X", b" lone ? surrogate\r\n and a line"),
         ),
     )
-    # Gmail compares these names letter by letter: FROM would be missing
+    # Gmail compares these names letter by letter: FROM would not be found
     assert "metadataHeaders" not in server.asked[-1].fields
     assert (server.asked[-1].one("format"), spent) == ("metadata", [20])
 
@@ -181,7 +181,7 @@ def test_raw_is_the_message_byte_for_byte(mailbox: MailboxReader, server: Server
     assert mailbox.raw("m1") == parse.RawMessage(
         "m1", frozenset({"SENT", "Label_1"}), datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC), raw
     )
-    # base64 compresses little, and data that compresses much might be an attack
+    # base64 compresses little; data that compresses much may be an attack
     assert server.asked[-1].headers["accept-encoding"] == "identity"
 
 

@@ -1,4 +1,4 @@
-"""Gmail's API: every fault is the right one of our errors."""
+"""Gmail's API: every fault becomes the right one of our errors."""
 
 import gzip
 
@@ -106,7 +106,7 @@ def test_limits(mailbox: MailboxReader, server: Server, answer: Answer, wait: fl
 
 
 def _times_asked(answer: Answer) -> int:
-    """A request is repeated once if a kept connection, or an old token, may be the cause."""
+    """A request is sent again once if a kept connection, or an old token, may be the cause."""
     return 2 if answer.hang_up or answer.delay_seconds or answer.status == 401 else 1
 
 
@@ -162,7 +162,7 @@ def test_refusals_and_broken_answers(
     assert type(caught.value) is kind or kind is GmailError
     assert len(str(caught.value).splitlines()) == 1
     server.script = [NEXT]
-    assert mailbox.history("5").history_id == "7"  # and the next question gets its own answer
+    assert mailbox.history("5").history_id == "7"  # and the next request gets its own answer
 
 
 def test_mail_that_is_not_on_for_one_message_is_that_messages(mailbox: MailboxReader, server: Server) -> None:
@@ -179,7 +179,7 @@ def test_a_history_that_stands_before_the_cursor_is_another_one(mailbox: Mailbox
         mailbox.history("5")
     server.script = [as_json({"historyId": "18446744073709551617"})]
     assert mailbox.history("18446744073709551616").history_id == "18446744073709551617"
-    # in the middle of its pages the page token is wrong
+    # in the middle of the pages, the page token is wrong
     server.script = [refusal(400, "invalidArgument", "Invalid pageToken")]
     with pytest.raises(Refused):
         mailbox.history("5", "p2")

@@ -1,4 +1,4 @@
-"""Tokens: requested when needed, kept in memory alone, and every refusal in words that name the remedy. Over real HTTP."""
+"""Tokens: requested when needed, kept in memory only, and every refusal names the remedy. Over real HTTP."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ def client(server: Server) -> OAuthClient:
 
 @pytest.fixture(scope="module")
 def private_key() -> str:
-    """A service account's."""
+    """A service account's private key."""
     return make_private_key()
 
 
@@ -51,7 +51,7 @@ def reader(server: Server, credentials: Credentials) -> MailboxReader:
 
 
 def answering(*answers: Answer) -> Callable[[Asked], Answer]:
-    """Those to questions for tokens, in turn; the last one again and again."""
+    """Answers to requests for tokens, in turn; the last one repeats."""
     left = list(answers)
     return lambda asked: left.pop(0) if len(left) > 1 else left[0]
 
@@ -61,7 +61,7 @@ def granted(token: str, **more: Any) -> Answer:
 
 
 def used(server: Server) -> list[str]:
-    """The access tokens that the API got."""
+    """The access tokens that the API received."""
     return [asked.headers["authorization"] for asked in server.asked if asked.path != "/token"]
 
 
@@ -328,7 +328,7 @@ def test_a_bad_moment_costs_nobody_another_consent(
 
 
 def test_a_code_is_not_given_again_where_the_answer_got_lost(server: Server, client: OAuthClient) -> None:
-    """It may have been accepted: a second use revokes the tokens of the first (RFC 6749 4.1.2)."""
+    """Google may have accepted it: a second use revokes the tokens of the first (RFC 6749 4.1.2)."""
     server.answer = answering(Answer(200, b'{"access_token":"a', cut_at=5))
     with pytest.raises(Unreachable):
         exchange(client)

@@ -1,4 +1,4 @@
-"""Answers of malicious servers: endless, trickling, a decompression bomb, or with content unfit for logs and rows."""
+"""Answers of malicious servers: endless, slow, a decompression bomb, or with content unfit for logs and rows."""
 
 import gzip
 import socket
@@ -18,7 +18,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 @contextmanager
 def raw_server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server whose every answer is a function of the connection; its address."""
+    """A server that handles each connection with this function; its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def one(connection: socket.socket) -> None:

@@ -14,12 +14,12 @@ GOOD, NEW = "correct horse battery", "another horse battery"
 
 @pytest.fixture(autouse=True)
 def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashes at the least cost."""
+    """Makes hashes cheap."""
     monkeypatch.setattr(passwords, "CHOSEN", passwords.Strength(memory_kib=64, time=1))
 
 
 def give_password(page: Page, name: str = "richard") -> accounts.Account:
-    """Gives an account one; its sessions end."""
+    """Gives an account a password; its sessions end."""
     account = page.account(name)
     digest = passwords.digest(passwords.typed(GOOD), passwords.CHOSEN)
     credentials.set_password(page.database, account.id, digest)
@@ -27,7 +27,7 @@ def give_password(page: Page, name: str = "richard") -> accounts.Account:
 
 
 def change(browser: Browser, old: str = "", new: str = NEW, again: str | None = None) -> tuple[int, str]:
-    """Status and text of the answer to the form of the password."""
+    """Status and text of the answer to the password form."""
     fields = {"old": old, "new": new, "again": new if again is None else again}
     answer = browser.post("/account/password", fields)
     return answer.status_code, answer.get_data(as_text=True).replace("&#39;", "'")

@@ -1,4 +1,4 @@
-"""Accounts on the page: who may make, link, change and remove which; nobody gains rights by it."""
+"""Accounts on the page: the right to make, link, change and remove them. Nobody gains rights by it."""
 
 import re
 
@@ -34,12 +34,12 @@ def _link_of(body: str) -> str:
 
 
 def _of_both(page: Page, name: str = "anna") -> Account:
-    """An account of `demo` with a role in `other`, too."""
+    """An account of `demo` that has a role in `other`, too."""
     account = page.account(name)
     return accounts.give_role(page.database, account.id, page.other, Role.USER, None)
 
 
-# --- made -------------------------------------------------------------------------------------------------------------
+# --- making accounts --------------------------------------------------------------------------------------------------
 
 
 def test_an_account_for_a_user_is_made_and_signs_in_by_a_link(page: Page, boss: Browser) -> None:
@@ -119,7 +119,7 @@ def test_a_user_of_another_deployment_gets_no_account_here(sqlite_page: Page, qu
     assert accounts.named(sqlite_page.database, "bob") is None
 
 
-# --- nobody gets more than he has -------------------------------------------------------------------------------------
+# --- nobody gains rights ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["link", "sign-out"])

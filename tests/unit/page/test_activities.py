@@ -18,7 +18,7 @@ LIMIT_BYTES = 75_000  # names of contacts, companies and users are links
 
 @pytest.fixture
 def several(page: Page) -> dict[str, int]:
-    """Mails that differ, by name."""
+    """Several different mails, by name."""
     companies.add(page.database, page.demo, "Bolts & Co", None, page.clock())
     contacts.add(page.database, page.demo, "Bo", ["bo@bolts.example"], "Bolts & Co", page.clock())
     found = {
@@ -100,7 +100,7 @@ def test_what_cant_be_is_said_and_nothing_is_listed(page: Page, query: str) -> N
 
 
 def test_a_day_is_the_readers(sqlite_page: Page) -> None:
-    """At 03:12 UTC of the 24th it is the 23rd in New York still."""
+    """03:12 UTC on the 24th is still the 23rd in New York."""
     sqlite_page.deliver()
     account = sqlite_page.account("richard")
     sqlite_page.database.execute("UPDATE web_accounts SET zone = 'America/New_York' WHERE id = ?", (account.id,))
@@ -113,7 +113,7 @@ def test_a_day_is_the_readers(sqlite_page: Page) -> None:
 
 
 def _walk(browser: Browser, path: str, words: str) -> tuple[list[list[str]], str]:
-    """The ids of each page, on and on by the link of these words; and the last page's path."""
+    """The ids on each page, reached by the link with these words; and the last page's path."""
     pages: list[list[str]] = []
     while len(pages) < 20:
         text = browser.text(path)
@@ -181,7 +181,7 @@ def test_what_isnt_there_is_a_404(page: Page, number: str) -> None:
         assert page.browser("richard").get(path + number).status_code == 404
 
 
-# --- what is hostile --------------------------------------------------------------------------------------------------
+# --- hostile content -------------------------------------------------------------------------------------------------
 
 HOSTILE = "<script>alert(1)</script><b>\"'&amp;"
 

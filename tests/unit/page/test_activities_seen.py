@@ -1,4 +1,4 @@
-"""Lists of the record: who sees what of it (laws 4 and 13)."""
+"""Lists of the record: which reader sees which part of a row (laws 4 and 13)."""
 
 import re
 
@@ -80,7 +80,7 @@ def test_metadata_is_found_by_names_and_not_by_its_words(page: Page) -> None:
 
 
 def _threads(page: Page, name: str) -> set[str]:
-    """Where the rows of an account's list lead besides their own pages."""
+    """The conversations that the rows of an account's list link to."""
     return set(re.findall(r"/threads/\d+", page.browser(name).text("/activities")))
 
 
@@ -99,7 +99,7 @@ def test_a_conversation_is_what_the_reader_sees_all_of(page: Page) -> None:
     second = page.deliver(mail("2", f"Re: {SECRET}", In_Reply_To="<1@client.example>"), RICHARD)
     restrict(page, first, Visibility.METADATA)
     (thread,) = _threads(page, "anna")
-    assert _threads(page, "richard") == set()  # for richard the second one is alone
+    assert _threads(page, "richard") == set()  # richard sees the second one alone
     assert shown(page.browser("richard").text(thread)) == [str(second)]
     assert shown(page.browser("anna").text(thread)) == [str(first), str(second)]
     restrict(page, second, Visibility.PARTICIPANTS)
@@ -135,7 +135,7 @@ def test_bcc_puts_a_mail_into_the_contacts_list_for_the_sender_alone(page: Page,
 
 
 def test_deployments_are_apart(page: Page) -> None:
-    """Law 4: a namesake on either side, each with a mail of the same client."""
+    """Law 4: both deployments have a user of the same name, with mail of the same client."""
     own = page.deliver(mail("1", "Of demo"), RICHARD)
     others = page.deliver(mail("1", "Of other"), "richard@other.example.org")
     bob = page.browser("bob", deployment=page.other)

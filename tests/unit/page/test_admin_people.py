@@ -41,7 +41,7 @@ def _jane(page: Page) -> Contact:
     return found
 
 
-# --- who may ----------------------------------------------------------------------------------------------------------
+# --- access ----------------------------------------------------------------------------------------------------------
 
 PATHS = (
     "/admin",
@@ -129,10 +129,12 @@ def test_a_user_gets_another_name_and_mailbox(page: Page, boss: Browser) -> None
     assert boss.post(way, sent).headers["Location"] == f"{way}?done=saved"
     changed = _user(page)
     assert (changed.name, changed.mailbox, changed.username) == ("Pat Moss", "p.moss@firm.example", "pat")
-    assert changed.addresses == ("p.moss@firm.example", "pat@firm.example"), "the earlier one stays an own address"
+    assert changed.addresses == ("p.moss@firm.example", "pat@firm.example"), "the earlier mailbox stays an own address"
     assert _noted(page) == [("user.changed", "pat", "boss")]
     assert "Pat, pat@firm.example → Pat Moss, p.moss@firm.example" in boss.text("/admin/changes")
-    assert boss.post(way, {"name": "", "mailbox": "pat@firm.example"}).status_code == 303, "one of the own ones"
+    assert boss.post(way, {"name": "", "mailbox": "pat@firm.example"}).status_code == 303, (
+        "one of the user's own addresses"
+    )
     assert (_user(page).name, _user(page).mailbox) == ("", "pat@firm.example")
     assert boss.post(f"{way}/addresses/remove", {"address": "p.moss@firm.example"}).status_code == 303
     assert _user(page).addresses == ("pat@firm.example",)
@@ -175,7 +177,7 @@ def test_a_removal_says_what_ends_and_wants_the_username_typed(page: Page, boss:
 
 @pytest.mark.parametrize("sealed", [b"sealed", None])
 def test_the_consent_of_a_removed_user_goes_back_to_google(page: Page, boss: Browser, sealed: bytes | None) -> None:
-    """A service account's mailbox has none."""
+    """A mailbox of a service account has no consent."""
     pat, now = _user(page), page.clock()
     options: dict[str, Any] = {"inbound": True, "outbound": True, "now": now, "first_days": 7}
     gmail_connections.connect(page.database, page.demo, "pat", "pat@firm.example", token_sealed=sealed, **options)
@@ -275,7 +277,7 @@ def test_a_shared_address_needs_a_tick_and_another_name(page: Page, boss: Browse
     (other,) = contact_edits.page(page.database, page.demo, "purch", None, 5)
     assert boss.post(f"/admin/contacts/{other.id}", {"name": "JANE DOE", "company": ""}).status_code == 400
     assert boss.post(f"/admin/contacts/{other.id}/remove").status_code == 303
-    assert _jane(page).addresses == (JANE,), "what is removed of one stays of the other"
+    assert _jane(page).addresses == (JANE,), "the other contact keeps the shared address"
 
 
 def test_a_removed_contact_is_gone_and_mail_makes_none_of_it(page: Page, boss: Browser) -> None:

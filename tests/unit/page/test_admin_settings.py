@@ -1,4 +1,4 @@
-"""The admin's start, never-log rules with their erasing, the deployment's settings, files of contacts, and jobs."""
+"""The admin's first page, never-log rules with their erasing, the deployment's settings, files of contacts, and jobs."""
 
 import io
 import re
@@ -39,7 +39,7 @@ def _noted(page: Page) -> list[str]:
 
 
 def _sent(browser: Browser, raw: bytes, name: str = "clients.csv", **fields: str) -> str:
-    """Where a file's preview is shown."""
+    """Uploads a file; returns the address of its preview."""
     answer = browser.post("/admin/contacts/import", {**fields, "file": (io.BytesIO(raw), name)})
     assert answer.status_code == 303, answer.get_data(as_text=True)
     return str(answer.headers["Location"])
@@ -190,7 +190,7 @@ def test_settings_are_saved_and_each_change_is_noted(page: Page, boss: Browser) 
         ("gmail_dots", "off → on"),
     ]
     assert boss.post("/admin/visibility", fields).status_code == 303
-    assert len(_noted(page)) == 3, "what stays as it is isn't noted"
+    assert len(_noted(page)) == 3, "unchanged settings aren't noted"
 
 
 def test_settings_are_saved_together_or_not_at_all(page: Page, boss: Browser) -> None:

@@ -1,4 +1,5 @@
-"""Contacts and companies on the page: lists by name, one of them with its mail and picture, and the form that makes a contact."""
+"""Contacts and companies on the page: lists by name, a contact's or company's page with mail and picture, and the contact's
+form."""
 
 import re
 from urllib.parse import quote
@@ -18,12 +19,12 @@ HOSTILE = "<script>alert(1)</script>\"'><b>"
 
 
 def names(text: str) -> list[str]:
-    """Of a list's rows."""
+    """The names in a list's rows."""
     return re.findall(r'<a class="subject" href="[^"]+"><bdi>([^<]*)</bdi>', text)
 
 
 def _walk(browser: Browser, path: str, words: str) -> tuple[list[list[str]], str]:
-    """The names of each page, on and on by the link of these words; and the last page's path."""
+    """The names on each page, reached by the link with these words; and the last page's path."""
     found: list[list[str]] = []
     for _ in range(20):
         text = browser.text(path)
@@ -36,7 +37,7 @@ def _walk(browser: Browser, path: str, words: str) -> tuple[list[list[str]], str
 
 @pytest.fixture
 def people(page: Page) -> Page:
-    """The page, with contacts beside jane, in no order."""
+    """The page with contacts beside jane, in random order."""
     for name, address in (
         ("zoe Zimmer", "zoe@z.example"),
         ("Anders Ek", "ek@firma.example"),
@@ -89,7 +90,7 @@ def test_contacts_are_walked_there_and_back(page: Page) -> None:
 
 
 def test_a_page_of_contacts_is_beside_one_of_its_own_deployment(people: Page) -> None:
-    """Law 4: another's id is no place in the list."""
+    """Law 4: the id of another deployment's contact is no place in the list."""
     theirs = contact_lists.page(people.database, people.other).contacts[0].id
     found = contact_lists.page(people.database, people.demo, after=theirs).contacts
     assert [one.name for one in found] == []

@@ -1,4 +1,4 @@
-"""Domains on the page: a real DNS server's current answers, keys that the page seals and can't open, and the domains'
+"""Domains on the page: a real DNS server's current answers, keys that the page can seal but not open, and the domains'
 deployments."""
 
 import html
@@ -24,7 +24,7 @@ DOMAIN = "firm.example"
 
 
 def _secrets(page: Page, folder: Path) -> Secrets:
-    """The key file, whose public half the page has."""
+    """The key file. The page has only its public half."""
     file = folder / "token.key"
     secrets_file.make(file)
     secrets = secrets_file.load(file)
@@ -49,7 +49,7 @@ def _said(browser: Browser, path: str = f"/admin/domains/{DOMAIN}") -> str:
     return html.unescape(browser.text(path))
 
 
-# --- what DNS says ----------------------------------------------------------------------------------------------------
+# --- DNS -------------------------------------------------------------------------------------------------------------
 
 
 def test_all_is_well_where_dns_has_all_of_it(serve: Serve, zone: MoodyZoneServer, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_what_is_no_domain_is_refused(sqlite_page: Page, tmp_path: Path, typed: 
     assert _keys(sqlite_page) == []
 
 
-# --- whose ------------------------------------------------------------------------------------------------------------
+# --- deployments -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_domain_of_another_deployment_isnt_taken(sqlite_page: Page, tmp_path: 
     assert "else.example" not in boss.text("/admin/domains")
 
 
-# --- a domain is removed ----------------------------------------------------------------------------------------------
+# --- removing a domain -----------------------------------------------------------------------------------------------
 
 
 def test_a_removal_says_what_ends_and_wants_the_domain_typed(page: Page, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_every_answer_says_what_a_browser_may_do(sqlite_page: Page) -> None:
         assert policy.startswith("default-src 'none'; ")
         assert "unsafe" not in policy
         assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
-        assert headers["Referrer-Policy"] == "same-origin"  # by `no-referrer` browsers send forms with `Origin: null`
+        assert headers["Referrer-Policy"] == "same-origin"  # `no-referrer` gives forms `Origin: null`
 
 
 def test_the_cookie_is_for_this_host_alone(sqlite_page: Page) -> None:

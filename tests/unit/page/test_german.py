@@ -1,4 +1,4 @@
-"""The page in German: everything that it says has a translation that fits, and a German reader gets it."""
+"""The page in German: each of its texts has a fitting translation, and a German reader gets it."""
 
 import re
 import string
@@ -24,23 +24,23 @@ PLACE = re.compile(r"%\(\w+\)[sd]")
 
 
 def catalogue() -> Catalog:
-    """The current one of the tree."""
+    """The tree's current catalogue."""
     with FILE.open("rb") as source:
         return read_po(source, locale="de", abort_invalid=True)
 
 
 def ids(found: Iterable[Message]) -> set[tuple[str, ...]]:
-    """The English texts; one with a plural is a pair."""
+    """The English texts; a text with a plural is a pair."""
     return {forms(one.id) for one in found if one.id}
 
 
 def forms(text: object) -> tuple[str, ...]:
-    """Singular and plural, or the one text that there is."""
+    """Singular and plural, or the only text."""
     return (text,) if isinstance(text, str) else tuple(text) if isinstance(text, list | tuple) else ()
 
 
 def places(text: str) -> list[str]:
-    """The names in it that are filled in, each once: `%(name)s`."""
+    """The names of the filled-in values, each once: `%(name)s`."""
     return sorted(set(PLACE.findall(text)))
 
 
@@ -72,7 +72,7 @@ def test_what_is_filled_in_is_the_same_in_both_languages() -> None:
         (english_text, german)
         for one in catalogue()
         if one.id
-        # one plural form of English for each of German: both have two
+        # one plural form of English for each German form: both languages have two
         for english_text, german in zip(forms(one.id), forms(one.string), strict=True)
     ]
     assert [pair for pair in pairs if places(pair[0]) != places(pair[1])] == []
@@ -151,7 +151,7 @@ def test_updating_again_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_findings_are_german_and_nothing_is_marked_as_english(sqlite_page: Page) -> None:
-    sqlite_page.clock.pass_by(9 * 86_400)  # a new user is given some days to forward
+    sqlite_page.clock.pass_by(9 * 86_400)  # a new user has some days to begin forwarding
     shown = sqlite_page.browser("boss", Role.ADMIN).get("/admin/health", headers=IN_GERMAN).get_data(as_text=True)
     assert "<span>Weg Weiterleitung: noch keine E-Mail erfasst</span>" in shown
     assert "<span>richard: es wurde nie eine weitergeleitete E-Mail gesehen</span>" in shown

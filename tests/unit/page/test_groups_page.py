@@ -1,4 +1,4 @@
-"""The admin's page of groups: the same as `mailweir group`, logged, and linked where a group is missing."""
+"""The admin's page of groups: it does the same as `mailweir group`, is logged, and is linked where a group is missing."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Health on the page: the same findings as `doctor`, each admin's own, and unknown states shown as unknown."""
+"""Health on the page: it shows the same findings as `doctor`, to each admin their own, and unknown states as unknown."""
 
 import dataclasses
 import json
@@ -41,7 +41,7 @@ def _report(page: Page, host: str, check: str, level: str, sentence: str, minute
 
 
 def _refused(page: Page, deployment: Deployment, username: str, why: str) -> None:
-    """The user's mailbox is connected, and Google refuses it."""
+    """The user's mailbox is connected, but Google refuses it."""
     site = page.app.extensions["mailweir"]
     settings = site.settings.model_copy(update={"gmail": Gmail(oauth_client_file="/etc/client.json")})
     page.app.extensions["mailweir"] = dataclasses.replace(site, settings=settings)
@@ -60,7 +60,7 @@ def test_the_page_says_what_doctor_says(page: Page) -> None:
     open_ones = [one for one in found if one.level is not Level.OK]
     assert len(open_ones) > 3
     assert [one.sentence for one in open_ones if _escaped(one.sentence) not in body] == []
-    assert [one.to_do for one in open_ones if _escaped(one.to_do) not in body] == [], "with what to do"
+    assert [one.to_do for one in open_ones if _escaped(one.to_do) not in body] == [], "each finding has its remedy"
     assert "What to do:" in body
 
 
@@ -186,7 +186,7 @@ def test_users_dont_open_it(sqlite_page: Page) -> None:
 
 
 def _since(body: str, sentence: str) -> str:
-    """The page's text on the beginning of a finding."""
+    """The page's text about the beginning of a finding."""
     (after,) = body.split(sentence)[1:]
     return str(re.findall(r'<p class="snippet">(.*?)</p>', after, re.DOTALL)[0])
 

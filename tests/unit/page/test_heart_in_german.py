@@ -1,4 +1,4 @@
-"""Sentences of the heart on a German page: refusals, findings, missing DNS records, jobs, and stored sentences.
+"""Sentences of the package `mailweir` on a German page: refusals, findings, missing DNS records, jobs, and stored sentences.
 
 A recorder notes each sentence that is made while a page is: none of them may appear there in English.
 """
@@ -35,14 +35,14 @@ from webapp.jobs import Worker
 IN_GERMAN = {"Accept-Language": "de"}
 OWN = {"Origin": "https://mail.example.net", "Sec-Fetch-Site": "same-origin", **IN_GERMAN}
 DOMAIN = "firm.example"
-_FEW = 12  # characters: a shorter sentence may stand in something else
+_FEW = 12  # characters: a shorter sentence may occur within another text
 _PLACE = re.compile(r"\{[^}]*\}")
 _WORDS = re.compile(r"[A-Za-z]{2}")  # `{username}: {state}` has none, and is the same in all languages
 
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The English of each sentence made from now on."""
+    """The English text of each sentence made from now on."""
     found: list[str] = []
     make = Sentence.__new__
 
@@ -56,14 +56,14 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def german(browser: Browser, path: str) -> str:
-    """The page there in German, as text."""
+    """The German page at this path, as text."""
     response = browser.get(path, headers=IN_GERMAN)
     assert response.status_code == 200
     return html.unescape(response.get_data(as_text=True))
 
 
 def left(made: list[str], body: str) -> list[str]:
-    """Which of them stand there in English."""
+    """The sentences that the text has in English."""
     return [one for one in dict.fromkeys(made) if len(one) > _FEW and " " in one and one in body]
 
 
@@ -187,7 +187,7 @@ def test_no_finding_is_left_in_english(page: Page, made: list[str]) -> None:
 def test_what_is_wrong_with_googles_file_is_said_in_german(
     sqlite_page: Page, tmp_path: Path, content: str | None, mode: int, expected: str
 ) -> None:
-    """As the sync keeps it for the page, which reads no such file."""
+    """The sync stores the finding for the page, because the page can't read such files."""
     file, part = tmp_path / "client.json", tmp_path / "part"
     part.write_text(content or "")
     part.chmod(mode)
@@ -284,7 +284,7 @@ def test_where_dns_gives_no_answer_that_is_said_in_german(serve: Serve, zone: Mo
     assert left(made, body) == []
 
 
-# --- what the database kept -------------------------------------------------------------------------------------------
+# --- stored sentences ------------------------------------------------------------------------------------------------
 
 
 def test_a_database_keeps_its_english(page: Page) -> None:
@@ -393,4 +393,4 @@ def test_sentences_within_sentences_are_translated(sqlite_page: Page) -> None:
     several = joined([said("1 look-up"), said("{number} void", number=2), Kept("no answer")], ", ")
     with sqlite_page.app.test_request_context(headers=IN_GERMAN):
         assert spoken.spoken(several) == "1 Abfrage, 2 ohne Ergebnis, keine Antwort"
-        assert spoken.spoken("no answer") == "no answer", "a text that isn't marked stays as it is"
+        assert spoken.spoken("no answer") == "no answer", "a text without a template stays English"

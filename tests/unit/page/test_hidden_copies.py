@@ -18,7 +18,7 @@ JOE = "joe@hidden.example"
 
 @pytest.fixture
 def sent(page: Page) -> int:
-    """A mail of richard's to jane, with joe in Bcc; it is read afterwards, so that the index could include joe, too."""
+    """A mail of richard's to jane, with joe in Bcc. It is read afterwards, so that the index could include joe, too."""
     database, demo, now = page.database, page.demo, page.clock()
     companies.add(database, demo, "Hidden Co", None, now)
     joe = contacts.add(database, demo, "Joe Hidden", [JOE], "Hidden Co", now)
@@ -55,7 +55,7 @@ def test_no_list_filter_or_search_by_the_hidden_one_finds_it(page: Page, sent: i
 
 
 def test_its_author_finds_it_by_the_filters(page: Page, sent: int) -> None:
-    """Otherwise the test above would find nothing for a wrong reason."""
+    """Otherwise the test above might find nothing for a wrong reason."""
     richard = page.browser("richard")
     filters = [path for path in _paths(page) if not path.startswith(("/search?q=joe", "/search?q=hidden"))]
     assert {path: shown(richard.text(path)) for path in filters} == {path: [str(sent)] for path in filters}

@@ -1,6 +1,6 @@
-"""Every route of the page with hostile values in every field, as a person who may open it: never a fault of ours.
+"""Every route of the page with hostile values in every field, as a person who may open it: none is a fault of ours.
 
-Values are put into one field at a time, with plausible ones in the others, so that the code after a refused field is reached.
+Values are put into one field at a time, with plausible values in the others, so that the code after a refused field is reached.
 """
 
 import shutil
@@ -48,7 +48,7 @@ VALUES = (
 )
 
 
-# A database has its own mind about these. All else is refused or shown before any database is asked, as on SQLite.
+# The databases differ in these values. All others are refused or shown before a database is asked, as on SQLite.
 OF_DATABASES = {"a\x00b@client.example", "\ud800", "9" * 30, "9223372036854775808", "9999-12-31", "%zz%ff"}
 
 
@@ -61,7 +61,7 @@ class Besieged:
     values: tuple[str, ...]
 
     def faults(self, route: Route) -> list[str]:
-        """Its wrong answers to each value, in each field of the query or the form, and in the path."""
+        """Its wrong answers to each value: in each field of the query or form, and in the path."""
         fields, path = page_forms.learned(self.page, route, self.ids), route.path(self.ids)
         tries = [
             (path, {**page_forms.likely(fields), field: value}) for field in sorted(fields) for value in self.values

@@ -1,4 +1,4 @@
-"""The Integrations page: its text on each way of mail, and its buttons, only for the signed-in user."""
+"""The Integrations page: its text on each way for mail, and its buttons, for the signed-in user only."""
 
 import html
 import re
@@ -29,7 +29,7 @@ def shown(page: Page, name: str = "richard") -> str:
 
 
 def light(text: str, way: str) -> tuple[str, str]:
-    """The state of a way in the line at the top: its kind and its words."""
+    """The state of a way for mail in the line at the top: its kind and its words."""
     found = re.search(rf'<a href="#{way}"><span class="state (\w*)">([^<]*)</span>', text)
     assert found, text
     return found[1], found[2]
@@ -53,7 +53,7 @@ def noted(page: Page, tenant: Deployment | None = None) -> list[tuple[str, str, 
     return [(one.changed_by, one.what, one.subject, one.detail) for one in found]
 
 
-# --- what a user sees ------------------------------------------------------------------------------------------------
+# --- the page for a user ----------------------------------------------------------------------------------------------
 
 
 def test_a_new_user_sees_where_to_forward_to_and_what_isnt_set_up(page: Page) -> None:
@@ -214,7 +214,7 @@ def test_one_that_came_back_says_so(sqlite_page: Page) -> None:
     assert "it came back undelivered" in text
 
 
-# --- the contact to try it with --------------------------------------------------------------------------------------
+# --- the contact for a first try --------------------------------------------------------------------------------------
 
 
 def test_a_user_makes_the_contact_to_try_it_with(page: Page) -> None:
@@ -310,7 +310,7 @@ def test_a_gmail_address_gets_no_smtp(sqlite_page: Page, mailbox: str) -> None:
     assert relay_logins.list_all(page.database, page.demo, page.clock()) == []
 
 
-# --- a mailbox that is connected -------------------------------------------------------------------------------------
+# --- a connected mailbox ----------------------------------------------------------------------------------------------
 
 
 def test_a_connected_mailbox_shows_how_it_stands(page: Page) -> None:
@@ -324,7 +324,7 @@ def test_a_connected_mailbox_shows_how_it_stands(page: Page) -> None:
     assert "richard@firm.example" in text
     assert re.search(r'name="inbound" checked>\s*Inbound Email Integration', text)
     assert re.search(r'name="outbound">\s*Outbound Email Integration', text)
-    assert light(text, "google") == ("bad", "Google isn't read"), "nobody sweeps here"
+    assert light(text, "google") == ("bad", "Google isn't read"), "no process sweeps here"
     assert "<dd>3 (" in text
 
 
@@ -363,7 +363,7 @@ def test_disconnect_ends_the_reading_and_has_the_consent_returned(page: Page) ->
     assert answer.status_code == 303
     text = html.unescape(browser.text(answer.headers["Location"]))
     assert "Google's permission for richard@firm.example is being returned." in text
-    assert "tell your admin" in text, "no sync is at work here"
+    assert "tell your admin" in text, "no sync runs here"
     with pytest.raises(NotFound):
         gmail_mailboxes.find(page.database, page.demo, "richard")
     assert gmail_mailboxes.token_sealed(page.database, made.id) is None

@@ -1,4 +1,4 @@
-"""The Integrations page on the user's domain in DNS: with a real DNS server, at this moment, and within a short time."""
+"""The Integrations page on the user's domain in DNS: with a real DNS server, the current state, and within a short time."""
 
 import html
 import time
@@ -15,7 +15,7 @@ DOMAIN = "firm.example"
 
 
 def said(page: Page) -> str:
-    """The text on the domain on richard's page."""
+    """The text about the domain on richard's page."""
     text = html.unescape(page.browser("richard").text("/integrations"))
     return text.partition("The domain in DNS")[2].partition("</section>")[0]
 
@@ -48,7 +48,7 @@ def test_what_dns_doesnt_say_is_not_known(serve: Serve, zone: MoodyZoneServer, m
     assert "SPF of firm.example isn’t known: DNS gives no answer" in text
     assert "lets this host send" not in text
     assert "Put this TXT record" not in text
-    assert taken < 5, "asked for a short time only"
+    assert taken < 5, "it waits only for a short time"
 
 
 def test_who_sends_isnt_guessed(serve: Serve, zone: MoodyZoneServer) -> None:

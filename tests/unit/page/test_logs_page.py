@@ -1,4 +1,4 @@
-"""The two logs on the page: changes in words, and readers by number alone; by page, each deployment's own."""
+"""The two logs on the page: changes in words, and readers by number only; in pages, and only the own deployment's."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""One message on its page: the shown parts, and to whom."""
+"""One message on its page: which parts it shows, and to whom."""
 
 import re
 
@@ -65,7 +65,7 @@ LONG = b"".join(b"line %d\r\n" % number for number in range(40))
     ],
 )
 def test_a_long_message_has_done_at_its_end_too(page: Page, body: bytes, ways: int) -> None:
-    """What is folded away doesn't make it long."""
+    """Folded parts don't make it long."""
     one, browser = page.deliver(raw_mail(body)), page.browser("richard")
     shown = browser.text(f"/activities/{one}")
     assert shown.count(f'action="/activities/{one}/done"') == ways
@@ -84,7 +84,7 @@ def test_a_part_that_isnt_there_is_the_first(sqlite_page: Page, start: str) -> N
 
 @pytest.mark.parametrize("date", [b"Fri, 31 Dec 9999 23:59:59 +0000", b"Mon, 1 Jan 0001 00:00:00 +0000", b"x"])
 def test_a_date_that_no_zone_has_breaks_no_page(sqlite_page: Page, date: bytes) -> None:
-    """Only a zone beside UTC has no such day."""
+    """Only zones other than UTC lack such a day."""
     raw = OFFER.replace(b"Mon, 23 Nov 2026 09:00:00 +0100", date)
     one = sqlite_page.deliver(raw)
     account = sqlite_page.account("richard")
@@ -94,7 +94,7 @@ def test_a_date_that_no_zone_has_breaks_no_page(sqlite_page: Page, date: bytes) 
     assert (east, sqlite_page.browser("richard").get(f"/activities/{one}").status_code) == (200, 200)
 
 
-# --- who may see it -------------------------------------------------------------------------------------------------------
+# --- readers ----------------------------------------------------------------------------------------------------------------
 
 PATHS = ("", "?view=html", "?version=1", "/html", "/raw", "/attachments/1")
 CHANGES = ("visibility", "done", "open")
@@ -147,7 +147,7 @@ BCC = (
 
 
 def _deliver_bcc(page: Page) -> int:
-    """Sent by richard, as if to jane in Bcc; on anna's record, too."""
+    """Richard's mail with jane in Bcc. It is on anna's record, too."""
     one = page.deliver(BCC, to="log@demo.example.net")
     page.database.execute("UPDATE activity_contacts SET is_bcc = 1")
     anna = page.database.execute("SELECT id, deployment_id FROM users WHERE username = 'anna'").fetchone()
@@ -177,7 +177,7 @@ def test_bcc_is_shown_to_the_sender_alone(page: Page) -> None:
     assert (answer.status_code, b"hidden@" in answer.get_data()) == (403, False)
 
 
-# --- what a reader changes, and what is noted ------------------------------------------------------------------------------
+# --- a reader's changes, and their log ---------------------------------------------------------------------------------------
 
 
 def test_who_takes_part_sets_who_may_read_it(page: Page) -> None:
@@ -268,7 +268,7 @@ def test_the_conversation_has_what_the_reader_may_see(page: Page) -> None:
     assert len(re.findall(r"<bdi>jane@client\.example</bdi>\s+<span class=\"state warn\">", listed)) == 2  # law 8
 
 
-# --- what is seldom -------------------------------------------------------------------------------------------------------
+# --- seldom cases -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_a_damaged_message_says_so(sqlite_page: Page) -> None:
 
 
 class _Full(Extractor):
-    """One whose places are all taken."""
+    """A pool whose places are all taken."""
 
     def file(self, kept: Version, attachment: Attachment) -> IO[bytes]:
         raise Busy("full")
@@ -169,7 +169,7 @@ def test_too_many_files_at_once_are_put_off(sqlite_page: Page) -> None:
 
 
 def test_an_activity_that_was_joined_to_another_leads_there(page: Page) -> None:
-    """Whoever kept its address finds the mail; whoever may not know of the mail finds nothing."""
+    """Readers with the old address find the mail. Readers who may not know of the mail find nothing."""
     one = page.deliver(with_files(("a.png", "image/png", PNG)))
     gone = one + 1_000
     page.database.execute(

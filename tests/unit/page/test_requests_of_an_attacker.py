@@ -1,4 +1,4 @@
-"""Requests that somebody makes up: names of hosts, headers of proxies, methods, and where to go after the sign-in."""
+"""Requests that an attacker makes up: host names, headers of proxies, methods, and the target after the sign-in."""
 
 import io
 import re
@@ -13,7 +13,7 @@ from tests.page_raw_mail import raw_mail
 from webapp import forms
 
 _FILE = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n' + b"a" * 600_000 + b"\r\n--x--\r\n"
-# Headers of a trusted proxy; none is trusted.
+# Headers of a trusted proxy. The page trusts none here.
 _OF_PROXIES = {
     "X-Forwarded-Host": "evil.example",
     "X-Forwarded-Proto": "http",
@@ -76,7 +76,7 @@ def test_no_method_is_another_one(sqlite_page: Page, name: str) -> None:
 
 
 def test_a_token_counts_in_the_form_alone(sqlite_page: Page) -> None:
-    """An address is kept and passed on; a form isn't."""
+    """Addresses are stored and passed on; forms aren't."""
     browser = sqlite_page.browser("richard")
     token = browser.token()
     assert browser.post(f"/sign-out?csrf_token={token}", token=False).status_code == 403
@@ -105,7 +105,7 @@ def test_a_form_of_very_many_fields_is_refused(sqlite_page: Page) -> None:
 
 @pytest.mark.parametrize("path", ["/sign-in/password", "/sign-in/link/x", "/todos/done"])
 def test_a_large_form_is_refused_before_it_is_read(sqlite_page: Page, path: str) -> None:
-    """Some MB of `a&a&a` would take seconds and a gigabyte: from anybody, for these forms are open to all."""
+    """Some MB of `a&a&a` would take seconds and a gigabyte. Anybody can send them, because these forms are open to all."""
     browser = sqlite_page.browser()
     browsers = (browser, sqlite_page.browser("richard"))
     headers = {"Origin": URL, "Sec-Fetch-Site": "same-origin"}
@@ -163,13 +163,14 @@ def test_nobody_is_sent_elsewhere(sqlite_page: Page, way: str) -> None:
 )
 @pytest.mark.parametrize("piece", ["a@", "<", '"', "(", "a.", "@a", "%", "\\", "=?", "\u0130"])
 def test_no_field_of_an_address_takes_long_or_fails(sqlite_page: Page, path: str, piece: str) -> None:
-    """As much as fits of pieces that make patterns backtrack; an endless answer would end the test by its time limit."""
+    """The fields get as many pieces as fit of those that make patterns backtrack. An answer without an end would exceed the
+    test's time limit."""
     browser = sqlite_page.browser("richard")
     assert browser.get(path.format(quote(piece * 2_000))).status_code in (200, 400)
 
 
 def test_a_link_to_the_page_does_nothing_by_being_looked_at(sqlite_page: Page) -> None:
-    """Browsers prefetch, and so do mail scanners: no GET has an effect that a person could miss."""
+    """Browsers and mail scanners prefetch links. So no GET has an effect that a person could miss."""
     one = sqlite_page.deliver()
     browser = sqlite_page.browser("richard")
     headers = {"Sec-Purpose": "prefetch", "Purpose": "prefetch"}

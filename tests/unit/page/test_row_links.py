@@ -1,4 +1,4 @@
-"""Where the names in lists and on a message lead, conversations that are none, and how much of a text a row shows."""
+"""The targets of links in lists and on a message, conversations with a single mail, and how much of a text a row shows."""
 
 import re
 
@@ -14,7 +14,7 @@ PATHS = ("/activities", "/todos", "/search?q=boiler", "/contacts/1", "/companies
 
 
 def _links(text: str) -> set[tuple[str, str]]:
-    """(URL, words) of the links of all rows, and of the message's head."""
+    """(URL, words) of the links in all rows, and in the message's head."""
     found = re.findall(r'<a href="([^"]+)"><bdi>([^<]*)</bdi></a>', text)
     return {(url, words) for url, words in found if url.startswith(("/contacts/", "/companies/", "/activities?user"))}
 

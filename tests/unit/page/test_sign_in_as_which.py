@@ -1,4 +1,4 @@
-"""Several accounts for one person: an admin of another deployment can make one for anybody's address, and hinders nobody so."""
+"""Several accounts for one person: another deployment's admin can make an account for anybody's address. That hinders nobody."""
 
 import re
 from collections.abc import Iterator
@@ -34,46 +34,46 @@ def firm(database: Database, page_clock: Clock, tmp_path: Path, openid_provider:
 
 
 def make(page: Page, name: str, deployment: Deployment, email: str = EMAIL) -> Account:
-    """An account for richard's address, as an admin of the deployment can make it."""
+    """Makes an account for richard's address, as the deployment's admin can."""
     made = accounts.add(page.database, name, page.clock(), email=email)
     own = [one.id for one in users.list_all(page.database, deployment) if one.username == "richard"]
     return accounts.give_role(page.database, made.id, deployment, Role.USER, own[0])
 
 
 def walk(page: Page, provider: OpenIdProvider) -> tuple[Browser, Any]:
-    """A new browser that goes to the provider and comes back; its last answer."""
+    """Lets a new browser go to the provider and come back; returns its last answer."""
     browser = page.browser()
     back = provider.send_browser(browser.get(WAY).headers["Location"])
     return browser, browser.get(back.removeprefix(URL))
 
 
 def offered(answer: Any) -> dict[str, str]:
-    """The accounts to choose from: id by name."""
+    """The accounts to choose from: ids by name."""
     assert answer.status_code == 200
     found = re.findall(r'name="account" value="(\d+)">([^<]*)<', answer.get_data(as_text=True))
     return {name: account_id for account_id, name in found}
 
 
 def state_of(answer: Any) -> str:
-    """The state that a choice has to send back."""
+    """The state that the form of the choice must send back."""
     (found,) = re.findall(r'name="state" value="([^"]+)"', answer.get_data(as_text=True))
     return str(found)
 
 
 def choose(browser: Browser, answer: Any, name: str) -> Any:
-    """Chooses one of what is offered."""
+    """Chooses an offered account."""
     return browser.post(f"{WAY}/choose", {"state": state_of(answer), "account": offered(answer)[name]}, token=False)
 
 
 def who(page: Page, browser: Browser) -> str:
-    """As whom a browser is signed in; "" for nobody."""
+    """The account that a browser is signed in as; "" for none."""
     cookie = browser.client.get_cookie("__Host-mailweir", domain="mail.example.net")
     found = sessions.find(page.database, cookie.value, page.clock()) if cookie else None
     return accounts.find(page.database, found.account_id).name if found else ""
 
 
 def subjects(page: Page) -> dict[str, str | None]:
-    """To whom each account is bound."""
+    """The person to whom each account is bound."""
     return {one.name: one.subject for one in accounts.list_all(page.database)}
 
 
@@ -94,9 +94,7 @@ def test_one_that_was_there_first_is_no_bar_to_the_own_one(firm: Page, openid_pr
     accounts.remove(firm.database, account.id, firm.clock())
     make(firm, "evil", firm.other)
     browser, answer = walk(firm, openid_provider)
-    assert (answer.status_code, who(firm, browser)) == (303, "evil"), (
-        "nobody can know yet that there will be another one"
-    )
+    assert (answer.status_code, who(firm, browser)) == (303, "evil"), "no second account exists yet"
     make(firm, "richard", firm.demo)
     browser, answer = walk(firm, openid_provider)
     assert (choose(browser, answer, "richard").status_code, who(firm, browser)) == (303, "richard")
@@ -156,7 +154,7 @@ def test_nothing_but_what_was_offered_to_this_browser_can_be_chosen(
 
 
 def test_an_answer_of_the_provider_chooses_nothing(firm: Page, openid_provider: OpenIdProvider) -> None:
-    """The state of a sign-in that is under way isn't that of a choice."""
+    """The state of a running sign-in isn't the state of a choice."""
     browser = firm.browser()
     asked = browser.get(WAY).headers["Location"]
     state = re.findall(r"[?&]state=([^&]+)", asked)[0]

@@ -1,4 +1,4 @@
-"""Two providers of OpenID Connect side by side: one's statement about a person doesn't count at the other."""
+"""Two providers of OpenID Connect side by side: the statement of one about a person doesn't count at the other."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.page import URL, Browser, Page, make_page
 
 @pytest.fixture
 def evil_provider(page_clock: Clock) -> Iterator[OpenIdProvider]:
-    """A second provider, whose admin means no good."""
+    """A second provider, whose admin is malicious."""
     with providers.running(lambda: page_clock().timestamp()) as provider:
         yield provider
 
@@ -32,7 +32,7 @@ def firm(
     openid_provider: OpenIdProvider,
     evil_provider: OpenIdProvider,
 ) -> Iterator[Page]:
-    """A page with both, `good` and `evil`; richard has an account, which is bound at `good`."""
+    """A page with both providers, `good` and `evil`. richard has an account, which is bound at `good`."""
     given = {}
     for name, provider in (("good", openid_provider), ("evil", evil_provider)):
         folder = tmp_path / name
@@ -51,7 +51,7 @@ def firm(
 
 
 def walk(page: Page, provider: OpenIdProvider, name: str) -> Any:
-    """The last answer to a new browser that goes to the provider and comes back."""
+    """Lets a new browser go to the provider and come back; returns its last answer."""
     browser = page.browser()
     back = provider.send_browser(browser.get(f"/sign-in/openid/{name}").headers["Location"])
     return browser.get(back.removeprefix(URL))
@@ -93,7 +93,7 @@ def test_a_token_that_names_the_other_issuer_is_refused(
 def test_an_answer_of_the_one_ends_no_sign_in_at_the_other(
     firm: Page, openid_provider: OpenIdProvider, evil_provider: OpenIdProvider
 ) -> None:
-    """The mix-up: a browser that began at `evil` is led to the answer's address of `good`, and the other way round."""
+    """The mix-up attack: a browser that began at `evil` is led to the answer's address of `good`, and the other way round."""
     evil_provider.person = {"sub": "1001", "email": "richard@firm.example", "email_verified": True}
     answers = []
     for begun, answered, provider in (("evil", "good", evil_provider), ("good", "evil", openid_provider)):

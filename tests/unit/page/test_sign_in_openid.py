@@ -1,4 +1,4 @@
-"""Signing in by OpenID Connect, against a provider that speaks HTTP and has faults on request."""
+"""Signing in by OpenID Connect, with a provider that speaks HTTP and has faults on request."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ IMPATIENT_SECONDS = 1.0
 
 
 def _made(database: Database, clock: Clock, folder: Path, config: OpenId) -> Page:
-    """A page with this provider, whose documents age by the page's clock; richard has an account."""
+    """A page with this provider, whose documents expire by the page's clock; richard has an account."""
     page = make_page(database, clock, folder, openid={"example": config})
     provider = Provider("example", config, lambda: clock().timestamp(), IMPATIENT_SECONDS)
     page.app.extensions["mailweir"].providers["example"] = provider
@@ -35,7 +35,7 @@ def _made(database: Database, clock: Clock, folder: Path, config: OpenId) -> Pag
 
 @pytest.fixture
 def firm(database: Database, page_clock: Clock, tmp_path: Path, openid_provider: OpenIdProvider) -> Iterator[Page]:
-    """On both databases."""
+    """A firm on each database."""
     page = _made(database, page_clock, tmp_path, openid_provider.settings(tmp_path))
     yield page
     page.app.extensions["mailweir"].pool.close()
@@ -45,14 +45,14 @@ def firm(database: Database, page_clock: Clock, tmp_path: Path, openid_provider:
 def sqlite_firm(
     sqlite_database: Database, page_clock: Clock, tmp_path: Path, openid_provider: OpenIdProvider
 ) -> Iterator[Page]:
-    """On SQLite, for tests that don't depend on the database."""
+    """A firm on SQLite, for tests that don't depend on the database."""
     page = _made(sqlite_database, page_clock, tmp_path, openid_provider.settings(tmp_path))
     yield page
     page.app.extensions["mailweir"].pool.close()
 
 
 def walk(page: Page, provider: OpenIdProvider, browser: Browser | None = None, to: str = "") -> tuple[Browser, Any]:
-    """A browser that goes to the provider and comes back; its last answer."""
+    """Lets a browser go to the provider and come back; returns its last answer."""
     browser = browser or page.browser()
     begun = browser.get(START, query_string={"to": to} if to else {})
     assert begun.status_code == 303, begun.get_data(as_text=True)
@@ -107,7 +107,7 @@ def test_what_is_sent_to_the_provider_is_bound_and_secret(sqlite_firm: Page) -> 
 
 
 def test_another_browser_can_not_end_what_this_one_began(sqlite_firm: Page, openid_provider: OpenIdProvider) -> None:
-    """Else an attacker could sign a victim in as himself."""
+    """Otherwise an attacker could sign a victim in as himself."""
     attacker, victim = sqlite_firm.browser(), sqlite_firm.browser()
     victim.get(START)
     back = openid_provider.send_browser(attacker.get(START).headers["Location"]).removeprefix(URL)
@@ -245,7 +245,7 @@ def test_a_providers_bad_moment_is_told_and_is_not_final(
 
 
 def _to_its_end(browser: Browser, provider: OpenIdProvider) -> Any:
-    """As far as it comes."""
+    """Goes as far as possible."""
     begun = browser.get(START)
     if begun.status_code != 303:
         return begun

@@ -1,4 +1,4 @@
-"""Signing in by a password: the throttle, the gate, and an attacker's observations."""
+"""Signing in by a password: the limit on attempts, the gate, and an attacker's observations."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +18,12 @@ PATH = "/sign-in/password"
 
 @pytest.fixture(autouse=True)
 def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashes at the least cost: their cost has a test of its own."""
+    """Makes hashes cheap; their cost has a test of its own."""
     monkeypatch.setattr(passwords, "CHOSEN", passwords.Strength(memory_kib=64, time=1))
 
 
 def give_password(page: Page, name: str = "richard", password: str = GOOD) -> accounts.Account:
-    """Gives an account one."""
+    """Gives an account a password."""
     account = page.account(name)
     digest = passwords.digest(passwords.typed(password), passwords.CHOSEN)
     credentials.set_password(page.database, account.id, digest)
@@ -60,7 +60,7 @@ def test_a_password_is_the_same_however_a_keyboard_makes_it(sqlite_page: Page) -
 @pytest.mark.parametrize("name", ["richard", "anna", "nobody", "", "a" * 201, "x\x00y", "richard@firm.example"])
 def test_a_wrong_password_and_an_unknown_name_are_told_alike(sqlite_page: Page, name: str) -> None:
     give_password(sqlite_page)
-    sqlite_page.account("anna")  # has none
+    sqlite_page.account("anna")  # has no password
     answer = sign_in(sqlite_page.browser(), name[:200], BAD)
     text = answer.get_data(as_text=True)
     assert answer.status_code == 403
@@ -87,7 +87,7 @@ def test_nobodys_password_costs_what_a_chosen_one_costs(monkeypatch: pytest.Monk
     monkeypatch.undo()
     strength = passwords.CHOSEN
     wanted = f"m={strength.memory_kib},t={strength.time},p={strength.lanes}"
-    assert strength.memory_kib >= 47_104  # OWASP's least, with one pass
+    assert strength.memory_kib >= 47_104  # OWASP's minimum, with one pass
     assert checking.NOBODYS.split("$")[3] == wanted
 
 
@@ -200,7 +200,7 @@ def test_who_comes_when_the_gate_is_full_is_told_to_come_again(
 
 @pytest.mark.parametrize("headers", [{}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
 def test_another_sites_form_signs_nobody_in(sqlite_page: Page, headers: dict[str, str]) -> None:
-    """Login CSRF: a victim would write into the attacker's account."""
+    """Login CSRF: otherwise a victim would write into the attacker's account."""
     give_password(sqlite_page)
     browser = sqlite_page.browser()
     fields = {"name": "richard", "password": GOOD}
@@ -209,7 +209,7 @@ def test_another_sites_form_signs_nobody_in(sqlite_page: Page, headers: dict[str
 
 
 def test_a_session_token_from_before_is_not_kept(sqlite_page: Page) -> None:
-    """Fixation: whoever put it into the browser would be signed in, too."""
+    """Session fixation: otherwise the person who put it into the browser would be signed in, too."""
     give_password(sqlite_page)
     browser, planted = sqlite_page.browser(), sessions.new_token()
     browser.client.set_cookie("__Host-mailweir", planted, domain="mail.example.net", secure=True, path="/")

@@ -1,4 +1,4 @@
-"""Every route of the page, as every role: nothing of another deployment, of another user's private mail, or of a Bcc.
+"""Every route of the page, in every role: it shows nothing of another deployment, of another user's private mail, or of a Bcc.
 
 The routes are those of the application. All tests share one site, and none of them changes anything in it.
 """
@@ -43,13 +43,13 @@ MAY = {
 }
 HUGE = (2**63, 2**64, 10**30)
 OF_ANOTHER_DEPLOYMENT = ("Zeugma", "Zebra", "zebra", "other.example.org", "theirs.example")
-OF_MAIL = ("Zeugma", "Quagga", "Okapi")  # subjects and texts: no operator reads one
+OF_MAIL = ("Zeugma", "Quagga", "Okapi")  # subjects and texts: operators don't read any
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """page: with mail and people in both deployments. browsers: by role. theirs: ids in the other deployment, by the names of
-    routes' parameters. private: of anna's mail that only she may see. hidden_id: of richard's mail with joe in Bcc."""
+    """page: with mail and people in both deployments. browsers: by role. theirs: ids in the other deployment, by the names of the
+    routes' parameters. private: anna's mail that only she may see. hidden_id: richard's mail with joe in Bcc."""
 
     page: Page
     browsers: dict[str, Browser]
@@ -65,7 +65,7 @@ def _mail(subject: str, number: int, more: str = "", sender: str = "Jane Doe <ja
 
 
 def _fill_other(page: Page) -> dict[str, int | str]:
-    """All kinds of rows in the other deployment; their ids."""
+    """Makes all kinds of rows in the other deployment; returns their ids."""
     database, other, now = page.database, page.other, page.clock()
     zebra = users.add(database, other, "zebrauser", "zebrauser@theirs.example", "Zebra User", now)
     company = companies.add(database, other, "Zebra Ltd", None, now)
@@ -98,7 +98,7 @@ def _fill_other(page: Page) -> dict[str, int | str]:
 
 
 def _add_hidden_recipient(database: Database, activity_id: int, contact_id: int) -> None:
-    """As the relay finds one: by the envelope."""
+    """Adds a recipient as the relay finds one, by the envelope."""
     sql = (
         "INSERT INTO activity_contacts (activity_id, contact_id, address, raw_message_id, is_bcc)"
         " SELECT activity_id, ?, 'joe@client.example', raw_message_id, 1 FROM activity_contacts WHERE activity_id = ?"
@@ -115,7 +115,7 @@ def _thread(page: Page, activity_id: int) -> int:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, _sqlite_template: Path) -> Iterator[Site]:
-    """Two deployments with mail, and a browser for each role; all of them look at `demo`."""
+    """Two deployments with mail, and a browser for each role. All browsers look at `demo`."""
     folder = tmp_path_factory.mktemp("tenants")
     file = folder / "mailweir.db"
     shutil.copy(_sqlite_template, file)
@@ -146,7 +146,7 @@ def _name(route: Route) -> str:
 
 
 def _bodies(site: Site, role: str, route: Route) -> str:
-    """The answers to a plain list, and to each of its queries."""
+    """The answers to the plain list, and to each of its queries."""
     known, browser = ROUTES[route.endpoint], site.browsers[role]
     answers = [browser.get(route.rule), *(browser.get(f"{route.rule}?{query}") for query in known.queries)]
     assert max(one.status_code for one in answers) < 500
@@ -165,7 +165,7 @@ def _answer(site: Site, role: str, route: Route, path: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("endpoint", sorted({one.endpoint for one in ROUTES_THERE}))
 def test_each_route_has_a_line_that_says_who_may_open_it(endpoint: str) -> None:
-    assert endpoint in ROUTES, "add it to tests/page_routes.py, and see to it that it shows nothing of others"
+    assert endpoint in ROUTES, "add it to tests/page_routes.py, and make sure that it shows nothing of others"
     assert of_view(APP.view_functions[endpoint]) is ROUTES[endpoint].access
 
 
@@ -177,11 +177,11 @@ def test_the_routes_are_those_of_the_application(site: Site) -> None:
 
 def test_each_number_in_a_route_is_tried_with_anothers(site: Site) -> None:
     names = {name for one in ROUTES_THERE for name in one.parameters}
-    assert names <= {*site.theirs, "number"}, "say in `_fill_other` whose number that is"
+    assert names <= {*site.theirs, "number"}, "add the meaning of that number to `_fill_other`"
 
 
 def test_the_site_has_what_the_tests_look_for(site: Site) -> None:
-    """Otherwise they would find nothing for a wrong reason."""
+    """Otherwise the tests might find nothing for a wrong reason."""
     anna, richard = site.page.browser("anna"), site.page.browser("richard")
     assert "Quagga" in anna.text("/activities") + anna.text("/search?q=tender")
     assert "Quagga" in anna.text(f"/activities/{site.private['activity_id']}")
@@ -238,7 +238,7 @@ def test_a_public_form_of_another_site_is_refused(site: Site, route: Route) -> N
 
 
 def _narrow_roles(route: Route) -> tuple[str, ...]:
-    """The roles that see one deployment there."""
+    """The roles that see only one deployment there."""
     return ("user", "admin") if ROUTES[route.endpoint].sees_all else ("user", "admin", "operator")
 
 

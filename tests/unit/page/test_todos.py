@@ -1,4 +1,4 @@
-"""To-dos on the page: done by one click, undone by another, and only the user's own."""
+"""To-dos on the page: done with one click, undone with another, and only the user's own."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
@@ -13,12 +13,12 @@ LIMIT_BYTES = 60_000
 
 
 def subjects(text: str) -> list[str]:
-    """Of the rows, in their order."""
+    """The subjects of the rows, in order."""
     return re.findall(r'class="subject"[^>]*><bdi>([^<]*)</bdi>', text)
 
 
 def ids(text: str) -> list[str]:
-    """Of the to-dos that have a button."""
+    """The ids of the to-dos with a button."""
     return re.findall(r'name="todo" value="(\d+)" data-key', text)
 
 
@@ -80,7 +80,7 @@ def test_what_is_done_goes_back_from_its_own_list(sqlite_page: Page) -> None:
 
 
 def test_nobody_changes_somebody_elses(page: Page) -> None:
-    """Law 4, and within a deployment: whatever ids are given."""
+    """Law 4, and within a deployment: any ids are given."""
     page.deliver(mail("1", "Of richard"), RICHARD)
     browser = page.browser("richard")
     (number,) = ids(browser.text("/todos"))
@@ -104,7 +104,7 @@ def test_one_mail_to_two_is_two_to_dos(page: Page) -> None:
 
 
 def _walked(browser: Browser, path: str) -> list[list[str]]:
-    """The subjects of each page, to the last one; the way back has the same pages."""
+    """The subjects on each page, to the last page. The way back has the same pages."""
     pages, last = _walk(browser, path, "Next ones")
     back, _ = _walk(browser, last, "Previous ones")
     assert back == pages[::-1]
@@ -162,7 +162,7 @@ def test_a_later_page_is_done_and_undone_where_it_is(page: Page, way: str, order
 
 
 def _fields(text: str, name: str) -> dict[str, object]:
-    """The data of the form with fields of this name: its address, and these fields."""
+    """The form with fields of this name: its address, and these fields."""
     form = next(one for one in re.findall(r"<form.*?</form>", text, re.DOTALL) if f'type="hidden" name="{name}"' in one)
     found = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form)
     place = {key: value for key, value in found if key in ("order", "after", "before")}

@@ -1,6 +1,7 @@
-"""Every form sent twice at once (a double click), and again (back, and send): nothing is done twice.
+"""Every form is sent twice at once (a double click), and once more (back, and send). Nothing is done twice.
 
-Two pages are made alike. On one each form is sent once, on the other three times; afterwards both have as many rows of each kind.
+Two pages begin with the same rows. One page gets each form once, the other three times. Afterwards both have as many rows of each
+kind.
 """
 
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ class Twin:
         self.ids = page_forms.rows_of_each_kind(self.page)
 
     def send(self, route: Route, fields: set[str], times: int) -> list[int]:
-        """Sends the form so often at once; the statuses."""
+        """Sends the form so many times at once; returns the statuses."""
         browsers = [page_forms.browser_of(self.page, route) for _ in range(times)]
         for one in browsers:
             one.token()
@@ -49,7 +50,7 @@ class Twin:
             return [one.result() for one in [pool.submit(page_forms.ask, b, route, path, sent) for b in browsers]]
 
     def counts(self) -> dict[str, int]:
-        """How many rows each table has."""
+        """The number of rows in each table."""
         database = self.page.database
         sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'search%'"
         if not database.is_sqlite:
@@ -62,7 +63,7 @@ class Twin:
 def urls(
     request: pytest.FixtureRequest, database_url: DatabaseUrl, tmp_path: Path
 ) -> Iterator[tuple[DatabaseUrl, DatabaseUrl]]:
-    """Two empty databases of one kind."""
+    """Two empty databases of the same kind."""
     if isinstance(database_url, Path):
         versions.upgrade(tmp_path / "other.db")
         yield database_url, tmp_path / "other.db"
@@ -75,7 +76,7 @@ def urls(
 
 @pytest.fixture
 def twins(urls: tuple[DatabaseUrl, DatabaseUrl], tmp_path: Path) -> Iterator[list[Twin]]:
-    """Two pages that are alike."""
+    """Two pages with the same rows."""
     with MoodyZoneServer({}) as zone, ExitStack() as kept:
         opened = [kept.enter_context(closing(Database(url))) for url in urls]
         made = [Twin(database, tmp_path, zone.port) for database in opened]
@@ -86,7 +87,7 @@ def twins(urls: tuple[DatabaseUrl, DatabaseUrl], tmp_path: Path) -> Iterator[lis
 
 @pytest.fixture
 def fields(tmp_path: Path, _sqlite_template: Path) -> dict[str, set[str]]:
-    """What each form has, learned on a third page."""
+    """The fields of each form, learned on a third page."""
     file = tmp_path / "learned.db"
     file.write_bytes(_sqlite_template.read_bytes())
     with MoodyZoneServer({}) as zone, closing(Database(file)) as database:
@@ -97,7 +98,7 @@ def fields(tmp_path: Path, _sqlite_template: Path) -> dict[str, set[str]]:
 
 
 def _done_twice(twins: list[Twin], fields: dict[str, set[str]]) -> tuple[dict[str, list[str]], set[str]]:
-    """Forms after which the twins differ, and in which tables; and those that made or took a row at all."""
+    """Forms after which the twins differ, with the tables; and all forms that added or removed a row."""
     once, often = twins
     found: dict[str, list[str]] = {}
     did: set[str] = set()

@@ -1,4 +1,4 @@
-"""A form that is saved with nothing changed leaves no note in the log of changes; the first that changes something leaves one."""
+"""A form that is saved unchanged leaves no note in the log of changes. The first form that changes something leaves one."""
 
 from collections.abc import Callable
 
@@ -71,7 +71,7 @@ def test_the_same_again_isnt_noted(
 
 
 def test_a_form_that_comes_as_it_was_shown_changes_nothing(page: Page) -> None:
-    """As when somebody opens it, and saves."""
+    """This happens when somebody opens it and saves."""
     boss = page.browser("boss", Role.ADMIN)
     for path, fields in (
         (_user(page), {"name": "Pat", "mailbox": "pat@firm.example"}),

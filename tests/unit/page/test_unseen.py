@@ -1,6 +1,6 @@
-"""Invisible characters in a name, an address or a finding show as their code on every page: they turn nothing, and hide nothing.
+"""Every page shows invisible characters in a name, an address or a finding as their code. They turn nothing, and hide nothing.
 
-The store refuses most of them in names; here they are put into the database directly, as if they came by other ways.
+The store refuses most of them in names. Here they are put into the database directly, as if they had come in other ways.
 """
 
 import re
@@ -32,7 +32,7 @@ OF_USERS = (
 
 @pytest.fixture
 def hostile(sqlite_page: Page) -> Page:
-    """A page on which each name has unseen characters, and so have a mail's subject, Message-ID and file."""
+    """A page on which each name has invisible characters, and so have a mail's subject, Message-ID and file."""
     database, demo = sqlite_page.database, sqlite_page.demo
     sqlite_page.deliver(mail("1", f"An offer of {BAD}", X_Test="proven"))
     database.execute("UPDATE activities SET message_id = ?", (f"<{BAD}@client.example>",))
@@ -61,7 +61,7 @@ def test_it_shows_as_its_code_and_the_rest_as_it_is(hostile: Page) -> None:
 
 
 def test_a_mails_own_text_stays_as_it_is(sqlite_page: Page) -> None:
-    """Hebrew and Arabic mail is full of marks that turn the direction, and a soft hyphen is no deceit there."""
+    """Hebrew and Arabic mail often has marks that turn the direction, and a soft hyphen deceives nobody there."""
     one = sqlite_page.deliver(mail("1", text="\u05e9\u200fA long\u00adish <b>word"))
     assert "\u05e9\u200fA long\u00adish &lt;b&gt;word" in sqlite_page.browser("richard").text(f"/activities/{one}")
 
@@ -77,7 +77,7 @@ def test_what_is_no_text_and_markup_is_left_alone() -> None:
 
 
 def test_what_is_unseen_around_something_typed_goes(sqlite_page: Page) -> None:
-    """As where an address is copied out of a mail program."""
+    """For example, if an address is copied from a mail program."""
     browser = sqlite_page.browser("richard")
     given = "\u202a\u200b me@home.example\u202c\ufeff\n"
     assert browser.post("/integrations/contact", {"name": "\u200bAt home", "address": given}).status_code == 303

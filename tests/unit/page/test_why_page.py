@@ -1,4 +1,4 @@
-"""A missing mail: the page's text, its readers, and the button that repairs it."""
+"""A missing mail: the page's text, its readers, and its button that repairs it."""
 
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ STRANGER = "bo@bolts.example"
 
 
 def ignore(page: Page, name: str = "1", to: str = RICHARD, author: str = STRANGER) -> None:
-    """Has the filter see a mail that isn't kept."""
+    """Lets the filter see a mail that isn't kept."""
     raw = mail(name, "Secret plans", From=author)
     send(page.database, raw, f"4Ignored{next(page.numbers)}", recipients=to, at=page.clock())
 
@@ -32,7 +32,7 @@ def test_mail_of_nobody_is_explained_and_can_be_mended(page: Page, text: str) ->
 
 
 def test_earlier_mail_is_promised_where_a_mailbox_has_it(page: Page) -> None:
-    """Mail forwarded before is gone; Gmail's mail is fetched once there is a contact."""
+    """Mail that was forwarded before is gone. Gmail's mail is fetched once there is a contact."""
     ignore(page)
     button = 'class="button main" href="/contacts/new?address=bo@bolts.example">{}</a>'
     browser = page.browser("richard")

@@ -11,7 +11,7 @@ def part(kind: str, content: bytes | str = b"", *, headers: str = "") -> bytes:
 
 
 def multipart(kind: str, *children: bytes, headers: str = "", boundary: str = "") -> bytes:
-    """A multipart of them: multipart("mixed", part(…), part(…))."""
+    """A multipart of these parts: multipart("mixed", part(…), part(…))."""
     chosen = boundary or f"={len(children)}-{kind}-{sum(map(len, children))}="
     inner = b"".join(f"--{chosen}\r\n".encode() + child + b"\r\n" for child in children)
     return part(f'multipart/{kind}; boundary="{chosen}"', inner + f"--{chosen}--\r\n".encode(), headers=headers)

@@ -1,4 +1,4 @@
-"""Properties of the reading of any bytes."""
+"""Properties that the reading of any bytes has."""
 
 import hashlib
 import unicodedata
@@ -7,8 +7,8 @@ from mailweir.reading import attachments, body, file_names, parts
 
 
 def check(raw: bytes) -> None:
-    """Nothing raises; parts lie in raw and in their parents, in order; slices decode to the index's sizes and digests; text is
-    clean."""
+    """Nothing raises. Parts are in raw and in their parents, in order. Slices decode to the index's sizes and digests. The text
+    is clean."""
     found = parts.walk(raw)
     _check_parts(raw, found)
     read = body.read(raw, found)

@@ -1,4 +1,4 @@
-"""Reading holds on any bytes: the corpus's mails, changed at random. It stays small and fast on large and hostile mail."""
+"""Reading works on any bytes: the corpus's mails, changed at random. It stays small and fast on large and hostile mail."""
 
 import random
 import subprocess
@@ -57,7 +57,7 @@ MADE = (
 
 
 def mutated(raw: bytes, chance: random.Random) -> bytes:
-    """The mail with some pieces put in, taken out, doubled, or turned."""
+    """The mail with some pieces inserted, removed, doubled, or reversed."""
     for _ in range(chance.randint(1, 6)):
         at, end = sorted((chance.randint(0, len(raw)), chance.randint(0, len(raw))))
         end = min(end, at + 500)
@@ -118,7 +118,7 @@ _HEAD_OF_FILE = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: %s
 def test_large_and_hostile_mail_takes_little_memory_and_time(
     make: Callable[[], bytes], max_mb: int, tmp_path: Path
 ) -> None:
-    """A child of the digest has 300 MB and 5 s for all stages of reading; the mail itself is 25 to 30 MB of that."""
+    """A child of the digest has 300 MB and 5 s for all stages of reading. The mail itself takes 25 to 30 MB of that."""
     (tmp_path / "mail").write_bytes(make())
     ran = subprocess.run(
         [sys.executable, "-c", _CHILD, str(tmp_path / "mail")],

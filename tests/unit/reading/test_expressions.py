@@ -1,6 +1,6 @@
-"""Every regular expression of `mailweir.reading` is linear in the text, for any run.
+"""Every regular expression of `mailweir.reading` is linear in the length of the text, for any run of characters.
 
-The test finds the expressions by itself, and derives the runs from the characters of each. A new slow one fails here.
+The test finds the expressions itself, and derives the runs from the characters of each. A new slow one fails here.
 """
 
 import ast
@@ -19,17 +19,17 @@ import pytest
 from mailweir import reading
 
 _SMALL, _FACTOR, _MAX_RATIO = 1_000, 4, 9  # quadratic time is 16 times as long
-_QUICK_SECONDS = 0.0007  # a faster one isn't examined more closely
+_QUICK_SECONDS = 0.0007  # faster expressions aren't examined more closely
 _SEARCHES = {"search", "sub", "subn", "findall", "finditer", "split"}
-# Those that are given short texts only, by their callers; so many characters at most.
+# Their callers give these expressions only short texts: at most so many characters.
 BOUNDED = {"label_words.FORWARD_PREFIX": 300, "label_words.REPLY_PREFIX": 300}
 _ALWAYS = " \t\n\0aA0.:-=<>(\"'/@é日"
 _IN_PAIRS = ' a0\n:<"'
-_SPOILER = "\x02"  # after a run: no expression matches it there, so that it backtracks after a success
+_SPOILER = "\x02"  # ends each run: no expression matches it there, so that it backtracks after a success
 
 
 def _expressions() -> dict[str, re.Pattern[str] | re.Pattern[bytes]]:
-    """All of them by module and name, those in a table and those of `word_hints` too; each expression once."""
+    """All expressions by module and name, including those in a table and those of `word_hints`. Each expression is there once."""
     found: dict[str, re.Pattern[str] | re.Pattern[bytes]] = {}
     for module in pkgutil.iter_modules(reading.__path__):
         for name, value in vars(importlib.import_module(f"mailweir.reading.{module.name}")).items():
@@ -60,7 +60,7 @@ def _trees() -> dict[str, ast.Module]:
 
 
 def _methods(name: str) -> set[str]:
-    """The methods that the program uses: one that is only matched is only tried at the start."""
+    """The methods by which the program uses an expression: without a search, it is only tried at the start of a text."""
     module, _, rest = name.partition(".")
     bare = rest.partition("[")[0]
     trees = [_trees().get(module)] if bare.startswith("_") else _trees().values()
@@ -73,7 +73,7 @@ def _methods(name: str) -> set[str]:
 
 
 def _runs(source: str) -> Iterator[Callable[[int], str]]:
-    """Texts of a length: one character, two in turn, or a word of the expression with a run behind it, or that word again."""
+    """Texts of a length: one character, two in turn, a word of the expression again and again, or a word before a run."""
     plain = source.replace("\\", "")
     own = list(dict.fromkeys(char for char in plain if not char.isalnum()))[:8]
     singles = dict.fromkeys((*_ALWAYS, *own, *dict.fromkeys(filter(str.isalnum, plain[:60]))))
@@ -137,7 +137,7 @@ def test_a_slow_expression_is_found(name: str, slow: str) -> None:
 
 
 def test_all_expressions_are_found_and_have_names() -> None:
-    """The test can't find an inline one, `re.sub("x", …)`."""
+    """The test can't find inline expressions such as `re.sub("x", …)`."""
     assert len(EXPRESSIONS) > 100
     assert set(BOUNDED) <= set(EXPRESSIONS)
     inline = [

@@ -1,4 +1,4 @@
-"""Names of attachments that can do no harm."""
+"""Harmless names for attachments."""
 
 import unicodedata
 

@@ -1,5 +1,5 @@
-"""The effect of a mail's own headers on a header in its text: was that mail forwarded, or answered? Attached ones stay
-provable."""
+"""The effect of a mail's own headers on a header in its text: was that mail forwarded, or answered? Attached mails can still be
+proven."""
 
 import pytest
 
@@ -21,7 +21,7 @@ BELOW = (
 def mail(
     to: str = "ann@demo.example", subject: str = "papers of Client Ltd", more: str = "", text: str = BELOW
 ) -> bytes:
-    """A mail of Bob's with a header below his words."""
+    """A mail of Bob's with a header below his own text."""
     head = f"From: Bob <bob@demo.example>\r\nTo: {to}\r\nSubject: {subject}\r\nDate: Tue, 4 Jun 2024 12:00:00 +0200\r\n{more}"
     return f"{head}Content-Type: text/plain; charset=utf-8\r\n\r\n{text}".encode()
 
@@ -44,7 +44,7 @@ def test_what_is_about_something_else_and_goes_to_others_is_forwarded(subject: s
         mail(to="Jane Roe <jane@client.example>"),
         mail(to="ann@demo.example, JANE@client.example"),
         mail(text=BELOW.replace("Jane Roe <jane@client.example>", "Bob <bob@demo.example>")),  # his own mail
-        mail(text=BELOW.replace(" <jane@client.example>", "")),  # nobody knows who is named
+        mail(text=BELOW.replace(" <jane@client.example>", "")),  # a name without an address
         mail(text=BELOW.replace("Subject: Offer", "Subject:")),
         mail(text=BELOW.replace("Please file.", "Our program lost this:")),
     ],

@@ -1,4 +1,4 @@
-"""A whole message read: its subjects put together, the same each time, and carried over as bounded bytes."""
+"""The reading of a whole message: all its parts together, the same each time, and passed on as bounded bytes."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""A part's bytes as text: by the bytes if they show it, otherwise by their label."""
+"""A part's bytes as text: the charset shows in the bytes, or is taken from their label."""
 
 import codecs
 import unicodedata

@@ -18,7 +18,7 @@ def shapes(raw: bytes) -> list[tuple[tuple[int, ...], str, bytes]]:
 
 
 def leaves(raw: bytes) -> list[Part]:
-    """The parts that hold no others."""
+    """The parts without parts of their own."""
     found = parts.walk(raw)
     parents = {part.path[:-1] for part in found if part.path}
     return [part for part in found if part.path not in parents]

@@ -1,4 +1,4 @@
-"""The folds of many programs' mails in many languages, and the authors of forwarded ones: `probes/` has them."""
+"""The folds of many programs' mails in many languages, and the authors of forwarded mails: `probes/` has them."""
 
 from itertools import takewhile
 
@@ -24,7 +24,7 @@ def test_what_is_shown_of_a_mail(probe: Probe) -> None:
 
 
 def originals(probe: Probe) -> list[str]:
-    """What `forwarded` finds, as the probes tell it."""
+    """The findings of `forwarded` in the form of the probes."""
     found = forwarded.find_all(
         probe.text, probe.told_once("subject"), probe.told_once("zone") or "+0200", is_meant="meant" in probe.told
     )

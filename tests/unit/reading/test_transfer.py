@@ -1,4 +1,4 @@
-"""Bytes out of transfer encodings, whatever is wrong with them."""
+"""Decoding of transfer encodings, with any faults in them."""
 
 import base64
 import quopri
@@ -25,7 +25,7 @@ class Slice:
 
 
 def decode(data: bytes, encoding: str, max_bytes: int | None = None) -> bytes:
-    """Decodes data that lies between other bytes."""
+    """Decodes data that is surrounded by other bytes."""
     return transfer.decode(b"QUJD=\r\n" + data + b"REVG", Slice(7, len(data), encoding), max_bytes=max_bytes)
 
 

@@ -1,4 +1,4 @@
-"""Cutting places of a text: after a word, or between two user-perceived characters."""
+"""The places where a text may be cut: after a word, or between two user-perceived characters."""
 
 import unicodedata
 

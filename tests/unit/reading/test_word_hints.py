@@ -1,4 +1,4 @@
-"""Words that a text may hold, by a table: the same as a search for them."""
+"""Words that a text may contain, found by a table. The result is the same as that of a search for them."""
 
 import re
 

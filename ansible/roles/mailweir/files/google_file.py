@@ -1,7 +1,7 @@
-"""Says what is wrong with a file of Google's console, on the controller, before a host is touched.
+"""Reports the fault of a file from Google's console, on the controller, before a host is changed.
 
-google_file.py oauth_client|service_account|web_client FILE: exit 1, with one line, where the sync or the page could not use it.
-Shows nothing of it.
+google_file.py oauth_client|service_account|web_client FILE: exit 1, with one line, if the sync or the page couldn't use it. Shows
+none of its content.
 """
 
 import json
