@@ -160,7 +160,7 @@ def _warnings(questions: Questions, roots: Sequence[Node]) -> Iterator[str]:
         yield said("{lookups} of {most} look-ups are used", lookups=lookups, most=MAX_LOOKUPS)
     if 0 < voids <= MAX_VOID_LOOKUPS:
         yield said(
-            "{voids} of {most} look-ups that may find nothing do",
+            "{voids} of {most} look-ups without a result are used",
             voids=voids,
             most=MAX_VOID_LOOKUPS,
         )

@@ -188,7 +188,7 @@ def _with_redirect(parts: list[Part], redirects: list[str], slips: list[str], un
         if any(part.end for part in parts):
             slips.append(
                 said(
-                    "redirect={name} counts for nothing beside '{end}': include:{name} is taken",
+                    "redirect={name} has no effect beside '{end}': include:{name} is used instead",
                     name=redirects[0],
                     end=parts[0].end,
                 )
@@ -209,7 +209,7 @@ def _terms_of(word: str, slips: list[str], unclear: list[str]) -> Sequence[str]:
         slips.append(
             said("'{word}' is read as '{terms}'", word=_shown(word), terms=" ".join(terms))
             if terms
-            else said("'{word}' is nothing", word=_shown(word))
+            else said("'{word}' has no meaning", word=_shown(word))
         )
     return terms
 

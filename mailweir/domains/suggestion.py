@@ -95,7 +95,7 @@ def suggest(questions: Questions, relay: Relay, found: Evaluation) -> Suggestion
         None,
         (
             said(
-                "no record can be made that stays within {most} look-ups: remove terms that are no longer needed{takes}",
+                "no record fits within {most} look-ups: remove terms that are no longer needed{takes}",
                 most=MAX_LOOKUPS,
                 takes=takes,
             ),

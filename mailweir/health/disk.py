@@ -44,7 +44,7 @@ def _room(folder: Path, least: int) -> Finding:
     if usage.free < least:
         return wrong(
             AREA,
-            said("{room}: less than one and a half of the largest message; senders get 452", room=room),
+            said("{room}: less than one and a half times the largest message; senders get 452", room=room),
             said("make room"),
             key="disk.full",
             folder=str(folder),

@@ -196,7 +196,7 @@ def test_a_refused_client_holds_up_its_own_mailboxes_alone(site: Site) -> None:
         gmail_leases.end(site.page.database, [rest])
         assert (rest.error is None) is is_well, (name, rest.error)
     services.database_pool.close()
-    assert "Google doesn't take the OAuth client" in (site.mailbox("richard").error or "")
+    assert "Google doesn't accept the OAuth client" in (site.mailbox("richard").error or "")
 
 
 def test_connected_again_on_the_page_it_is_the_pages_client(site: Site) -> None:

@@ -166,7 +166,7 @@ def test_texts_and_comments_of_the_pages_templates_are_read(tree: Tree, template
         "<h2 id=\"x\">{{ _('What it costs') }}</h2><dl><dt>{{ _('Who comes') }}</dt>",
         "<p>{{ _('See what it costs.') }}</p>",
         "<p>{{ _('What it costs?') }}</p>",
-        "<p class=\"quiet\">What waits {# x #}</p>",
+        '<p class="quiet">What waits {# x #}</p>',
         "{% if what_is == 'What' %}{{ what_is }}{% endif %}",
     ],
 )
@@ -182,7 +182,9 @@ def test_a_retired_word_is_found_in_a_heading_of_a_template(tree: Tree) -> None:
     assert tree.found() == ["webapp/templates/x.html:1: retired word customer"]
 
 
-@pytest.mark.parametrize("path", ["x.html", "docs/x.html", "CHANGELOG.md", "build/x.py", ".cache/x.py", "node_modules/x.md", "x.txt"])
+@pytest.mark.parametrize(
+    "path", ["x.html", "docs/x.html", "CHANGELOG.md", "build/x.py", ".cache/x.py", "node_modules/x.md", "x.txt"]
+)
 def test_other_files_are_not_read(tree: Tree, path: str) -> None:
     tree.write(path, "# What it costs.\n\nWhat it costs.\n")
     assert tree.found() == []

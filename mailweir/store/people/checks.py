@@ -44,7 +44,7 @@ def clean_deployment_name(text: str) -> str:
 def clean_username(text: str) -> str:
     """A username in lower case."""
     if text.lower() in address.RESERVED_LOCAL_PARTS:
-        raise BadInput(said("the username '{text}' is reserved; take another one", text=text.lower()))
+        raise BadInput(said("the username '{text}' is reserved; choose another one", text=text.lower()))
     username = address.normalise_username(text)
     if username is None:
         raise BadInput(

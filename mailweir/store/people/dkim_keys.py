@@ -155,7 +155,7 @@ def add_next(
                 raise BadInput(
                     said(
                         "{domain} has a next key already, with the selector {selector}: activate it with 'mailweir domain "
-                        "rotate {domain} --activate', or take it away with 'mailweir domain remove-key'",
+                        "rotate {domain} --activate', or remove it with 'mailweir domain remove-key'",
                         domain=domain,
                         selector=waiting[0].selector,
                     )
@@ -195,8 +195,8 @@ def remove_key(database: Database, deployment: Deployment, domain: str, selector
                 if key.state is State.ACTIVE:
                     raise BadInput(
                         said(
-                            "the key {selector} signs for {domain}: rotate it first, or take the domain away with 'mailweir "
-                            "domain remove'",
+                            "the key {selector} signs for {domain}: rotate it first, or remove the domain with 'mailweir domain "
+                            "remove'",
                             selector=selector,
                             domain=domain,
                         )

@@ -331,7 +331,7 @@ def test_a_company_is_added_changed_and_noted(page: Page, boss: Browser) -> None
     (new,) = company_edits.page(page.database, page.demo, "new.ex", None, 5)
     way = f"/admin/companies/{new.id}"
     assert boss.post(f"{way}/auto-contacts", {"is_on": "on"}).status_code == 303
-    assert boss.post(way, {"name": "New Ltd", "domain": ""}).status_code == 400, "contacts are made by the domain"
+    assert boss.post(way, {"name": "New Ltd", "domain": ""}).status_code == 400, "mail from the domain adds contacts"
     assert boss.post(f"{way}/auto-contacts").status_code == 303
     assert boss.post(way, {"name": "Newer Ltd", "domain": ""}).status_code == 303
     assert boss.post(way, {"name": "Client Ltd", "domain": ""}).status_code == 400

@@ -100,7 +100,7 @@ REFUSALS = {
     "a reserved name": (
         "/admin/users",
         {"username": "log", "mailbox": "r2@firm.example", "name": ""},
-        "der Benutzername „log“ ist reserviert; nehmen Sie einen anderen",
+        "der Benutzername „log“ ist reserviert; wählen Sie einen anderen",
     ),
     "no name": ("/admin/companies", {"name": " ", "domain": ""}, "der Name der Firma ist leer"),
     "no domain": (

@@ -146,7 +146,7 @@ def test_an_answer_that_looked_at_a_part_says_so_and_goes_on(page: Page, monkeyp
     page.database.execute("UPDATE decisions SET id = id + 1500 WHERE author = 'eve@bolts.example'")
     browser = page.browser("richard")
     newest = browser.text(f"/why?q={STRANGER}")
-    assert f"Nothing of {STRANGER} was found here. This looked at decisions since 2026-11-25 04:00Z" in newest
+    assert f"Nothing was found here for {STRANGER}. The search went back to 2026-11-25 04:00Z" in newest
     assert "is not a contact of demo" not in newest
     assert "No contact has this address" in newest
     seen = [newest]
@@ -155,7 +155,7 @@ def test_an_answer_that_looked_at_a_part_says_so_and_goes_on(page: Page, monkeyp
     assert sum(f"author {STRANGER} is not a contact of demo" in one for one in seen) == 1
     known = browser.text("/why?q=eve@bolts.example")
     assert "author eve@bolts.example is not a contact of demo" in known
-    assert "This looked at decisions since 2026-11-25 04:00Z, and there are older ones." in known
+    assert "The search went back to 2026-11-25 04:00Z, and there are older decisions." in known
 
 
 @pytest.mark.parametrize("place", ["0-0", "1-1"])
