@@ -114,8 +114,8 @@ STATES: Mapping[str, str] = {
     ),
     "hint.look_into_gmail": (
         "in Gmail of {mailbox}, look at Settings, Forwarding and POP/IMAP: is 'Forward a copy of incoming mail to "
-        "{capture_address}' still on? Gmail turns it off by itself when mail is refused for a long time; also see Filters and Blocked Addresses, and "
-        "'mailweir why {capture_address}'"
+        "{capture_address}' still on? Gmail turns it off by itself when mail is refused for a long time; also see Filters and "
+        "Blocked Addresses, and 'mailweir why {capture_address}'"
     ),
     "hint.ask_the_user": "ask {username} whether the forwarding is still on",
     "hint.check_mailbox": (

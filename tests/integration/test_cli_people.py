@@ -88,7 +88,7 @@ def test_removing_a_user_says_what_becomes_of_the_gmail(
     options: dict[str, Any] = {"inbound": True, "outbound": True, "now": now, "first_days": 7}
     gmail_connections.connect(database, tenant, "richard", "richard@example.com", token_sealed=sealed, **options)
     ran = demo("user", "remove", "richard")
-    assert (ran.code, "The Gmail of richard@example.com is read no more." in ran.err) == (0, True)
+    assert (ran.code, "The Gmail of richard@example.com is no longer read." in ran.err) == (0, True)
     assert ("gives the consent back to Google" in ran.err) == (sealed is not None)
     asked = database.execute("SELECT address, state, token_sealed FROM gmail_revocations").fetchall()
     assert [(address, state, bytes(token)) for address, state, token in asked] == [

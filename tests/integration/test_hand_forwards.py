@@ -45,7 +45,9 @@ def test_it_is_told_who_says_so(firm: Firm) -> None:
     told = firm.stack.cli("why", "told@firm.example", check=True).stdout
     assert f"forwarded by richard, who says that it is from {JANE}" in told
     shown = str(firm.shown("<told@firm.example>")["id"])
-    assert f"by richard, who says that it is from {JANE}" in firm.stack.cli("activity", "show", shown, check=True).stdout
+    assert (
+        f"by richard, who says that it is from {JANE}" in firm.stack.cli("activity", "show", shown, check=True).stdout
+    )
 
 
 def test_an_attached_message_proves_itself(firm: Firm) -> None:

@@ -129,14 +129,14 @@ def test_an_admin_gets_no_link_for_an_operator_who_has_a_role_here(page: Page, b
     answer = boss.post(f"/admin/accounts/{operator.id}/{way}")
     assert answer.status_code == 404
     assert "/sign-in/link/" not in answer.get_data(as_text=True)
-    assert "Make a link" not in boss.text(f"/admin/accounts/{operator.id}")
+    assert "Create a link" not in boss.text(f"/admin/accounts/{operator.id}")
 
 
 @pytest.mark.parametrize("way", ["link", "sign-out"])
 def test_an_admin_gets_no_link_for_an_account_that_has_a_role_elsewhere(page: Page, boss: Browser, way: str) -> None:
     account = _of_both(page)
     assert boss.post(f"/admin/accounts/{account.id}/{way}").status_code == 404
-    assert "Make a link" not in boss.text(f"/admin/accounts/{account.id}")
+    assert "Create a link" not in boss.text(f"/admin/accounts/{account.id}")
 
 
 def test_a_user_elsewhere_isnt_an_admin_there(sqlite_page: Page, quick_boss: Browser) -> None:

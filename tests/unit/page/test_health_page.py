@@ -177,7 +177,7 @@ def test_deployments_that_there_is_no_time_for_are_said_to_be_unknown(sqlite_pag
 
 def test_what_wasnt_reached_is_on_the_page(sqlite_page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "ALL_SECONDS", -1.0)
-    assert "How it stands isn't known" in sqlite_page.browser("root", role=None).text("/admin/health")
+    assert "Its state isn't known" in sqlite_page.browser("root", role=None).text("/admin/health")
 
 
 def test_users_dont_open_it(sqlite_page: Page) -> None:
