@@ -37,7 +37,7 @@ def _http(error: HTTPException) -> Response:
         return flask.make_response(error.get_response())
     said = {
         400: (gettext("That can't be read"), gettext("Go back, load the page again, and try once more.")),
-        401: (gettext("You are signed out"), gettext("Sign in again. Your last action wasn't carried out.")),
+        401: (gettext("You are signed out"), gettext("Sign in again. Your last request wasn't carried out.")),
         403: (
             gettext("That was refused"),
             gettext("The form was too old, or came from elsewhere. Load the page again."),

@@ -83,7 +83,7 @@ def _at_integrations(remedy: Remedy) -> Mend | None:
     }[remedy.action]
     own = here.membership()
     if own is None or own.user_id is None or "integrations.page" not in flask.current_app.view_functions:
-        return Mend(gettext("The owner of the mail does that on the page Integrations: %(what)s.", what=words))
+        return Mend(gettext("The user who owns the mail does that at Integrations: %(what)s.", what=words))
     return Mend(words, flask.url_for("integrations.page"))
 
 

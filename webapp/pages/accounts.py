@@ -177,7 +177,7 @@ def _set_role(account_id: int, role: Role, username: str | None) -> None:
     member = None if username is None else users.find(database, deployment, username)
     other = None if member is None else accounts.of_user(database, member.id)
     if other is not None and other.id != account.id:
-        raise BadInput(gettext("another account already shows the record of %(user)s", user=username))
+        raise BadInput(gettext("another account has the record of %(user)s already", user=username))
     among = accounts.of_deployment(database, deployment)
     is_last = role is Role.USER and account_powers.is_last_admin(account, deployment.id, among)
     if is_last and not forms.ticked("sure"):

@@ -89,7 +89,7 @@ def activate(domain: str) -> Response | tuple[str, int]:
             said = gettext("%(name)s in DNS: %(fault)s", name=error.name, fault=spoken.spoken(error.fault))
             raise BadInput(said) from error
         except DnsUnavailable as error:
-            said = gettext("DNS gave no answer, so it isn't known whether the key is published: try again later")
+            said = gettext("DNS gave no answer, so it isn't known if the key is published: try again later")
             raise BadInput(said) from error
         with here.database().transaction():
             dkim_keys.activate(here.database(), here.deployment(), name, waiting.selector, here.now())

@@ -62,7 +62,7 @@ def answer(name: str) -> Response:
         here.database(), Kind.OPENID, flask.request.cookies.get(COOKIE, ""), given.get("state", ""), here.now()
     )
     if content is None or content["provider"] != name:
-        return _said(gettext("This sign-in was started elsewhere, or more than ten minutes ago. Start again."), 400)
+        return _said(gettext("This sign-in was begun elsewhere, or more than ten minutes ago. Begin again."), 400)
     code = given.get("code", "")
     try:
         if "error" in given or not 0 < len(code) <= _MAX_CODE_CHARS:
@@ -88,7 +88,7 @@ def _redirect_uri(name: str) -> str:
 def _signed_in(provider: Provider, identity: Identity, to: str) -> Response:
     if provider.hosted_domain and identity.hosted_domain != provider.hosted_domain:
         words = gettext(
-            "This account doesn't belong to %(domain)s. Choose an account that does.", domain=provider.hosted_domain
+            "This account isn't at %(domain)s. Choose your account at %(domain)s.", domain=provider.hosted_domain
         )
         return _said(words, 403, asks_which=True)
     found = credentials.of_person(here.database(), identity.issuer, identity.subject, identity.email)
@@ -128,7 +128,7 @@ def choose(name: str) -> Response:
     content = states.take(here.database(), Kind.OPENID, cookie, given.get("state", ""), here.now())
     account_id = forms.whole_number(given.get("account"))
     if content is None or content.get("choosing") != name or account_id is None:
-        return _said(gettext("This sign-in was started elsewhere, or more than ten minutes ago. Start again."), 400)
+        return _said(gettext("This sign-in was begun elsewhere, or more than ten minutes ago. Begin again."), 400)
     identity = Identity(content["issuer"], content["subject"], content["email"] or None, None)
     return _session_of(account_id, identity, content["to"])
 
@@ -136,7 +136,7 @@ def choose(name: str) -> Response:
 def _session_of(account_id: int, identity: Identity, to: str) -> Response:
     """The session of an account that is the person's, or becomes it."""
     if not credentials.bind(here.database(), account_id, identity.email, identity.issuer, identity.subject):
-        return _said(gettext("This account isn't yours any more. Start again."), 403)
+        return _said(gettext("This account isn't yours any more. Begin again."), 403)
     before = flask.g.get("session")
     browser = flask.request.headers.get("User-Agent", "")
     token = credentials.begin_session(here.database(), account_id, Means.OPENID, browser, before, here.now())
@@ -154,7 +154,7 @@ def _unknown(provider: Provider, identity: Identity) -> str:
         )
     else:
         said = gettext(
-            "No account here belongs to %(email)s, the address that %(provider)s has for you. Ask your admin for one.",
+            "No account here belongs to %(email)s, your address at %(provider)s. Ask your admin for one.",
             email=identity.email,
             provider=provider.label,
         )
@@ -174,8 +174,8 @@ def _refused(provider: Provider, refusal: ProviderRefusal) -> Response:
             503,
         ),
         Why.DENIED: (gettext("%(provider)s didn't let you in, or you said no there.", provider=label), 403),
-        Why.TOKEN: (gettext("The answer from %(provider)s can't be trusted. Start again.", provider=label), 403),
-        Why.CODE: (gettext("This sign-in was used already. Start again."), 400),
+        Why.TOKEN: (gettext("The answer of %(provider)s can't be trusted. Begin again.", provider=label), 403),
+        Why.CODE: (gettext("This sign-in was used already. Begin again."), 400),
     }
     words, status = said[refusal.why]
     response = _said(words, status)

@@ -88,7 +88,10 @@ def test_an_admin_who_is_no_user_is_made(page: Page, boss: Browser) -> None:
         ({"role": "admin", "name": "boss"}, "choose another name"),
         ({"role": "admin", "name": "bad name!"}, "bad name!"),
         ({"role": "admin", "name": "chief", "email": "no-address"}, "no-address"),
-        ({"role": "user", "user": "richard", "name": "second"}, "is that of the account richard already"),
+        (
+            {"role": "user", "user": "richard", "name": "second"},
+            "the account richard already shows the record of richard",
+        ),
     ],
 )
 def test_what_cant_be_made_is_said_with_the_form(

@@ -61,7 +61,7 @@ def test_the_page_says_what_doctor_says(page: Page) -> None:
     assert len(open_ones) > 3
     assert [one.sentence for one in open_ones if _escaped(one.sentence) not in body] == []
     assert [one.to_do for one in open_ones if _escaped(one.to_do) not in body] == [], "with what to do"
-    assert "What to do:" in body
+    assert "How to fix it:" in body
 
 
 def _escaped(text: str) -> str:
@@ -221,7 +221,7 @@ def test_what_nobody_knows_is_said_so(sqlite_page: Page) -> None:
     with sqlite_page.database.transaction():
         report = HealthReport("front1", "queue", "wrong", json.dumps([one]), at)
         health_reports.put(sqlite_page.database, "front1", [report], at)
-    assert "It isn't known since when." in _since(
+    assert "The start isn't known." in _since(
         sqlite_page.browser("root", role=None).text("/admin/health"), "a thing is off"
     )
 
