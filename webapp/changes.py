@@ -73,7 +73,7 @@ def _words() -> dict[str, str]:
         "account.removed": gettext("removed the account"),
         "dkim.added": gettext("created the first DKIM key of the domain"),
         "dkim.next": gettext("created the next DKIM key of the domain"),
-        "dkim.activated": gettext("made the next DKIM key of the domain sign"),
+        "dkim.activated": gettext("started to sign with the next DKIM key of the domain"),
         "dkim.removed": gettext("removed a DKIM key of the domain"),
         "domain.removed": gettext("removed the domain with its DKIM keys"),
         "activity.visibility": gettext("changed who may read the activity"),

@@ -206,7 +206,7 @@ def _traces(settings: Settings) -> Iterator[Finding]:
                 "{file} is missing, or belongs to another key file: the page can't find ignored mail by its recipient",
                 file=file,
             ),
-            said("run the playbook again: it makes the file"),
+            said("run the playbook again: it creates the file"),
             key="page.traces_key",
             file=str(file),
         )

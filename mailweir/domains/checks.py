@@ -245,7 +245,7 @@ def _domain_warnings(
     published: Sequence[Published], policies: Found | None, aligned: tuple[bool, bool]
 ) -> Iterator[str]:
     if not published:
-        yield said("no DKIM key of ours signs for it: 'mailweir domain add' makes one")
+        yield said("no DKIM key of ours signs for it: 'mailweir domain add' creates one")
     for one in published:
         if one.fault or one.note:
             yield said("DKIM key {selector}: {fault}", selector=one.selector, fault=one.fault or one.note)

@@ -104,7 +104,7 @@ def read(value: str) -> Reading:
     if '"' not in text:
         parts, unclear = _read_words(text, slips)
         return Reading(value, counts, parts, tuple(slips), unclear)
-    slips.append(said("quotes stand in the record itself"))
+    slips.append(said("the record itself contains quotes"))
     return _unquoted(value, counts, text, slips)
 
 

@@ -127,7 +127,7 @@ DECISIONS: Mapping[str, str] = {
         "own mail that is scheduled for later: nothing is decided before its date, {until:%Y-%m-%dT%H:%M:%S.%fZ}"
     ),
     "sync.failing": "waits in the sync for another try, after {attempts} tries: {error}",
-    "sync.waiting": "waits in the sync, and wasn't looked at yet",
+    "sync.waiting": "waits in the sync, and hasn't been looked at yet",
     "sync.app_refused": "Google has refused the app since {since:%Y-%m-%d %H:%M:%SZ}, so no mailbox can be read: {error}",
     "sync.nobody_sweeps": (
         "No mailweir-gmail-sync is running, so no mailbox is swept: start 'mailweir up', or start it again."

@@ -37,7 +37,7 @@ STATES: Mapping[str, str] = {
     "verdict_reason.wrong_identity": "the signature by {domain} names a domain that its key isn't for (t=s)",
     "verdict_reason.key_missing": "the key of the signature by {domain} isn't published",
     "verdict_reason.key_revoked": "the key of the signature by {domain} is revoked",
-    "verdict_reason.key_unusable": "the record published for the signature by {domain} is no key for it",
+    "verdict_reason.key_unusable": "the record published for the signature by {domain} is not a key for it",
     "verdict_reason.key_too_short": "the key of the signature by {domain} is too short",
     "verdict_reason.seal_not_trusted": "{domain} sealed it, which [digest] trusted_sealers doesn't name",
     "verdict_reason.seal_broken": "its seals don't hold: it was changed after they were made, or they aren't genuine",

@@ -108,7 +108,7 @@ def _examine(
     who = _who(mailbox)
     about = {"username": mailbox.username, "mailbox": mailbox.address}
     if not settings.gmail.is_set_up:
-        sentence = said("{who} is connected, and the settings name no client for Gmail", who=who)
+        sentence = said("{who} is connected, but the settings name no client for Gmail", who=who)
         yield wrong(area, sentence, said("see [gmail] in the settings"), key="gmail.not_set_up", **about)
         return
     if mailbox.state is State.RECONNECT:

@@ -62,7 +62,7 @@ def test_a_rule_that_is_there_stays_one(demo: Mailweir) -> None:
         ("add @demo.example.net", "is within the capture domain"),
         ("add x@demo.example.net", "is within the capture domain"),
         (f"add {JANE} --user bob", "unknown user 'bob'"),
-        (f"remove {JANE}", "is no never-log rule"),
+        (f"remove {JANE}", "is not a never-log rule"),
         (f"add {JANE} --erase", "give --yes too"),
     ],
 )

@@ -139,7 +139,7 @@ def test_contacts_and_companies_are_listed(demo: Mailweir) -> None:
         ("group add j@x.example", "already an address of the contact Jane"),
         ("group add log@demo.example.net", "within the capture domain"),
         ("group add nobody", "'nobody' is not a mail address"),
-        ("group remove sales@example.com", "sales@example.com is no group of demo"),
+        ("group remove sales@example.com", "sales@example.com is not a group of demo"),
         ("company add Client", "there is a company 'Client' in demo already"),
         ("company add New --domain a..b", "'a..b' is not a domain name"),
         ("deployment add demo --domain new.example.net", "there is a deployment demo already"),

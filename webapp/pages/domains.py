@@ -107,7 +107,7 @@ def remove_key(domain: str) -> Response | tuple[str, int]:
     def do() -> None:
         keys = dkim_keys.keys_of(here.database(), here.deployment(), name)
         if any(key.selector == selector and key.state is State.ACTIVE for key in keys):
-            raise BadInput(gettext("this key signs: make another one sign first"))
+            raise BadInput(gettext("this key signs: sign with another key first"))
         with here.database().transaction():
             gone = dkim_keys.remove_key(here.database(), here.deployment(), name, selector)
             changes.note("dkim.removed", name, gone.selector)

@@ -123,7 +123,7 @@ def known_id(database: Database, deployment: Deployment, name: str) -> int:
     if not found:
         raise NotFound(
             said(
-                "unknown company '{name}' in {deployment}; make it with 'mailweir company add'",
+                "unknown company '{name}' in {deployment}; add it with 'mailweir company add'",
                 name=name,
                 deployment=deployment.name,
             )

@@ -101,7 +101,10 @@ def clean_selector(text: str) -> str:
     """A selector in lower case."""
     if not _SELECTOR.fullmatch(text.lower()):
         raise BadInput(
-            said("'{text}' can't be a selector: it takes a-z, 0-9 and '-' (not first or last), at most 63", text=text)
+            said(
+                "'{text}' can't be a selector: use a-z, 0-9 and '-' (not first or last), at most 63 characters",
+                text=text,
+            )
         )
     return text.lower()
 
@@ -124,7 +127,7 @@ def add(
         if _select(database, deployment, "AND domain = ?", (domain,)):
             raise BadInput(
                 said(
-                    "{domain} has a key already: see 'mailweir domain list', or make the next one with 'domain rotate'",
+                    "{domain} has a key already: see 'mailweir domain list', or create the next one with 'domain rotate'",
                     domain=domain,
                 )
             )

@@ -195,7 +195,7 @@ def test_settings_are_saved_and_each_change_is_noted(page: Page, boss: Browser) 
 
 def test_settings_are_saved_together_or_not_at_all(page: Page, boss: Browser) -> None:
     refused = boss.post("/admin/visibility", {"private_words": "fine,\u0007", "known_threads": "on"})
-    assert (refused.status_code, "is no word" in refused.get_data(as_text=True)) == (400, True)
+    assert (refused.status_code, "is not a word" in refused.get_data(as_text=True)) == (400, True)
     after = deployments.find(page.database, "demo")
     assert (after.known_threads, after.held_forwards, _noted(page)) == (False, True, [])
 
