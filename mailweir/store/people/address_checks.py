@@ -55,7 +55,7 @@ def refuse_own_domain(deployment: Deployment, found: str) -> None:
     if address.split(found)[1] == deployment.domain:
         raise BadInput(
             said(
-                "{found} is in the capture domain of {deployment}: contacts have no address there",
+                "{found} is within the capture domain of {deployment}: contacts have no address there",
                 found=found,
                 deployment=deployment.name,
             )

@@ -232,7 +232,7 @@ def test_what_a_host_reported_is_known_again_and_the_rest_marked_as_english(sqli
     with sqlite_page.database.transaction():
         health_reports.put(sqlite_page.database, "a.example", reports, at)
     body = german(sqlite_page.browser("root", None), "/admin/health")
-    assert "<span>database, vor 0 Sekunden: in sie kann geschrieben werden</span>" in body
+    assert "<span>database, vor 0 Sekunden: sie ist beschreibbar</span>" in body
     assert '<span lang="en">sockets, vor 0 Sekunden: a sentence that nobody knows</span>' in body
 
 
