@@ -60,9 +60,7 @@ def _said(tail: log_tail.Tail, taken: _Taken) -> Iterator[Finding]:
         counts = ", ".join(f"{count} of {name}" for name, count in sorted(taken.left_out.items()))
         yield note(
             AREA,
-            said(
-                "more mail was refused than is written on the record: {counts} left out within a minute", counts=counts
-            ),
+            said("too much mail was refused to record all of it: {counts} left out within a minute", counts=counts),
             said("Postfix's log on that host has all of it"),
             key="postfix_log.flood",
             left_out=counts,

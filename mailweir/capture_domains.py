@@ -19,8 +19,8 @@ def add(database: Database, settings: Settings, name: str, domain: str, now: dat
     if address.split(settings.admin_address)[1].lower() == address.typed_domain(domain):
         raise BadInput(
             said(
-                "{domain} can't be a capture domain: mail to its postmaster goes to {admin_address}, within it; set "
-                "admin_mailbox in the settings to a mailbox elsewhere",
+                "{domain} can't be a capture domain: mail to its postmaster goes to {admin_address}, which is in "
+                "that domain; set admin_mailbox in the settings to a mailbox elsewhere",
                 domain=domain,
                 admin_address=settings.admin_address,
             )

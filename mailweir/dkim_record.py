@@ -95,7 +95,7 @@ def unusable(key: PublishedKey) -> str:
     """Why receivers ignore signatures by this key, or "" (RFC 6376 3.6.1)."""
     if not key.has_right_length:
         return said(
-            "the published p= is no Ed25519 key: it has {number} bytes, and {ed25519_bytes} are right",
+            "the published p= is not an Ed25519 key: it has {number} bytes, and {ed25519_bytes} are right",
             number=len(key.data),
             ed25519_bytes=ED25519_BYTES,
         )
@@ -117,7 +117,7 @@ def published_key(values: Sequence[bytes]) -> PublishedKey | str:
         return said("there are {number} TXT records at its name, and there must be one", number=len(values))
     tags = _tags(values[0])
     if tags is None or "p" not in tags or not _is_of_version_1(tags):
-        return said("the record published there is no DKIM key")
+        return said("the record published there is not a DKIM key")
     kind = tags.get("k", "rsa").lower()
     if kind not in KINDS:
         return said("the published key is of another kind (k={kind})", kind=kind)

@@ -37,7 +37,7 @@ class AnotherAccount(BadInput):
     def __init__(self, found: str, wanted: str) -> None:
         super().__init__(
             said(
-                "that is the Google account of {found}, and {wanted} was asked for: choose the other account",
+                "that is the Google account of {found}, and not of {wanted}: choose the other account",
                 found=found,
                 wanted=wanted,
             )

@@ -165,7 +165,7 @@ def load_key(file: Path) -> bytes:
         key = b""
     if len(key) != KEY_BYTES:
         raise SettingsError(
-            said("{file} holds no key: it takes one line, {number} bytes in base64", file=file, number=KEY_BYTES)
+            said("{file} holds no key: it must be one line, {number} bytes in base64", file=file, number=KEY_BYTES)
         )
     return key
 

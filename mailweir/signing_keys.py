@@ -68,7 +68,7 @@ def rotation(database: Database, deployment: Deployment, domain: str) -> Rotatio
     waiting = next((key for key in keys if key.state is State.NEXT), None)
     if waiting is None:
         raise NotFound(
-            said("{domain} has no next key: make it with 'mailweir domain rotate {domain}'", domain=keys[0].domain)
+            said("{domain} has no next key: create it with 'mailweir domain rotate {domain}'", domain=keys[0].domain)
         )
     return Rotation(waiting, tuple(key for key in keys if key.state is State.ACTIVE))
 

@@ -34,7 +34,7 @@ def cleaned(text: str) -> str:
     words = list(dict.fromkeys(word for word in words if word))
     for word in words:
         if not word.isprintable() or not any(map(_is_of_word, word)):
-            raise BadInput(said("'{word}' is no word", word=word))
+            raise BadInput(said("'{word}' is not a word", word=word))
         if len(word) > MAX_WORD_CHARS:
             raise BadInput(
                 said(

@@ -1,5 +1,7 @@
 """Finds sentences that are hard to read in documents, docstrings, comments and texts, and lines of documents that are too long.
 
+Texts are the strings of programs and of the page's templates.
+
     check_prose.py [--renew] [PATH...]
 
 Without a path it checks the whole tree, except the files that scripts/prose_not_yet.txt lists. That list only shrinks: a listed
@@ -24,10 +26,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from jinja2 import Environment
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 EXCEPTIONS = "scripts/prose_exceptions.toml"
 NOT_YET = "scripts/prose_not_yet.txt"
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*", "bench/*", "tests/*", "ansible/*")
+TEMPLATES = "webapp/*.html"
+# Elements of a template that hold a heading or a name, and no sentence
+HEADING = re.compile(r"<(?:h[1-6]|title|th|dt|legend|summary|strong)\b[^<]*$")
 COMMENTED = (".toml", ".yml", ".yaml", ".j2", ".cf", ".sh", ".example")
 PASSED_OVER = {"build", "dist", "node_modules", "typings", "__pycache__"}
 COLUMNS = 100
@@ -218,12 +225,29 @@ def string_blocks(value: str, node: ast.expr, lines: Sequence[str]) -> Iterator[
         yield Block(block.text, tuple(starts))
 
 
+def template_blocks(text: str) -> Iterator[Block]:
+    """Comments and string texts of a page's template. A heading gets an ellipsis in front, so that it opens no sentence."""
+    before, words = "", ["", ""]
+    for line, kind, value in Environment().lex(text):
+        if kind == "data":
+            before += value
+        elif kind == "name":
+            words = [words[-1], value]
+        elif kind == "comment":
+            yield from paragraphs(enumerate(value.split("\n"), line))
+        elif kind == "string" and " " in value:
+            heading = HEADING.search(before) or words == ["title", "_"]
+            yield block_of([(line, ("… " if heading else "") + ast.literal_eval(value))])
+
+
 def blocks_of(path: str, text: str) -> Iterator[Block]:
     """All prose of a file, by its name."""
     if path.endswith(".md"):
         yield from paragraphs(prose_lines(text))
     elif path.endswith(".py"):
         yield from python_blocks(text)
+    elif path.endswith(".html"):
+        yield from template_blocks(text)
     else:
         yield from comment_blocks(hash_comments(text))
 
@@ -257,7 +281,9 @@ def retired_words(root: Path) -> list[Pattern]:
 
 
 def is_checked(path: str) -> bool:
-    """Whether a file's prose is looked at: documents by name, programs and settings by their ending."""
+    """Whether a file's prose is looked at: documents and templates by name, programs and settings by their ending."""
+    if path.endswith(".html"):
+        return fnmatch.fnmatch(path, TEMPLATES)
     if path.endswith(".md"):
         return any(fnmatch.fnmatch(path, document) for document in DOCUMENTS)
     return path.endswith((".py", *COMMENTED))

@@ -42,7 +42,7 @@ def _http(error: HTTPException) -> Response:
             gettext("That was refused"),
             gettext("The form was too old, or came from elsewhere. Load the page again."),
         ),
-        404: (gettext("There is no such page"), gettext("It isn't there, or it isn't yours to see.")),
+        404: (gettext("There is no such page"), gettext("It doesn't exist, or you may not see it.")),
         405: (gettext("That can't be opened this way"), gettext("Use the buttons of the page.")),
         413: (gettext("That is too large"), gettext("Send a smaller file.")),
         429: (gettext("Too many tries"), gettext("Wait a minute, and try again.")),
@@ -55,18 +55,18 @@ def _http(error: HTTPException) -> Response:
 
 
 def _not_found(error: NotFound) -> Response:
-    return page(404, gettext("That isn't there"), spoken.spoken(str(error)))
+    return page(404, gettext("That doesn't exist"), spoken.spoken(str(error)))
 
 
 def _bad_input(error: BadInput) -> Response:
-    return page(400, gettext("That can't be taken"), spoken.spoken(str(error)))
+    return page(400, gettext("That isn't accepted"), spoken.spoken(str(error)))
 
 
 def _unavailable(_: DatabaseUnavailable) -> Response:
     response = page(
         503,
         gettext("The database gives no answer"),
-        gettext("Nothing is lost. Try again in a minute; an admin's 'doctor' says more."),
+        gettext("Nothing is lost. Try again in a minute; 'mailweir doctor' tells an admin more."),
     )
     response.headers["Retry-After"] = _RETRY_SECONDS
     return response

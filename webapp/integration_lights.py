@@ -59,9 +59,9 @@ def google(found: Gmail | None, settings: Settings, now: datetime, *, is_swept: 
     if found.state is GmailState.RECONNECT:
         return Light(BAD, gettext("Google has to be connected again"), _since(found.swept_at or found.connected_since))
     if is_late(found, settings, now) or not is_swept:
-        return Light(BAD, gettext("Google isn't read"), _since(found.swept_at or found.connected_since))
+        return Light(BAD, gettext("Google isn't being read"), _since(found.swept_at or found.connected_since))
     if found.state is GmailState.WAITS:
-        return Light(WARN, gettext("Google waits, and goes on by itself"), _since(found.swept_at))
+        return Light(WARN, gettext("Google waits and continues by itself"), _since(found.swept_at))
     if found.given_up:
         return Light(WARN, gettext("Google is connected, and some mail was given up"), _since(found.given_up_since))
     if found.consent_ends_at:
@@ -102,5 +102,5 @@ def _last(value: datetime | None) -> Markup | str:
 
 def _since(value: datetime | None) -> Markup | str:
     if value is None:
-        return str(gettext("it isn't known since when"))
+        return str(gettext("the start isn't known"))
     return Markup(gettext("since %(when)s", when="{}")).format(moment(value))

@@ -46,11 +46,11 @@ def of(remedy: Remedy) -> Mend | None:
     if remedy.action is Action.NONE:
         return None
     if remedy.action is Action.WAIT:
-        return Mend(gettext("Nothing is to be done: it goes on by itself."))
+        return Mend(gettext("There is nothing to do: it continues by itself."))
     if remedy.action is Action.MAKE_CONTACT:
         url = flask.url_for("contacts.new", address=remedy.subject or None)
         can_fetch = _has_synced_mailbox()  # mail that was forwarded before is gone
-        words = gettext("Make a contact and fetch the earlier mail") if can_fetch else gettext("Make a contact")
+        words = gettext("Add a contact and fetch the earlier mail") if can_fetch else gettext("Add a contact")
         return Mend(words, url)
     if remedy.action is Action.FORWARD_AGAIN:
         log_address = here.deployment().log_address
@@ -71,15 +71,15 @@ def _has_synced_mailbox() -> bool:
 def _at_integrations(remedy: Remedy) -> Mend | None:
     words = {
         Action.SET_UP_FORWARDING: gettext("Set up the forwarding"),
-        Action.CHECK_FORWARDING: gettext("Look at the forwarding"),
-        Action.CHECK_MAILBOX: gettext("Look at the mailbox"),
+        Action.CHECK_FORWARDING: gettext("Check the forwarding"),
+        Action.CHECK_MAILBOX: gettext("Check the mailbox"),
         Action.CLICK_THE_LINK: gettext("Confirm the forwarding"),
         Action.ASK_GMAIL_AGAIN: gettext("Ask Gmail for the confirmation again"),
-        Action.CONNECT_AGAIN: gettext("Connect again"),
+        Action.CONNECT_AGAIN: gettext("Reconnect"),
         Action.SYNC_BOTH_WAYS: gettext("Sync both ways"),
-        Action.RETRY: gettext("Try it again"),
-        Action.AUDIT: gettext("Compare the mailbox again"),
-        Action.NEW_PASSWORD: gettext("Make a new password"),
+        Action.RETRY: gettext("Try again"),
+        Action.AUDIT: gettext("Start the audit again"),
+        Action.NEW_PASSWORD: gettext("Create a new password"),
     }[remedy.action]
     own = here.membership()
     if own is None or own.user_id is None or "integrations.page" not in flask.current_app.view_functions:
@@ -89,10 +89,10 @@ def _at_integrations(remedy: Remedy) -> Mend | None:
 
 def _of_admins(remedy: Remedy) -> Mend | None:
     words = {
-        Action.ADD_ADDRESS: gettext("Give the address to a user"),
-        Action.ADD_USER: gettext("Make a user for this address"),
-        Action.ADD_GROUP: gettext("Make the address a group of the firm's"),
-        Action.CHANGE_RULE: gettext("Look at the never-log rules"),
+        Action.ADD_ADDRESS: gettext("Add the address to a user"),
+        Action.ADD_USER: gettext("Add a user for this address"),
+        Action.ADD_GROUP: gettext("Add the address as a group of the firm"),
+        Action.CHANGE_RULE: gettext("See the never-log rules"),
     }.get(remedy.action)
     if words is None:  # an action of a later version
         return None

@@ -60,7 +60,7 @@ def method(event: Invitation) -> str:
         "REQUEST": gettext("Invitation"),
         "PUBLISH": gettext("Event"),
         "REPLY": gettext("Answer to an invitation"),
-        "CANCEL": gettext("Called off"),
+        "CANCEL": gettext("Cancelled"),
         "COUNTER": gettext("Another time is proposed"),
     }
     return str(said.get(event.method, gettext("Event")))
@@ -76,7 +76,7 @@ def when(event: Invitation) -> Markup:
         shown = _date(start) if last == start else gettext("%(start)s to %(end)s", start=_date(start), end=_date(last))
         found = Markup("{}").format(shown)
     elif not event.zone:
-        found = Markup("{}").format(gettext("%(time)s, by the local clock", time=_span(start, end)))
+        found = Markup("{}").format(gettext("%(time)s, local time", time=_span(start, end)))
     else:
         found = times.until(start, end) if end and end > start else times.moment(start, is_long=True)
     return found + Markup("{}").format(gettext(", repeated")) if event.repeats else found

@@ -32,9 +32,9 @@ class Asked:
         kept = self.begins or None  # None stays out of the URL
         found = []
         if before is not None:
-            found.append((gettext("Back"), flask.url_for(".list_all", q=kept, before=before)))
+            found.append((gettext("Previous"), flask.url_for(".list_all", q=kept, before=before)))
         if after is not None:
-            found.append((gettext("Further"), flask.url_for(".list_all", q=kept, after=after)))
+            found.append((gettext("Next"), flask.url_for(".list_all", q=kept, after=after)))
         return found
 
 

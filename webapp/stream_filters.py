@@ -108,7 +108,7 @@ class _Reading:
             return None
         found = company_lists.named(here.database(), here.deployment(), typed)
         if found is None:
-            self.errors.append(gettext("There is no company of this name: %(name)s", name=typed))
+            self.errors.append(gettext("No company has this name: %(name)s", name=typed))
         return found.id if found else None
 
     def _users(self) -> tuple[int, ...]:
@@ -118,13 +118,13 @@ class _Reading:
         try:
             return tuple(activities.user_ids(here.database(), here.deployment(), typed))
         except NotFound:
-            self.errors.append(gettext("There is no user of this name: %(name)s", name=typed))
+            self.errors.append(gettext("No user has this name: %(name)s", name=typed))
         return ()
 
     def _chosen(self, name: str, known: Mapping[str, str]) -> str | None:
         value = self.fields.get(name)
         if value is not None and value not in known:
-            self.errors.append(gettext("Choose one of the list, not %(value)s.", value=value))
+            self.errors.append(gettext("Choose one from the list, not %(value)s.", value=value))
             return None
         return value
 
@@ -138,7 +138,7 @@ class _Reading:
         except ValueError:
             day = date.min
         if day.year not in _YEARS:
-            self.errors.append(gettext("Give a day as 2026-11-30, not %(value)s.", value=typed))
+            self.errors.append(gettext("Write a day like 2026-11-30, not %(value)s.", value=typed))
             return None
         return _begin(day + timedelta(days=further), times.zone())
 
@@ -185,7 +185,7 @@ def _words(name: str, value: str) -> str:
         "user": gettext("on the record of %(value)s", value=shown),
         "direction": gettext("direction: %(value)s", value=shown),
         "label": gettext("label: %(value)s", value=shown),
-        "route": gettext("by way of: %(value)s", value=shown),
+        "route": gettext("route: %(value)s", value=shown),
         "verdict": gettext("author: %(value)s", value=shown),
         "since": gettext("from %(value)s on", value=shown),
         "until": gettext("until %(value)s", value=shown),

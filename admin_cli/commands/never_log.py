@@ -132,7 +132,7 @@ def _agrees(hidden: Hidden) -> bool:
 
 def _say(hidden: Hidden, is_erased: bool) -> None:
     if not hidden.count:
-        output.say("Nothing of it is on the record.")
+        output.say("It hides no recorded mail.")
         return
     if not is_erased:
         output.say(f"On the record there is {_in_words(hidden)}; the same command with --erase removes it.")

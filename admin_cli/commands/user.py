@@ -135,7 +135,7 @@ def remove(
         consented = {one.id for one in synced if gmail_mailboxes.token_sealed(database, one.id) is not None}
         removed = users.remove(database, chosen, username, context.now())
     for one in synced:
-        output.remark(f"The Gmail of {one.address} is read no more.")
+        output.remark(f"The Gmail of {one.address} is no longer read.")
         if one.id in consented:
             output.remark(
                 "mailweir-gmail-sync gives the consent back to Google, unless another user is connected by it."

@@ -27,7 +27,7 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
     renew = (
         said("renew it, and {take_up}", take_up=take_up)
         if own
-        else said("remove {file} and {take_up}: that makes a new one", file=file, take_up=take_up)
+        else said("remove {file} and {take_up}: that creates a new one", file=file, take_up=take_up)
     )
     try:
         raw = file.read_bytes()

@@ -94,7 +94,8 @@ def _address(settings: Settings) -> Iterator[Finding]:
             yield wrong(
                 AREA,
                 said(
-                    "the page listens on {bind_address} and is {url}: passwords and sessions cross the net in the clear",
+                    "the page listens on {bind_address}, and its address is {url}: passwords and sessions cross the "
+                    "network unencrypted",
                     bind_address=web.bind_address,
                     url=web.url,
                 ),
@@ -109,12 +110,12 @@ def _address(settings: Settings) -> Iterator[Finding]:
             yield note(
                 AREA,
                 said(
-                    "the page listens on {bind_address}: clients can reach port {port} without the web server's TLS",
+                    "the page listens on {bind_address}: browsers can reach port {port} without the web server's TLS",
                     bind_address=web.bind_address,
                     port=web.port,
                 ),
                 said(
-                    'set web.bind_address to "127.0.0.1", or let a firewall open port {port} to that web server alone',
+                    'set web.bind_address to "127.0.0.1", or let a firewall open port {port} only to that web server',
                     port=web.port,
                 ),
                 key="page.open",
@@ -123,7 +124,7 @@ def _address(settings: Settings) -> Iterator[Finding]:
     elif settings.run_by == "systemd" and not web.public_url:
         yield note(
             AREA,
-            said("the page is {url}: browsers on other machines can't open it", url=web.url),
+            said("the page's address is {url}: browsers on other machines can't open it", url=web.url),
             said("set web.public_url, unless all users come by ssh (docs/admin/page.md)"),
             key="page.local",
             url=web.url,
@@ -202,10 +203,10 @@ def _traces(settings: Settings) -> Iterator[Finding]:
         yield wrong(
             AREA,
             said(
-                "{file} is missing, or belongs to another key file: the page finds no ignored mail by its recipient",
+                "{file} is missing, or belongs to another key file: the page can't find ignored mail by its recipient",
                 file=file,
             ),
-            said("run the playbook again: it makes the file"),
+            said("run the playbook again: it creates the file"),
             key="page.traces_key",
             file=str(file),
         )

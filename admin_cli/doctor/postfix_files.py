@@ -30,7 +30,7 @@ def check(settings: Settings) -> Iterator[Finding]:
             yield wrong(
                 AREA,
                 said("there is no {file}", file=file),
-                said("{take_up}: that makes it", take_up=take_up),
+                said("{take_up}: that creates it", take_up=take_up),
                 key="postfix.no_file",
                 file=str(file),
             )

@@ -82,7 +82,7 @@ def check_processes(settings: Settings) -> Iterator[Finding]:
         yield wrong(
             AREA,
             said(
-                "no 'mailweir up' runs on {data_dir}: nothing takes mail, and senders keep it for some days",
+                "no 'mailweir up' runs on {data_dir}: nothing accepts mail, and senders keep it for some days",
                 data_dir=settings.data_dir,
             ),
             said("start it: mailweir up --data {data_dir}", data_dir=settings.data_dir),
@@ -247,14 +247,14 @@ def check_relay(settings: Settings) -> Iterator[Finding]:
         if code == _GO_ON:
             yield ok(
                 AREA,
-                said("the relay takes AUTH within TLS on {host} port {port}", host=host, port=port),
+                said("the relay accepts AUTH within TLS on {host} port {port}", host=host, port=port),
                 key="processes.relay_answers",
                 host=host,
                 port=port,
             )
         else:
             why = said(
-                "the relay takes no AUTH on {host} port {port}: {code} {text}",
+                "the relay accepts no AUTH on {host} port {port}: {code} {text}",
                 host=host,
                 port=port,
                 code=code,

@@ -155,7 +155,7 @@ def _row(layout: _Layout, line: int, cells: list[str]) -> Row | BadRow:
         return BadRow(
             line,
             said(
-                "it has {number} cells where {width} are expected; quote what holds a delimiter",
+                "it has {number} cells where {width} are expected; put cells that hold a delimiter into quotes",
                 number=len(cells),
                 width=where.width,
             ),
@@ -165,6 +165,9 @@ def _row(layout: _Layout, line: int, cells: list[str]) -> Row | BadRow:
     if layout.delimiter == ";" and "@" in company:
         return BadRow(
             line,
-            said("the company '{company}' looks like an address; quote a cell with several addresses", company=company),
+            said(
+                "the company '{company}' looks like an address; put a cell with several addresses into quotes",
+                company=company,
+            ),
         )
     return Row(line, " ".join(where.name(cells).split()), where.all_addresses(cells), company)

@@ -135,7 +135,7 @@ def _property(line: int, text: str, chars: int) -> Iterator[_Property]:
     if chars > MAX_PROPERTY_CHARS:
         yield _Property(line, name, "", said("longer than {most} characters", most=MAX_PROPERTY_CHARS))
     elif match is None:
-        yield _Property(line, "", "", said("'{text}' is no property", text=text[:60]))
+        yield _Property(line, "", "", said("'{text}' is not a property", text=text[:60]))
     elif name in _WANTED:
         yield _Property(
             line,

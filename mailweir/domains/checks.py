@@ -160,7 +160,7 @@ def _warnings(questions: Questions, roots: Sequence[Node]) -> Iterator[str]:
         yield said("{lookups} of {most} look-ups are used", lookups=lookups, most=MAX_LOOKUPS)
     if 0 < voids <= MAX_VOID_LOOKUPS:
         yield said(
-            "{voids} of {most} look-ups that may find nothing do",
+            "{voids} of {most} look-ups without a result are used",
             voids=voids,
             most=MAX_VOID_LOOKUPS,
         )
@@ -245,7 +245,7 @@ def _domain_warnings(
     published: Sequence[Published], policies: Found | None, aligned: tuple[bool, bool]
 ) -> Iterator[str]:
     if not published:
-        yield said("no DKIM key of ours signs for it: 'mailweir domain add' makes one")
+        yield said("no DKIM key of ours signs for it: 'mailweir domain add' creates one")
     for one in published:
         if one.fault or one.note:
             yield said("DKIM key {selector}: {fault}", selector=one.selector, fault=one.fault or one.note)

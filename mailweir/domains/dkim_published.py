@@ -53,9 +53,9 @@ def look(questions: Questions, domain: str, key: Key) -> Published:
         )
     kind, bits = _kind(published.data), _bits(published.data)
     if bits is None:
-        return Published(key.selector, name, fault=said("the published p= is no RSA key"))
+        return Published(key.selector, name, fault=said("the published p= is not an RSA key"))
     if bits < LEAST_BITS:
-        fault = said("{bits} bits are too few: receivers take {least} at least", bits=bits, least=LEAST_BITS)
+        fault = said("{bits} bits are too few: receivers require at least {least}", bits=bits, least=LEAST_BITS)
     note = said("{bits} bits are usual", bits=GOOD_BITS) if LEAST_BITS <= bits < GOOD_BITS else ""
     return Published(key.selector, name, kind, None, fault, note)
 

@@ -54,7 +54,7 @@ def parse(text: str) -> Record:
         name = name.strip(" \t").lower()
         if not equals or not _NAME.match(name):
             if part.strip():
-                faults.append(said("'{part}' is no tag", part=_shown(part.strip())))
+                faults.append(said("'{part}' is not a tag", part=_shown(part.strip())))
             continue
         if name in tags:
             faults.append(said("{name}= occurs twice", name=name))

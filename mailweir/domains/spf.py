@@ -162,7 +162,7 @@ class _Walk:
                     said("more than {most} look-ups", most=MAX_LOOKUPS),
                 )
             if not live and self._beside > MAX_BESIDE_LOOKUPS:
-                step.fault = said("not walked any further")
+                step.fault = said("not followed any further")
                 return step
         past_limit = step.outcome == "permerror"
         try:

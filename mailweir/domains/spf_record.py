@@ -98,11 +98,11 @@ def _shown(word: str) -> str:
 def _mechanism(word: str) -> Term:
     matched = _MECHANISM.match(word)
     if not matched:
-        raise SyntaxFault(said("'{word}' is no mechanism that SPF knows", word=_shown(word)))
+        raise SyntaxFault(said("'{word}' is not a mechanism that SPF knows", word=_shown(word)))
     name, rest = matched[2].lower(), matched[3]
     result = QUALIFIERS[matched[1] or "+"]
     if name == "all":
-        _require(not rest, word, said("takes no value"))
+        _require(not rest, word, said("allows no value"))
         return Term(word, name, result)
     if name in ("ip4", "ip6"):
         return Term(word, name, result, network=_network(name, rest, word))
@@ -110,7 +110,7 @@ def _mechanism(word: str) -> Term:
         _require(rest.startswith(":"), word, said("needs a domain"))
         return Term(word, name, result, _domain_spec(rest[1:], word))
     if name == "ptr":
-        _require(not rest or rest.startswith(":"), word, said("takes a domain only"))
+        _require(not rest or rest.startswith(":"), word, said("allows only a domain"))
         return Term(word, name, result, _domain_spec(rest[1:], word) if rest else None)
     return _address_term(word, name, result, rest)
 

@@ -104,7 +104,7 @@ def read(value: str) -> Reading:
     if '"' not in text:
         parts, unclear = _read_words(text, slips)
         return Reading(value, counts, parts, tuple(slips), unclear)
-    slips.append(said("quotes stand in the record itself"))
+    slips.append(said("the record itself contains quotes"))
     return _unquoted(value, counts, text, slips)
 
 
@@ -188,7 +188,7 @@ def _with_redirect(parts: list[Part], redirects: list[str], slips: list[str], un
         if any(part.end for part in parts):
             slips.append(
                 said(
-                    "redirect={name} counts for nothing beside '{end}': include:{name} is taken",
+                    "redirect={name} has no effect beside '{end}': include:{name} is used instead",
                     name=redirects[0],
                     end=parts[0].end,
                 )
@@ -209,7 +209,7 @@ def _terms_of(word: str, slips: list[str], unclear: list[str]) -> Sequence[str]:
         slips.append(
             said("'{word}' is read as '{terms}'", word=_shown(word), terms=" ".join(terms))
             if terms
-            else said("'{word}' is nothing", word=_shown(word))
+            else said("'{word}' has no meaning", word=_shown(word))
         )
     return terms
 

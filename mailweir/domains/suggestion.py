@@ -87,7 +87,7 @@ def suggest(questions: Questions, relay: Relay, found: Evaluation) -> Suggestion
             lookups, voids = (max(getattr(root, name) for root in tried) for name in ("lookups", "voids"))
             return Suggestion(record, tuple(filter(None, notes)), lookups, voids)
     takes = (
-        said(", because the existing terms take {lookups}", lookups=found.root.lookups)
+        said(", because the existing terms need {lookups}", lookups=found.root.lookups)
         if found.root.lookups > MAX_LOOKUPS
         else ""
     )
@@ -95,7 +95,7 @@ def suggest(questions: Questions, relay: Relay, found: Evaluation) -> Suggestion
         None,
         (
             said(
-                "no record can be made that stays within {most} look-ups: remove terms that are no longer needed{takes}",
+                "no record fits within {most} look-ups: remove terms that are no longer needed{takes}",
                 most=MAX_LOOKUPS,
                 takes=takes,
             ),

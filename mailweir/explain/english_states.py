@@ -31,36 +31,41 @@ STATES: Mapping[str, str] = {
     "verdict_reason.malformed_signature.nobodys": "its signature can't be read",
     "verdict_reason.not_timely": "the signature by {domain} has expired, or is dated in the future",
     "verdict_reason.covers_too_little": (
-        "the signature by {domain} covers too little: not From, not the whole text, or by an algorithm that proves nothing"
+        "the signature by {domain} doesn't prove enough: it leaves out From or a part of the text, or its "
+        "algorithm proves nothing"
     ),
     "verdict_reason.wrong_identity": "the signature by {domain} names a domain that its key isn't for (t=s)",
     "verdict_reason.key_missing": "the key of the signature by {domain} isn't published",
     "verdict_reason.key_revoked": "the key of the signature by {domain} is revoked",
-    "verdict_reason.key_unusable": "the record published for the signature by {domain} is no key for it",
+    "verdict_reason.key_unusable": "the record published for the signature by {domain} is not a key for it",
     "verdict_reason.key_too_short": "the key of the signature by {domain} is too short",
     "verdict_reason.seal_not_trusted": "{domain} sealed it, which [digest] trusted_sealers doesn't name",
     "verdict_reason.seal_broken": "its seals don't hold: it was changed after they were made, or they aren't genuine",
     "verdict_reason.seal_saw_no_proof": "{domain} sealed it, and saw no proof of the author either",
     "verdict_reason.unreadable_headers": "its headers hold a malformed line, so no signature counts",
     "verdict_reason.doubled_headers": (
-        "a header that may occur once occurs twice, and readers differ in which they show, so no signature counts"
+        "a header that may occur only once occurs twice, and mail programs differ in which they show, so no "
+        "signature counts"
     ),
     "verdict_reason.too_many_headers": "it has too many headers for its signatures to be checked",
     "verdict_reason.through_group": "a group passed it on and changed it, and left no proof of the author",
-    "verdict_reason.author_in_doubt": "From leaves a doubt about its author, so no signature can prove one",
-    "verdict_reason.forwarded_by_hand": "the forwarder names the author: the mail itself is the forwarder's",
+    "verdict_reason.author_in_doubt": "From leaves doubt about the author, so no signature can prove the author",
+    "verdict_reason.forwarded_by_hand": "only the forwarder names the author: the mail itself is the forwarder's",
     "verdict_reason.damaged": "its bytes are damaged in the database",
-    "verdict_reason.examiner_died": "it couldn't be examined: the examiner failed on it, several times",
-    "author.repaired": ("From was repaired: no common reader shows it without doubt, and no signature can prove it"),
+    "verdict_reason.examiner_died": "it couldn't be examined: several tries failed",
+    "author.repaired": (
+        "From was repaired: no common mail program shows it without doubt, and no signature can prove it"
+    ),
     "author.forwarded": "the person who forwarded the mail by hand says so: no signature can prove it",
     "author.several": ("From can be read in several ways, all of them this contact's: no signature can prove it"),
     "author.via": (
-        "it came by {via}, which put its own address into From; the author is the person who wrote it before, as the mail says"
+        "it came through {via}, which put its own address into From; the author is the person who wrote it "
+        "before, as the mail says"
     ),
-    "forwarded.by": "by {user}, says from {original}",
+    "forwarded.by": "by {user}, who says that it is from {original}",
     "author.known_thread": "unknown address, in a thread on the record",
-    "author.known_thread.naming": "unknown address, in thread of {names}",
-    "contact.company_domain": "{address}: contact made from the domain of {company} on {made_at:%Y-%m-%d}",
+    "author.known_thread.naming": "unknown address, in a thread of {names}",
+    "contact.company_domain": "{address}: contact added by mail from the domain of {company} on {made_at:%Y-%m-%d}",
     "todo.open": "open",
     "todo.done": "done since {since:%Y-%m-%d %H:%M:%SZ}",
     "mailbox.connected": "connected",
@@ -74,20 +79,20 @@ STATES: Mapping[str, str] = {
         "(Audience in Google's console), and connect again"
     ),
     "consent.service_account": (
-        "a service account read it, and still may: you can end that, for all mailboxes, in the Admin console "
-        "under Security, API controls, Domain-wide delegation"
+        "a service account read it, and still has access: you can end that for all mailboxes in the Admin "
+        "console under Security, API controls, Domain-wide delegation"
     ),
     "consent.shared": "the consent stays at Google: {address} is connected for another user too",
     "consent.untold": (
         "Google didn't receive the revocation ({error}): the token is forgotten here, and {address} can withdraw "
         "the consent at https://myaccount.google.com/connections"
     ),
-    "forwarding.usual": "mail is forwarded as is usual, the last one at {last:%Y-%m-%d %H:%M}Z",
+    "forwarding.usual": "mail is forwarded as usual, the last one at {last:%Y-%m-%d %H:%M}Z",
     "forwarding.not_yet": "no forwarded mail has been seen yet",
     "forwarding.never": "no forwarded mail has ever been seen",
     "forwarding.quiet": (
-        "forwarding went quiet: nothing for {days} days, since {last:%Y-%m-%d %H:%M}Z; "
-        "usually no pause was longer than {usual_days:.1f} days"
+        "forwarding went quiet: nothing for {days} days, since {last:%Y-%m-%d %H:%M}Z; before, pauses were "
+        "usually at most {usual_days:.1f} days"
     ),
     "forwarding.rare": (
         "no mail was forwarded since {last:%Y-%m-%d %H:%M}Z; too little came before to tell whether that is usual"
@@ -97,23 +102,24 @@ STATES: Mapping[str, str] = {
         "Gmail's forwarding confirmation of {seen_at:%Y-%m-%d %H:%M}Z could not be delivered to {mailbox}"
     ),
     "forwarding.confirmation_held_back": (
-        "Gmail's forwarding confirmation of {seen_at:%Y-%m-%d %H:%M}Z was not sent on, because the limit was reached before"
+        "Gmail's forwarding confirmation of {seen_at:%Y-%m-%d %H:%M}Z was not sent on, because the limit was "
+        "already reached"
     ),
     "forwarding.unconfirmed": (
-        "Gmail's forwarding confirmation was sent on to {mailbox} on {seen_at:%Y-%m-%d %H:%M}Z, and nothing that Gmail forwards "
-        "came since"
+        "Gmail's forwarding confirmation was sent on to {mailbox} on {seen_at:%Y-%m-%d %H:%M}Z, and Gmail "
+        "has forwarded nothing since"
     ),
     "hint.forward": (
-        "let the mailbox {mailbox} forward to {capture_address}, unless this user only copies {log_address}"
+        "let the mailbox {mailbox} forward to {capture_address}, unless this user only sends copies to {log_address}"
     ),
     "hint.look_into_gmail": (
-        "in Gmail of {mailbox}: Settings, Forwarding and POP/IMAP: is 'Forward a copy of incoming mail to {capture_address}' "
-        "still on? Gmail turns it off by itself where mail is refused for long; also see Filters and Blocked Addresses, and "
-        "'mailweir why {capture_address}'"
+        "in Gmail of {mailbox}, look at Settings, Forwarding and POP/IMAP: is 'Forward a copy of incoming mail to "
+        "{capture_address}' still on? Gmail turns it off by itself when mail is refused for a long time; also see Filters and "
+        "Blocked Addresses, and 'mailweir why {capture_address}'"
     ),
     "hint.ask_the_user": "ask {username} whether the forwarding is still on",
     "hint.check_mailbox": (
-        "see whether {mailbox} is right and takes mail ('mailweir user list'); then ask Gmail to send it again"
+        "check that {mailbox} is right and accepts mail ('mailweir user list'); then ask Gmail to send it again"
     ),
     "hint.ask_gmail_again": "see [confirmation] in the settings; then ask Gmail to send it again",
     "hint.click_the_link": (
@@ -122,6 +128,6 @@ STATES: Mapping[str, str] = {
     "login.in_use": "in use",
     "login.suspended": "suspended: {reason}",
     "relay.loopback_only": "Postfix listens on {address} only (smtp.bind_address)",
-    "relay.other_ports": "its form offers ports 587 and 465 alone (smtp.submission_port, smtp.submissions_port)",
+    "relay.other_ports": "its form offers only ports 587 and 465 (smtp.submission_port, smtp.submissions_port)",
     "relay.self_signed": "the certificate is self-signed (smtp.tls_certificate_file)",
 }

@@ -18,7 +18,7 @@ from mailweir.sentence import said
 
 _MAX_FILE_BYTES = 100_000
 _GOOGLE_REVOKES = "https://oauth2.googleapis.com/revoke"
-_GUIDE = said("docs/admin/gmail.md says how to make it")
+_GUIDE = said("docs/admin/gmail.md says how to create it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def load_client(file: Path) -> OAuthClient:
     kind = next((kind for kind in ("installed", "web") if isinstance(found.get(kind), dict)), None)
     if kind is None:
         raise SettingsError(
-            said("{file} is no file of an OAuth client (installed or web); {guide}", file=file, guide=_GUIDE)
+            said("{file} is not a file of an OAuth client (installed or web); {guide}", file=file, guide=_GUIDE)
         )
     values = found[kind]
     redirects = _own_redirects(file, values) if kind == "web" else ()
@@ -116,7 +116,9 @@ def load_web_client(file: Path) -> OAuthClient:
     values = found.get("web")
     if not isinstance(values, dict):
         raise SettingsError(
-            said("{file} is no file of an OAuth client of the type Web application; {guide}", file=file, guide=_GUIDE)
+            said(
+                "{file} is not a file of an OAuth client of the type Web application; {guide}", file=file, guide=_GUIDE
+            )
         )
     given = values.get("redirect_uris")
     return OAuthClient(
@@ -136,7 +138,7 @@ def _own_redirects(file: Path, values: dict[str, Any]) -> tuple[str, ...]:
     if not own:
         raise SettingsError(
             said(
-                "{file}: a consent can't come back to this host; make an OAuth client of the type Desktop app",
+                "{file}: a consent can't come back to this host; create an OAuth client of the type Desktop app",
                 file=file,
             )
         )
@@ -147,7 +149,7 @@ def load_account(file: Path) -> ServiceAccount:
     """Reads a service account's key file. SettingsError."""
     found = _read(file, said("private key"))
     if found.get("type") != "service_account":
-        raise SettingsError(said("{file} is no key file of a service account; {guide}", file=file, guide=_GUIDE))
+        raise SettingsError(said("{file} is not a key file of a service account; {guide}", file=file, guide=_GUIDE))
     _text(file, found, "private_key")
     try:
         signer = RSASigner.from_service_account_info(found)  # type: ignore[no-untyped-call]
@@ -178,7 +180,7 @@ def _read(file: Path, what: str) -> dict[str, Any]:
 def _text(file: Path, values: dict[str, Any], key: str) -> str:
     value = values.get(key)
     if not isinstance(value, str) or not value:
-        raise SettingsError(said("{file} lacks {key}; docs/admin/gmail.md says how to make it", file=file, key=key))
+        raise SettingsError(said("{file} lacks {key}; docs/admin/gmail.md says how to create it", file=file, key=key))
     return value
 
 

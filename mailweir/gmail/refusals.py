@@ -99,8 +99,8 @@ _API_OFF = frozenset({"accessNotConfigured", "SERVICE_DISABLED"})
 _PRECONDITION = frozenset({"failedPrecondition"})
 _SCOPE = frozenset({"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"})
 _TRUST = template(
-    "the Workspace doesn't let this app read its mail: in the Admin console under Security, API controls, trust the app"
-    "; the mailbox goes on by itself then{said}"
+    "the Workspace doesn't let this app read its mail: in the Admin console under Security, API "
+    "controls, trust the app; then the mailbox continues by itself{said}"
 )
 
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "internal_failure", "backend_error"})
@@ -126,14 +126,14 @@ _OF_GMAIL = (
     Meaning(_GMAIL, Whose.MAILBOX, Throttled, _MAILBOX, _FORBIDDEN, words=("Too many concurrent requests",)),
     Meaning(_GMAIL, Whose.GOOGLE, Unreachable, _OUTAGE_SAYS, _NO_VERDICT, needs_form=False),
     # the requested object doesn't exist
-    Meaning(_MESSAGE, Whose.MESSAGE, MessageGone, template("Gmail has it no more{said}"), _MISSING),
-    Meaning(_HISTORY, Whose.MAILBOX, HistoryExpired, template("Gmail has it no more{said}"), _MISSING),
+    Meaning(_MESSAGE, Whose.MESSAGE, MessageGone, template("Gmail no longer has it{said}"), _MISSING),
+    Meaning(_HISTORY, Whose.MAILBOX, HistoryExpired, template("Gmail no longer has it{said}"), _MISSING),
     # no verdict on the consent, which the token endpoint has just confirmed: it is temporary, like an outage of Google's sign-in
     Meaning(
         _GMAIL,
         Whose.MAILBOX,
         Unreachable,
-        template("Gmail doesn't take the account's fresh token{said}: is the account suspended?"),
+        template("Gmail doesn't accept the account's fresh token{said}: is the account suspended?"),
         frozenset({401}),
     ),
     Meaning(
@@ -160,8 +160,8 @@ _OF_GMAIL = (
         Whose.MAILBOX,
         NeedsReconnect,
         template(
-            "Gmail isn't on for this account: in the Admin console switch Gmail on for it, or give it a licence"
-            "; the mailbox goes on by itself then{said}"
+            "Gmail isn't on for this account: in the Admin console switch Gmail on for it, or give it a licence; "
+            "then the mailbox continues by itself{said}"
         ),
         _BAD,
         _PRECONDITION,
@@ -198,7 +198,7 @@ _OF_TOKENS = (
         _TOKENS,
         Whose.HOST,
         Unreachable,
-        template("Google doesn't take this host's time for the right one: set its clock{said}"),
+        template("Google says that this host's clock is wrong: set it{said}"),
         reasons=_GRANT,
         words=("reasonable timeframe",),
     ),
@@ -249,7 +249,7 @@ _OF_TOKENS = (
         _CODE,
         Whose.MAILBOX,
         ConsentFailed,
-        template("Google doesn't take the code: it counts once, and for some minutes; try again"),
+        template("Google doesn't accept the code: it works once, and for some minutes; try again"),
         reasons=_GRANT,
     ),
     Meaning(
@@ -280,8 +280,8 @@ _OF_TOKENS = (
         Whose.APP,
         AppRefused,
         template(
-            "Google doesn't take the OAuth client: put its right file where gmail.oauth_client_file says, and all mailboxes go "
-            "on by themselves; another client needs a new consent of each user{said}"
+            "Google doesn't accept the OAuth client: put its right file where gmail.oauth_client_file says, and "
+            "all mailboxes continue by themselves; another client needs a new consent of each user{said}"
         ),
         reasons=_CLIENT_GONE,
         is_certain=True,
@@ -291,8 +291,8 @@ _OF_TOKENS = (
         Whose.APP,
         AppRefused,
         template(
-            "the consents were given to another OAuth client than the one of gmail.oauth_client_file: put that one's file back, "
-            "and all mailboxes go on by themselves; or connect them again{said}"
+            "the users consented to another OAuth client than the one in gmail.oauth_client_file: put that "
+            "client's file back, and all mailboxes continue by themselves; or connect them again{said}"
         ),
         reasons=_WRONG_CLIENT,
     ),

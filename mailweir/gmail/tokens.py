@@ -124,8 +124,8 @@ def credentials_of(
     if identity is None:
         raise NeedsReconnect(
             said(
-                "it was connected by another OAuth client than the one of gmail.web_client_file: connect it again, "
-                "or put that one's file into gmail.oauth_client_file"
+                "it was connected by another OAuth client than the one in gmail.web_client_file: connect it again, "
+                "or put that client's file into gmail.oauth_client_file"
             )
         )
     return credentials(identity, address, refresh_token)

@@ -186,7 +186,7 @@ class Connections(google.auth.transport.Request):
         parts = urlsplit(origin)
         host = _host(parts)
         if not host:
-            raise Unreachable(said("{host} is no host's name", host=plain(parts.netloc)))
+            raise Unreachable(said("{host} is not a host name", host=plain(parts.netloc)))
         kind = _Secure if parts.scheme == "https" else _Noticing
         made = self._lines[origin] = kind(host, parts.port, timeout=self._timeout_seconds)
         return made

@@ -26,7 +26,7 @@ def check_state(database: Database) -> Iterator[Finding]:
             AREA,
             str(error),
             said(
-                "where it was there before: see 'The database is gone' in docs/admin/operations.md, before you do anything"
+                "if it was there before, see 'The database is gone' in docs/admin/operations.md before you do anything"
             ),
             key="database.version",
             why=str(error),
@@ -44,7 +44,7 @@ def check_state(database: Database) -> Iterator[Finding]:
     size = health.size_bytes(database) / _MIB
     yield ok(
         AREA,
-        said("{url} answers, has this program's version and takes {size:,.1f} MiB", url=database.url, size=size),
+        said("{url} answers, has this program's version and uses {size:,.1f} MiB", url=database.url, size=size),
         key="database.answers",
         bytes=round(size * _MIB),
     )

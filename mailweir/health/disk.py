@@ -35,7 +35,7 @@ def _room(folder: Path, least: int) -> Finding:
     if found.f_files and found.f_favail < _FEW_FILES:
         return wrong(
             AREA,
-            said("only {files} files more can be made in {folder}", files=found.f_favail, folder=folder),
+            said("only {files} more files can be created in {folder}", files=found.f_favail, folder=folder),
             said("remove files, or take a larger disk"),
             key="disk.no_files_left",
             folder=str(folder),
@@ -44,8 +44,8 @@ def _room(folder: Path, least: int) -> Finding:
     if usage.free < least:
         return wrong(
             AREA,
-            said("{room}: less than one and a half of the largest message; senders get 452", room=room),
-            said("make room"),
+            said("{room}: less than one and a half times the largest message; senders get 452", room=room),
+            said("free some space"),
             key="disk.full",
             folder=str(folder),
             bytes=usage.free,
@@ -54,7 +54,7 @@ def _room(folder: Path, least: int) -> Finding:
         return note(
             AREA,
             said("only {room}", room=room),
-            said("make room soon"),
+            said("free some space soon"),
             key="disk.little_room",
             folder=str(folder),
             bytes=usage.free,

@@ -154,7 +154,7 @@ def _on_include(asked: Questions, include: str, relay: Relay) -> Finding:
     if "temperror" in results.values():
         return note(
             AREA,
-            said("no answer for {include}, which clients include", include=include),
+            said("no answer for {include}, which the deployments' domains include", include=include),
             _UNKNOWN,
             key="dns.include_no_answer",
             name=include,
@@ -162,7 +162,9 @@ def _on_include(asked: Questions, include: str, relay: Relay) -> Finding:
     if not missing:
         return ok(
             AREA,
-            said("{include}, which clients include, names every address of the relay", include=include),
+            said(
+                "{include}, which the deployments' domains include, names every address of the relay", include=include
+            ),
             key="dns.include_fine",
             name=include,
         )
@@ -170,7 +172,7 @@ def _on_include(asked: Questions, include: str, relay: Relay) -> Finding:
     return wrong(
         AREA,
         said(
-            "{include}, which clients include, doesn't pass for {missing}: their mail fails SPF",
+            "{include}, which the deployments' domains include, doesn't pass for {missing}: their mail fails SPF",
             include=include,
             missing=", ".join(missing),
         ),

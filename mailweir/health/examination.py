@@ -103,7 +103,7 @@ def of_deployment(
 
 def no_deployment() -> Finding:
     """There is nobody whose mail could be captured."""
-    to_do = said("make one: mailweir deployment add NAME --domain CAPTURE-DOMAIN")
+    to_do = said("add one: mailweir deployment add NAME --domain CAPTURE-DOMAIN")
     return note("record", said("there is no deployment yet"), to_do, key="record.no_deployment")
 
 

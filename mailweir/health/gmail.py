@@ -54,7 +54,7 @@ def check_sync(settings: Settings, database: Database, now: datetime) -> Iterato
         since = _text(app.since)
         yield wrong(
             AREA,
-            said("Google refuses the app since {since}: {error}", since=since, error=Kept(app.error)),
+            said("Google has refused the app since {since}: {error}", since=since, error=Kept(app.error)),
             said("no user has to consent for that"),
             key="gmail.app_refused",
             since=app.since,
@@ -108,7 +108,7 @@ def _examine(
     who = _who(mailbox)
     about = {"username": mailbox.username, "mailbox": mailbox.address}
     if not settings.gmail.is_set_up:
-        sentence = said("{who} is connected, and the settings name no client for Gmail", who=who)
+        sentence = said("{who} is connected, but the settings name no client for Gmail", who=who)
         yield wrong(area, sentence, said("see [gmail] in the settings"), key="gmail.not_set_up", **about)
         return
     if mailbox.state is State.RECONNECT:
@@ -172,9 +172,9 @@ def _missing(mailbox: GmailMailbox, area: str, given_up_at: datetime | None) -> 
             username=mailbox.username,
         )
         sentence = (
-            said("1 message was given up of {who}", who=who)
+            said("1 message was given up in {who}", who=who)
             if mailbox.dead == 1
-            else said("{number} messages were given up of {who}", number=mailbox.dead, who=who)
+            else said("{number} messages were given up in {who}", number=mailbox.dead, who=who)
         )
         yield wrong(area, sentence, to_do, key="gmail.given_up", messages=mailbox.dead, **_since(given_up_at), **about)
     if mailbox.audit_missing:

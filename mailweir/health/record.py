@@ -87,7 +87,7 @@ def check_authors(database: Database, deployment: Deployment, now: datetime) -> 
         yield note(
             _area(deployment),
             said(
-                "{mails} mails of {day} had no author that is certain, and were ignored",
+                "{mails} mails of {day} had no certain author, and were ignored",
                 mails=worst[1],
                 day=worst[0],
             ),
@@ -136,7 +136,7 @@ def check_forwarding(database: Database, deployment: Deployment, now: datetime, 
     if fine:
         yield ok(
             _area(deployment),
-            said("mail of {number} users is forwarded as is usual", number=fine),
+            said("mail of {number} users is forwarded as usual", number=fine),
             key="forwarding.users_fine",
             users=fine,
         )

@@ -25,7 +25,7 @@ def _account(settings: Settings) -> Iterator[Finding]:
         yield wrong(
             AREA,
             said("there is no user '{run_as}' (run_as)", run_as=settings.run_as),
-            said("make it: 'make setup' makes the default one"),
+            said("create it: 'make setup' creates the default one"),
             key="settings.no_account",
             account=settings.run_as,
         )

@@ -217,13 +217,13 @@ def test_forms_work_without_a_script(scriptless: Reader) -> None:
     page.fill("#contact-name", "At home")
     page.fill("#contact-address", "me@home.example")
     assert page.locator("[data-copy]:visible").count() == 0
-    page.click("text=Make the contact")
-    assert "The contact is made." in page.inner_text("main")
+    page.click("text=Add the contact")
+    assert "The contact is added." in page.inner_text("main")
 
     page = scriptless.open("boss", "/admin/rules")
     page.fill("[name=pattern]", "@tax.example")
     page.click("form:has(#pattern) button")
-    assert "You may close this window" in page.inner_text("main")
+    assert "You can close this window" in page.inner_text("main")
 
 
 def test_all_that_is_done_on_a_list_is_reached_by_tab_with_a_line_around_it(reader: Reader) -> None:

@@ -118,8 +118,8 @@ def test_a_wrong_variable_is_refused_before_anything_is_touched(site: Site, host
             ),
         },
         {"mailweir_gmail_oauth_client_file": (client, "lacks auth_uri, token_uri")},
-        {"mailweir_gmail_web_client_file": (client, "no file of an OAuth client of the type Web application")},
-        {"mailweir_gmail_service_account_file": (client, "no key file of a service account")},
+        {"mailweir_gmail_web_client_file": (client, "not a file of an OAuth client of the type Web application")},
+        {"mailweir_gmail_service_account_file": (client, "not a key file of a service account")},
         {"mailweir_python": ("/usr/bin/python3.10", "/usr/bin/python3.10 on one isn't a Python that runs")},
     ]
     for variables in refused:

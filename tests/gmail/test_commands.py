@@ -143,7 +143,7 @@ def test_what_concerns_the_app_is_told_once(world: World, gmail: GmailServer) ->
         world.sweep(name)
     ran = run(world, "gmail", "status")
     assert (ran.stdout + ran.stderr).count("put its right file") == 1
-    assert "Google refuses the app since" in ran.stderr
+    assert "Google has refused the app since" in ran.stderr
     assert [(one["state"], "OAuth client" in one["error"]) for one in shown(world, "gmail", "status")] == [
         ("connected", True)
     ] * 2

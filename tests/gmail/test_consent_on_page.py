@@ -139,7 +139,7 @@ def test_from_the_button_to_the_sync(site: Site) -> None:
     assert gmail_mailboxes.client_id(site.page.database, made.id) == WEB_CLIENT_ID
     assert site.read_by_the_sync() == "richard@firm.example"
     shown = browser.text("/integrations")
-    assert "Connected to Google" in shown or "Google isn&#39;t read" in shown  # no sync runs here
+    assert "Connected to Google" in shown or "Google isn&#39;t being read" in shown  # no sync runs here
     noted = change_log.select(site.page.database, site.page.demo.id, None, 5)
     assert [(one.what, one.changed_by, one.subject) for one in noted] == [
         ("gmail.connected", "richard", "richard@firm.example")
@@ -196,7 +196,7 @@ def test_a_refused_client_holds_up_its_own_mailboxes_alone(site: Site) -> None:
         gmail_leases.end(site.page.database, [rest])
         assert (rest.error is None) is is_well, (name, rest.error)
     services.database_pool.close()
-    assert "Google doesn't take the OAuth client" in (site.mailbox("richard").error or "")
+    assert "Google doesn't accept the OAuth client" in (site.mailbox("richard").error or "")
 
 
 def test_connected_again_on_the_page_it_is_the_pages_client(site: Site) -> None:
@@ -228,7 +228,7 @@ def test_nobody_else_brings_it_back(site: Site, who: str) -> None:
     mine, theirs = site.page.browser("richard"), site.page.browser(who)
     location = site.gmail.approve(site.asked(mine), "richard@firm.example")
     answer = site.come_back(theirs, location)
-    assert (answer.status_code, "somebody else's" in words(answer)) == (400, True)
+    assert (answer.status_code, "belongs to somebody else" in words(answer)) == (400, True)
     assert site.come_back(mine, location).status_code == 303, "the state can still be used"
 
 
@@ -310,7 +310,7 @@ def test_without_the_syncs_key_nobody_is_sent_to_google(site: Site) -> None:
 
 def test_without_a_box_nothing_is_asked(site: Site) -> None:
     answer = site.page.browser("richard").post(CONNECT, {})
-    assert (answer.status_code, words(answer)) == (400, "Tick what is to be recorded: inbound, outbound or both.")
+    assert (answer.status_code, words(answer)) == (400, "Tick what Mailweir should record: inbound, outbound or both.")
 
 
 def test_a_consent_is_given_back_after_it_was_disconnected_on_the_page(site: Site) -> None:
@@ -318,11 +318,11 @@ def test_a_consent_is_given_back_after_it_was_disconnected_on_the_page(site: Sit
     site.consent(browser)
     token = secrets_file.load(site.settings.token_key_path).open(site.sealed(), token_purpose("richard@firm.example"))
     assert browser.post("/integrations/google/disconnect").status_code == 303
-    assert "is being returned" in browser.text("/integrations")
+    assert "is being given back to Google" in browser.text("/integrations")
     services = job_factory.services(site.settings, log.silent())
     assert ReturnedConsents(services).step()
     services.database_pool.close()
-    assert "was returned" in browser.text("/integrations")
+    assert "was given back to Google" in browser.text("/integrations")
     client = oauth_files.load_web_client(Path(site.settings.gmail.web_client_file))
     with closing(Connections(5.0)) as connections, pytest.raises(NeedsReconnect):
         UserCredentials(client, token.decode()).refresh(connections)

@@ -31,7 +31,7 @@ def test_why_of_a_message_that_is_still_to_be_looked_at(world: World, gmail: Gma
     bad = box.insert(mail("bad"))
     gmail.faults.add(faults.server_error(), user=box.address, message_id=bad)
     world.settle()
-    assert "waits in the sync, to be tried again, after 1 tries" in run(world, "why", bad).stdout
+    assert "waits in the sync for another try, after 1 tries" in run(world, "why", bad).stdout
     for _ in range(world.settings.gmail.max_attempts):
         world.later(hours=1, minutes=1)
         world.settle()

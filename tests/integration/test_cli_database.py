@@ -34,7 +34,7 @@ def test_upgrade_makes_the_database_and_says_what_it_did(
     assert ran.code == 1
     assert (
         ran.err
-        == f"mailweir: there is no database at {tmp_path}/db/mailweir.db: run 'mailweir db upgrade' to make it\n"
+        == f"mailweir: there is no database at {tmp_path}/db/mailweir.db: run 'mailweir db upgrade' to create it\n"
     )
     foreseen = mailweir("db", "upgrade", "--check", "--json").json["pending"]
     assert foreseen[:2] == ["0001_record", "0002_match_keys"]

@@ -39,7 +39,7 @@ def _count(database: Database, table: str) -> int:
 
 
 def test_rules_are_added_listed_and_removed(demo: Mailweir) -> None:
-    assert "Nothing of it is on the record." in demo("never-log", "add", "@Bank.Example.").out
+    assert "It hides no recorded mail." in demo("never-log", "add", "@Bank.Example.").out
     assert demo("never-log", "add", "Jane@Client.Example", "--user", "richard", "--json").json["pattern"] == JANE
     listed = [(row["pattern"], row["user"]) for row in demo("never-log", "list", "--json").json]
     assert listed == [("@bank.example", None), (JANE, "richard")]
@@ -62,7 +62,7 @@ def test_a_rule_that_is_there_stays_one(demo: Mailweir) -> None:
         ("add @demo.example.net", "is within the capture domain"),
         ("add x@demo.example.net", "is within the capture domain"),
         (f"add {JANE} --user bob", "unknown user 'bob'"),
-        (f"remove {JANE}", "is no never-log rule"),
+        (f"remove {JANE}", "is not a never-log rule"),
         (f"add {JANE} --erase", "give --yes too"),
     ],
 )

@@ -88,7 +88,7 @@ def test_removing_a_user_says_what_becomes_of_the_gmail(
     options: dict[str, Any] = {"inbound": True, "outbound": True, "now": now, "first_days": 7}
     gmail_connections.connect(database, tenant, "richard", "richard@example.com", token_sealed=sealed, **options)
     ran = demo("user", "remove", "richard")
-    assert (ran.code, "The Gmail of richard@example.com is read no more." in ran.err) == (0, True)
+    assert (ran.code, "The Gmail of richard@example.com is no longer read." in ran.err) == (0, True)
     assert ("gives the consent back to Google" in ran.err) == (sealed is not None)
     asked = database.execute("SELECT address, state, token_sealed FROM gmail_revocations").fetchall()
     assert [(address, state, bytes(token)) for address, state, token in asked] == [
@@ -139,7 +139,7 @@ def test_contacts_and_companies_are_listed(demo: Mailweir) -> None:
         ("group add j@x.example", "already an address of the contact Jane"),
         ("group add log@demo.example.net", "within the capture domain"),
         ("group add nobody", "'nobody' is not a mail address"),
-        ("group remove sales@example.com", "sales@example.com is no group of demo"),
+        ("group remove sales@example.com", "sales@example.com is not a group of demo"),
         ("company add Client", "there is a company 'Client' in demo already"),
         ("company add New --domain a..b", "'a..b' is not a domain name"),
         ("deployment add demo --domain new.example.net", "there is a deployment demo already"),

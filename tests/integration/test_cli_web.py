@@ -142,7 +142,7 @@ def test_accounts_are_added_listed_and_removed(demo: Mailweir, database: Databas
 def test_a_record_is_one_accounts_own(demo: Mailweir) -> None:
     demo("web", "account", "add", "anna", "--deployment", "demo")
     ran = demo("web", "account", "add", "eve", "--user", "anna", "--deployment", "demo")
-    assert "the record of anna is that of the account anna already" in ran.err
+    assert "the account anna already shows the record of anna" in ran.err
     assert (
         "there is an account anna already"
         in demo("web", "account", "add", "anna", "--user", "richard", "--deployment", "demo").err

@@ -62,8 +62,8 @@ def test_nothing_is_wrong_with_a_stack_that_is_well(stack: "Stack") -> None:
     for words in (
         "the filter answers",
         "the look-ups answer",
-        f"the relay takes AUTH within TLS on 127.0.0.1 port {stack.submission_port}",
-        f"the relay takes AUTH within TLS on 127.0.0.1 port {stack.submissions_port}",
+        f"the relay accepts AUTH within TLS on 127.0.0.1 port {stack.submission_port}",
+        f"the relay accepts AUTH within TLS on 127.0.0.1 port {stack.submissions_port}",
         "main.cf matches the settings",
         f"the page answers on 127.0.0.1 port {stack.settings.web.port}, as http://localhost:{stack.settings.web.port}",
         "the certificate is valid",

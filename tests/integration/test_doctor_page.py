@@ -174,7 +174,7 @@ def test_a_key_of_the_digests_that_is_not_of_this_key_file_is_told(tmp_path: Pat
     secrets_file.make(settings.token_key_path)
     (found,) = page.check_settings(settings)
     assert (found.level, found.key) == ("wrong", "page.traces_key")
-    assert found.to_do == "run the playbook again: it makes the file"
+    assert found.to_do == "run the playbook again: it creates the file"
     Traces(settings.token_key_path).keep_apart()
     assert list(page.check_settings(settings)) == []
 

@@ -43,9 +43,11 @@ def test_it_is_told_who_says_so(firm: Firm) -> None:
     firm.log(firm.signed(inline("gmail en", message_id="<told@firm.example>").replace(SUBJECT.encode(), b"Told")))
     assert firm.decided("<told@firm.example>")[0] == "captured"
     told = firm.stack.cli("why", "told@firm.example", check=True).stdout
-    assert f"forwarded by richard, says from {JANE}" in told
+    assert f"forwarded by richard, who says that it is from {JANE}" in told
     shown = str(firm.shown("<told@firm.example>")["id"])
-    assert f"by richard, says from {JANE}" in firm.stack.cli("activity", "show", shown, check=True).stdout
+    assert (
+        f"by richard, who says that it is from {JANE}" in firm.stack.cli("activity", "show", shown, check=True).stdout
+    )
 
 
 def test_an_attached_message_proves_itself(firm: Firm) -> None:
@@ -109,7 +111,7 @@ def test_the_repair_that_is_told_works(firm: Firm) -> None:
     firm.log(raw)
     assert firm.decided("<repair@firm.example>") == ("ignored", "forward of nobody who is known")
     told = firm.stack.cli("why", "repair@firm.example", check=True).stdout
-    assert "make the contact, and forward it to the log address again" in told
+    assert "add the contact, and forward it to the log address again" in told
     firm.stack.cli("contact", "add", "Nina", "nina@client.example", "--deployment", "demo", check=True)
     firm.log(raw)
     sql = "SELECT author FROM activities WHERE author = 'nina@client.example'"

@@ -65,7 +65,7 @@ def test_who_is_proven_to_write_from_a_companys_domain_becomes_its_contact(firm:
     assert (shown["author"], shown["users"], shown["sender_verdict"]) == ("anna@client.example", ["richard"], "pass")
     assert _contacts(firm)["anna@client.example"] == "Client"
     told = firm.stack.cli("why", "anna@mail.example", check=True).stdout
-    assert "anna@client.example: contact made from the domain of Client" in told
+    assert "anna@client.example: contact added by mail from the domain of Client" in told
 
 
 @pytest.mark.parametrize("how", ["unsigned", "changed", "another", "replayed"])
@@ -112,7 +112,7 @@ def test_an_answer_of_an_unknown_address_in_a_known_thread_is_marked(firm: Firm)
     shown = firm.shown("<pat@mail.example>")
     assert shown["author"] == "pat@home.example"
     told = firm.stack.cli("activity", "show", str(shown["id"]), check=True).stdout
-    assert f"unknown address, in thread of {JANE}" in told
+    assert f"unknown address, in a thread of {JANE}" in told
     assert "pat@home.example" not in _contacts(firm)
     assert firm.rows(f"SELECT 1 FROM todos WHERE activity_id = {shown['id']}") == []
 

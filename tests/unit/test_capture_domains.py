@@ -21,7 +21,7 @@ def test_mail_to_the_admin_never_comes_back_into_a_capture_domain(
 ) -> None:
     """This holds for any spelling of the domain."""
     settings = _settings(admin_mailbox="admin@demo.example.net")
-    with pytest.raises(BadInput, match="within it"):
+    with pytest.raises(BadInput, match="in that domain"):
         capture_domains.add(sqlite_database, settings, "demo", domain, now)
     assert deployments.list_all(sqlite_database) == []
     made = capture_domains.add(sqlite_database, settings, "demo", "other.example.net", now)

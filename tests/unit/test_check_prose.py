@@ -142,7 +142,49 @@ def test_comments_of_settings_scripts_and_templates_are_read(tree: Tree, path: s
     assert [found.partition(": ")[0] for found in tree.found()] == [f"{path}:{line}"]
 
 
-@pytest.mark.parametrize("path", ["CHANGELOG.md", "build/x.py", ".cache/x.py", "node_modules/x.md", "x.txt"])
+@pytest.mark.parametrize(
+    ("template", "found"),
+    [
+        ("<p>\n{{ _('What it costs is known.') }}</p>", "2: opens with What"),
+        ('<p>{{ _("It waits: what it costs isn\'t known.") }}</p>', "1: opens with What"),
+        ("{{ ngettext('%(num)d has one that waits', '%(num)d wait', n) }}", "1: one that"),
+        ("{{ form(url, [_('That nobody comes is no fault')]) }}", "1: opens with That"),
+        ("<h1>{{ _('Known: what it costs.') }}</h1>", "1: opens with What"),
+        ("<label>{{ _('Who comes first is served') }}</label>", "1: opens with Who"),
+        ("{# A call.\n\nWhat it costs. #}", "3: opens with What"),
+    ],
+)
+def test_texts_and_comments_of_the_pages_templates_are_read(tree: Tree, template: str, found: str) -> None:
+    tree.write("webapp/templates/admin/x.html", f"{template}\n")
+    assert tree.found() == [f"webapp/templates/admin/x.html:{found}"]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% block title %}{{ _('Who read it') }}{% endblock %}",
+        "<h2 id=\"x\">{{ _('What it costs') }}</h2><dl><dt>{{ _('Who comes') }}</dt>",
+        "<p>{{ _('See what it costs.') }}</p>",
+        "<p>{{ _('What it costs?') }}</p>",
+        '<p class="quiet">What waits {# x #}</p>',
+        "{% if what_is == 'What' %}{{ what_is }}{% endif %}",
+    ],
+)
+def test_plain_texts_and_headings_of_templates_are_left_alone(tree: Tree, template: str) -> None:
+    tree.write("webapp/templates/x.html", template)
+    done = tree.run()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_retired_word_is_found_in_a_heading_of_a_template(tree: Tree) -> None:
+    tree.write("docs/words.md", "## Retired words\n\n| retired | say |\n| --- | --- |\n| customer | contact |\n")
+    tree.write("webapp/templates/x.html", "<h1>{{ _('All customers') }}</h1>\n")
+    assert tree.found() == ["webapp/templates/x.html:1: retired word customer"]
+
+
+@pytest.mark.parametrize(
+    "path", ["x.html", "docs/x.html", "CHANGELOG.md", "build/x.py", ".cache/x.py", "node_modules/x.md", "x.txt"]
+)
 def test_other_files_are_not_read(tree: Tree, path: str) -> None:
     tree.write(path, "# What it costs.\n\nWhat it costs.\n")
     assert tree.found() == []

@@ -140,7 +140,7 @@ def test_a_broken_card_is_told_with_the_line_of_its_begin_and_the_others_are_rea
     reasons = {row.line: row.reason for row in found if isinstance(row, BadRow)}
     assert "no END:VCARD" in reasons[6]
     assert "no END:VCARD" in reasons[29]
-    assert "line 11: 'this is no property' is no property" in reasons[8]
+    assert "line 11: 'this is no property' is not a property" in reasons[8]
     assert "version '9.0'" in reasons[13]
     assert "outside of any vCard" in reasons[18]
 

@@ -75,7 +75,7 @@ def test_what_is_not_even_nearly_one(text: str) -> None:
         ("v=DMARC1; p=none; np=off", "np=off"),
         ("v=DMARC1; rua=mailto:a@b.example", "no policy"),
         ("v=DMARC1; p=none; p=reject", "p= occurs twice"),
-        ("v=DMARC1; p:none", "'p:none' is no tag"),
+        ("v=DMARC1; p:none", "'p:none' is not a tag"),
         ("v=DMARC1; p=none; aspf=strict", "aspf=strict"),
         ("v=DMARC1; p=none; t=yes", "t=yes"),
         ("v=DMARC1; p=none; psd=", "psd="),

@@ -258,5 +258,5 @@ def test_a_quiet_forwarding_says_since_when_and_what_was_usual() -> None:
     found = forwarding.state(USER, Seen(daily, True, None), MOMENT + timedelta(days=4))
     assert found.state == Explanation("forwarding.quiet", {"days": 4, "last": MOMENT, "usual_days": 1.0})
     assert english.text(found.state) == (
-        "forwarding went quiet: nothing for 4 days, since 2026-11-24 03:12Z; usually no pause was longer than 1.0 days"
+        "forwarding went quiet: nothing for 4 days, since 2026-11-24 03:12Z; before, pauses were usually at most 1.0 days"
     )

@@ -89,7 +89,7 @@ def test_what_is_no_client_of_type_web_is_refused(write: WriteFile, content: Any
         ("", "no JSON"),
         ("[]", "no JSON"),
         ("[" * 50_000, "no JSON"),
-        ({"type": "service_account"}, "no file of an OAuth client"),
+        ({"type": "service_account"}, "not a file of an OAuth client"),
         ({"installed": {}}, "lacks client_id"),
         ({"installed": {**INSTALLED, "client_secret": ""}}, "lacks client_secret"),
         ({"installed": {**INSTALLED, "token_uri": "http://tokens.example/"}}, "token_uri.*https"),
@@ -106,7 +106,7 @@ def test_a_client_file_that_is_none(write: WriteFile, content: Any, said: str) -
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"type": "authorized_user"}, "no key file of a service account"),
+        ({"type": "authorized_user"}, "not a key file of a service account"),
         ({"private_key": "nonsense"}, "private_key can't be read"),
         ({"private_key": 7}, "lacks private_key"),
         ({"client_email": None}, "lacks client_email"),

@@ -58,7 +58,7 @@ def test_users_forwarding_and_groups_are_named(
     "finding",
     [
         ok("disk", "well", key="disk.room"),
-        wrong("disk", "full", "make room", key="disk.full"),
+        wrong("disk", "full", "free some space", key="disk.full"),
         wrong("x", "of a later version", "", key="x.later"),
     ],
 )

@@ -66,9 +66,9 @@ def test_it_is_the_english_text_to_everybody() -> None:
 
 
 def test_an_error_keeps_the_template_of_its_text() -> None:
-    found = str(BadInput(said("'{text}' is no word", text="-")))
+    found = str(BadInput(said("'{text}' is not a word", text="-")))
     assert isinstance(found, Sentence)
-    assert (found.template, found.values) == ("'{text}' is no word", {"text": "-"})
+    assert (found.template, found.values) == ("'{text}' is not a word", {"text": "-"})
 
 
 def test_an_error_within_a_sentence_is_a_sentence_there() -> None:
@@ -87,7 +87,7 @@ def test_a_copy_has_the_template_too(copied: object) -> None:
 
 def test_what_fills_it_in_is_no_template() -> None:
     hostile = "{found.__class__} %(x)s {0}"
-    assert said("'{text}' is no word", text=hostile) == f"'{hostile}' is no word"
+    assert said("'{text}' is not a word", text=hostile) == f"'{hostile}' is not a word"
 
 
 def test_a_moment_is_written_as_the_template_says() -> None:

@@ -225,7 +225,7 @@ def test_a_step_that_fails_leaves_nothing_of_itself(path: Path, steps: Path) -> 
 def test_a_missing_database_is_told_and_not_made(path: Path) -> None:
     with pytest.raises(DatabaseVersionError) as caught:
         _check(path)
-    assert str(caught.value) == f"there is no database at {path}: run 'mailweir db upgrade' to make it"
+    assert str(caught.value) == f"there is no database at {path}: run 'mailweir db upgrade' to create it"
     assert not path.parent.exists()
     with closing(Database(path)) as database, pytest.raises(DatabaseUnavailable, match="unable to open"):
         database.open()

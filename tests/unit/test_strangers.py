@@ -243,7 +243,7 @@ def test_why_and_show_say_how_the_contact_came_about(
     (told,) = tracking.track(database, "m1@mail.example", Traces(tmp_path / "key"), [], demo).found
     assert isinstance(told, Decided)
     assert [english.text(one) for one in told.origins] == [
-        f"{NEW}: contact made from the domain of Client Ltd on {clock.at:%Y-%m-%d}"
+        f"{NEW}: contact added by mail from the domain of Client Ltd on {clock.at:%Y-%m-%d}"
     ]
 
 

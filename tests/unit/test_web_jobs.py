@@ -89,7 +89,7 @@ def test_a_preview_says_what_would_change_and_changes_nothing(office: Office) ->
 def test_an_import_takes_the_previews_file_once(office: Office) -> None:
     looked_at = office.preview(FILE)
     job_id = office.wanted_import(looked_at)
-    with pytest.raises(BadInput, match="isn't kept any more"):
+    with pytest.raises(BadInput, match="isn't stored any more"):
         office.wanted_import(looked_at)
     office.work()
     done = office.find(job_id)

@@ -53,7 +53,7 @@ def _rule(work: Work) -> Rule:
     for rule in never_log_rules.list_all(work.database, work.deployment()):
         if rule.id == wanted:
             return rule
-    raise NotFound(said("this rule was taken off meanwhile: nothing is hidden by it"))
+    raise NotFound(said("this rule was removed meanwhile: nothing is hidden by it"))
 
 
 def _counts(hidden: Hidden) -> dict[str, int]:

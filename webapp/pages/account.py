@@ -32,7 +32,7 @@ def prefer() -> Response:
     """Sets zone and language. Empty ones are the settings'."""
     zone, language = forms.text("zone"), forms.text("language")
     if (zone and not zones.is_one(zone)) or (language and language not in languages.LANGUAGES):
-        return _again(gettext("There is no such zone or language. Choose one of the list."))
+        return _again(gettext("There is no such time zone or language. Choose one from the list."))
     accounts.prefer(here.database(), here.account().id, zone or None, language or None)
     return _done("preferences")
 
@@ -109,10 +109,10 @@ def _refusal_of_the_old_one(old: str) -> Response | None:
 def _in_words(fault: Fault) -> str:
     least, most = passwords.LEAST_CHARS, passwords.MOST_CHARS
     said = {
-        Fault.TOO_SHORT: gettext("A password takes %(least)d characters or more.", least=least),
-        Fault.TOO_LONG: gettext("A password takes %(most)d characters at most.", most=most),
+        Fault.TOO_SHORT: gettext("A password needs at least %(least)d characters.", least=least),
+        Fault.TOO_LONG: gettext("A password may have at most %(most)d characters.", most=most),
         Fault.TOO_PLAIN: gettext("This password has too few different characters."),
-        Fault.HAS_NAME: gettext("A password can't have your name in it."),
+        Fault.HAS_NAME: gettext("A password can't contain your name."),
     }
     return str(said[fault])
 
@@ -127,7 +127,7 @@ def _again(words: str, status: int = 400) -> Response:
 
 def _page(fault: str = "") -> str:
     said = {
-        "preferences": gettext("Your zone and language are kept."),
+        "preferences": gettext("Your time zone and language are saved."),
         "password": gettext("Your password is changed. Other browsers are signed out."),
         "session": gettext("That browser is signed out."),
     }

@@ -37,7 +37,7 @@ def add() -> Response | tuple[str, int]:
     def do() -> None:
         with here.database().transaction():
             if username is None and role is Role.USER:
-                raise BadInput(gettext("choose the user whose record it shows, or make it an admin"))
+                raise BadInput(gettext("choose the user whose record the account shows, or make it an admin"))
             _refuse_taken(name)
             deployment = here.deployment()
             made.append(enrolment.add(here.database(), deployment, name, username, here.now(), role=role, email=email))
@@ -155,7 +155,7 @@ def _theirs(account_id: int) -> Account:
     """An account that can do no more than the actor may give. 404 for others: the page says why there is no button."""
     account = _found(account_id)
     if not account_powers.is_all_theirs(here.account(), account):
-        raise NotFound(gettext("this account may do more than you may give: an operator can do that"))
+        raise NotFound(gettext("this account has more rights than you can give: ask an operator"))
     return account
 
 
@@ -171,9 +171,9 @@ def _set_role(account_id: int, role: Role, username: str | None) -> None:
     database, deployment, account = here.database(), here.deployment(), _found(account_id)
     before = account_powers.role_in(account, deployment.id)
     if before is None and account.is_operator:
-        raise BadInput(gettext("an operator reads no mail: make another account for that"))
+        raise BadInput(gettext("an operator reads no mail: create another account for that"))
     if username is None and role is Role.USER:
-        raise BadInput(gettext("choose the user whose record it shows, or make it an admin"))
+        raise BadInput(gettext("choose the user whose record the account shows, or make it an admin"))
     member = None if username is None else users.find(database, deployment, username)
     other = None if member is None else accounts.of_user(database, member.id)
     if other is not None and other.id != account.id:
@@ -181,7 +181,7 @@ def _set_role(account_id: int, role: Role, username: str | None) -> None:
     among = accounts.of_deployment(database, deployment)
     is_last = role is Role.USER and account_powers.is_last_admin(account, deployment.id, among)
     if is_last and not forms.ticked("sure"):
-        raise BadInput(gettext("this is the last admin of the deployment: tick the box to do it all the same"))
+        raise BadInput(gettext("this is the last admin of the deployment: tick the box to do it anyway"))
     after = accounts.give_role(database, account.id, deployment, role, member.id if member else None)
     if before is None:  # people who could sign in as it until now can't do so here
         sessions.end_all(database, account.id)
@@ -204,7 +204,7 @@ def _warnings(account: Account) -> list[str]:
     if account.id == here.account().id:
         said.append(gettext("This is your own account: you are signed out at once."))
     if account.is_operator and len(accounts.operators(database)) == 1:
-        said.append(gettext("It is the last operator. The command line makes another one."))
+        said.append(gettext("It is the last operator. You can create another one on the command line."))
     deployment = here.deployment_or_none()
     if deployment is not None:
         among = accounts.of_deployment(database, deployment)

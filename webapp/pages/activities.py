@@ -73,10 +73,10 @@ def search_page() -> tuple[str, int]:
     hits = _hits(terms, asked)
     links = []
     if flask.request.args.get("before"):
-        links.append((gettext("Back to the first ones"), flask.url_for(".search_page", q=typed, **asked.fields)))
+        links.append((gettext("Back to the first"), flask.url_for(".search_page", q=typed, **asked.fields)))
     if len(hits) == _HITS:
         further = flask.url_for(".search_page", q=typed, **asked.fields, before=hits[-1].activity_id)
-        links.append((gettext("Next ones"), further))
+        links.append((gettext("Next"), further))
     page = flask.render_template(
         "activities/search.html",
         typed=typed,

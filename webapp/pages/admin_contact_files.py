@@ -54,7 +54,9 @@ def _wanted_preview() -> int:
         raise BadInput(gettext("the file is empty"))
     if raw.startswith(_SPREADSHEETS):
         raise BadInput(
-            gettext("this is a spreadsheet or an archive: save it as CSV in the spreadsheet's program, and send that")
+            gettext(
+                "this is a spreadsheet or an archive: save it as CSV in the spreadsheet program, and send the CSV file"
+            )
         )
     form = file_forms.form_of(sent.filename)
     if form is None:
@@ -113,7 +115,7 @@ def _written(site: Site, deployment: Deployment, form: Form) -> Iterator[bytes]:
 def _looked_at(job_id: int) -> Job:
     found = jobs.find(here.database(), here.deployment().id, forms.known_id(job_id))
     if found.kind != contact_files.PREVIEW or found.state is not State.DONE:
-        raise NotFound(gettext("there is no file that was looked at"))
+        raise NotFound(gettext("there is no file that was checked"))
     return found
 
 

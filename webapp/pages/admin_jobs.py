@@ -46,8 +46,8 @@ def one(job_id: int) -> Response:
 
 def _kinds() -> dict[str, str]:
     return {
-        contact_files.PREVIEW: gettext("Looking at a file of contacts"),
+        contact_files.PREVIEW: gettext("Check of a file of contacts"),
         contact_files.IMPORT: gettext("Import of contacts"),
-        never_log.LOOK: gettext("Looking for what a never-log rule hides"),
-        never_log.ERASE: gettext("Erasing what a never-log rule hides"),
+        never_log.LOOK: gettext("Search for mail that a never-log rule hides"),
+        never_log.ERASE: gettext("Erasing of mail that a never-log rule hides"),
     }

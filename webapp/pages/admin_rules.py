@@ -62,7 +62,7 @@ def erase(rule_id: int) -> Response:
     rule = _found(rule_id)
     if forms.text("typed") != rule.pattern:
         raise BadInput(
-            gettext("type %(pattern)s to erase what the rule hides; nothing was erased", pattern=rule.pattern)
+            gettext("nothing was erased: type %(pattern)s to erase the mail that the rule hides", pattern=rule.pattern)
         )
     return flask.redirect(flask.url_for("admin_jobs.one", job_id=_wanted(never_log.ERASE, rule)), 303)
 

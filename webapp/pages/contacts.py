@@ -116,7 +116,7 @@ def _made(typed: _Typed) -> int:
         raise BadInput(gettext("Those are more than %(num)d addresses.", num=_MAX_ADDRESSES))
     company = company_lists.named(database, deployment, typed.company) if typed.company else None
     if typed.company and company is None:
-        raise BadInput(gettext("There is no company of this name. Leave it empty, or ask an admin to make it."))
+        raise BadInput(gettext("There is no company of this name. Leave it empty, or ask an admin to add it."))
     with database.transaction():
         made = contacts.add(database, deployment, typed.name, addresses, company.name if company else None, here.now())
         by, subject, detail = here.account().name, made.name, ", ".join(made.addresses)

@@ -107,7 +107,7 @@ def remove_key(domain: str) -> Response | tuple[str, int]:
     def do() -> None:
         keys = dkim_keys.keys_of(here.database(), here.deployment(), name)
         if any(key.selector == selector and key.state is State.ACTIVE for key in keys):
-            raise BadInput(gettext("this key signs: let another one sign first"))
+            raise BadInput(gettext("this key signs: sign with another key first"))
         with here.database().transaction():
             gone = dkim_keys.remove_key(here.database(), here.deployment(), name, selector)
             changes.note("dkim.removed", name, gone.selector)
@@ -167,7 +167,7 @@ def _next(domain: str) -> DkimKey:
     keys = dkim_keys.keys_of(here.database(), here.deployment(), domain)
     waiting = next((key for key in keys if key.state is State.NEXT), None)
     if waiting is None:
-        raise BadInput(gettext("there is no next key: make it first"))
+        raise BadInput(gettext("there is no next key: create it first"))
     return waiting
 
 
@@ -175,7 +175,7 @@ def _sealer() -> Sealer:
     """The sealer of private keys. BadInput if nobody has noted its public key."""
     public = sealing_keys.find(here.database())
     if public is None:
-        raise BadInput(gettext("this page can't keep a private key yet: use the command that is shown"))
+        raise BadInput(gettext("this page can't store a private key yet: use the command that is shown"))
     return Sealer(public)
 
 

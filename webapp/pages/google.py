@@ -43,7 +43,7 @@ def connect() -> Response | tuple[str, int]:
     given = Directions(forms.ticked("inbound"), forms.ticked("outbound"))
     chosen = given if given.inbound or given.outbound else gmail_access.directions_before(database, tenant, name)
     if chosen is None:
-        return integrations.show(problem=gettext("Tick what is to be recorded: inbound, outbound or both.")), 400
+        return integrations.show(problem=gettext("Tick what Mailweir should record: inbound, outbound or both.")), 400
     try:
         client = _client()
         _sealer()
@@ -65,7 +65,7 @@ def come_back() -> Response | tuple[str, int]:
     found = states.take(here.database(), Kind.GMAIL, _bound_to(), state, here.now())
     if found is None:
         words = gettext(
-            "That answer of Google's is too old, was used already, or is somebody else's. Connect once more."
+            "This answer from Google is too old, was used already, or belongs to somebody else. Connect again."
         )
         return integrations.show(problem=words), 400
     asked = Question("", _redirect_uri(), state, found["verifier"])
@@ -86,7 +86,7 @@ def set_options() -> Response | tuple[str, int]:
     database = here.database()
     if not (inbound or outbound):
         words = gettext(
-            "Without inbound and outbound nothing would be recorded: leave one ticked, or disconnect Google."
+            "Without inbound and outbound, nothing would be recorded: leave one ticked, or disconnect Google."
         )
         return integrations.show(problem=words), 400
     tenant, name = here.deployment(), here.username()
@@ -208,14 +208,15 @@ def _in_words(error: MailweirError) -> str:
         said = gettext("Google can't be connected here yet. Tell your admin; the log of mailweir-web says why.")
     elif isinstance(error, NotOwnAddress):
         said = gettext(
-            "That Google account isn't one of your addresses here. Choose the account of your own mailbox at Google; or ask "
-            "your admin to add the address to you."
+            "That Google account isn't one of your addresses here. Choose the account of your own mailbox at "
+            "Google, or ask your admin to add the address to your user."
         )
     elif isinstance(error, ReadForAnother):
-        said = gettext("That mailbox is connected for a colleague already. Ask your admin.")
+        said = gettext("That mailbox is already connected for a colleague. Ask your admin.")
     elif isinstance(error, AnotherMailbox):
         said = gettext(
-            "You are connected with %(before)s, and %(found)s is another mailbox. Disconnect the first one, then connect this.",
+            "You are connected with %(before)s, and %(found)s is another mailbox. Disconnect the first one, then "
+            "connect the other.",
             before=error.before,
             found=error.found,
         )

@@ -51,7 +51,7 @@ def add_contact() -> Response | tuple[str, int]:
             note("contact.added", made.name, ", ".join(made.addresses))
     except BadInput as error:
         fault = spoken.spoken(str(error))
-        problem = gettext("No contact was made: %(why)s.", why=fault)
+        problem = gettext("No contact was added: %(why)s.", why=fault)
         return show(problem=problem, contact_fault=fault, typed={"name": name, "address": address}), 400
     return back("contact")
 
@@ -104,7 +104,7 @@ def _password(make: Any, what: str) -> str | tuple[str, int]:
             made = make(database, here.deployment(), here.username(), here.now())
             note(what, made.login.login)
     except BadInput:
-        words = gettext("The login has changed meanwhile: this is how it stands now.")
+        words = gettext("The login has changed in the meantime. This is its state now.")
         return show(problem=words), 400
     form = send_mail_as.form(here.site().settings, made)
     found = _found()

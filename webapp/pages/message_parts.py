@@ -78,8 +78,8 @@ def raw(activity_id: int) -> Response:
     except HasBcc:
         return faults.page(
             403,
-            gettext("The message itself is for its author"),
-            gettext("It names recipients in Bcc, whom nobody else may know of."),
+            gettext("Only the author may open the raw message"),
+            gettext("It names recipients in Bcc, and nobody else may know of them."),
         )
     except MailweirError as error:
         return _failed(error)

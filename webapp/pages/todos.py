@@ -32,11 +32,11 @@ def open_list() -> str:
     page = todo_lists.open_ones(
         here.database(), here.deployment(), here.user_id(), oldest_first=order == _OLDEST, **place
     )
-    links = [(gettext("Back to the first ones"), _list_url(order))] if place else []
+    links = [(gettext("Back to the first"), _list_url(order))] if place else []
     if page.back is not None:
-        links.append((gettext("Previous ones"), _list_url(order, before=page.back)))
+        links.append((gettext("Previous"), _list_url(order, before=page.back)))
     if page.further is not None:
-        links.append((gettext("Next ones"), _list_url(order, after=page.further)))
+        links.append((gettext("Next"), _list_url(order, after=page.further)))
     return flask.render_template(
         "todos/open.html",
         todos=_with_rows(page.todos),
@@ -54,11 +54,11 @@ def done_list() -> str:
     """The done to-dos, the last one first."""
     place = _done_place(flask.request.args)
     page = todo_lists.done_ones(here.database(), here.deployment(), here.user_id(), **place)
-    links = [(gettext("Back to the first ones"), flask.url_for(".done_list"))] if place else []
+    links = [(gettext("Back to the first"), flask.url_for(".done_list"))] if place else []
     if page.back is not None:
-        links.append((gettext("Previous ones"), _done_url("after", page.back)))
+        links.append((gettext("Previous"), _done_url("after", page.back)))
     if page.further is not None:
-        links.append((gettext("Next ones"), _done_url("before", page.further)))
+        links.append((gettext("Next"), _done_url("before", page.further)))
     return flask.render_template(
         "todos/done.html",
         todos=_with_rows(page.todos),

@@ -142,6 +142,6 @@ def _what_to_do(typed: str) -> list[Mend]:
     holders = contact_lists.holders(here.database(), here.deployment(), known)
     if not holders:
         make = mending.of(Remedy(Action.MAKE_CONTACT, known))
-        return [Mend(gettext("No contact has this address, so its mail isn't kept.")), *([make] if make else [])]
-    words = gettext("It is an address of the contact %(name)s, so its mail is kept.", name=holders[0].name)
+        return [Mend(gettext("No contact has this address, so its mail isn't recorded.")), *([make] if make else [])]
+    words = gettext("It is an address of the contact %(name)s: its mail is recorded.", name=holders[0].name)
     return [Mend(words), *([arrives] if arrives else [])]

@@ -62,7 +62,7 @@ def answer(name: str) -> Response:
         here.database(), Kind.OPENID, flask.request.cookies.get(COOKIE, ""), given.get("state", ""), here.now()
     )
     if content is None or content["provider"] != name:
-        return _said(gettext("This sign-in was begun elsewhere, or more than ten minutes ago. Begin it again."), 400)
+        return _said(gettext("This sign-in was begun elsewhere, or more than ten minutes ago. Begin again."), 400)
     code = given.get("code", "")
     try:
         if "error" in given or not 0 < len(code) <= _MAX_CODE_CHARS:
@@ -128,7 +128,7 @@ def choose(name: str) -> Response:
     content = states.take(here.database(), Kind.OPENID, cookie, given.get("state", ""), here.now())
     account_id = forms.whole_number(given.get("account"))
     if content is None or content.get("choosing") != name or account_id is None:
-        return _said(gettext("This sign-in was begun elsewhere, or more than ten minutes ago. Begin it again."), 400)
+        return _said(gettext("This sign-in was begun elsewhere, or more than ten minutes ago. Begin again."), 400)
     identity = Identity(content["issuer"], content["subject"], content["email"] or None, None)
     return _session_of(account_id, identity, content["to"])
 
@@ -149,7 +149,7 @@ def _session_of(account_id: int, identity: Identity, to: str) -> Response:
 def _unknown(provider: Provider, identity: Identity) -> str:
     if identity.email is None:
         said = gettext(
-            "%(provider)s doesn't say that your mail address is proven. Prove it there, or ask your admin for a link.",
+            "%(provider)s doesn't confirm your mail address. Confirm it there, or ask your admin for a link.",
             provider=provider.label,
         )
     else:
@@ -170,12 +170,12 @@ def _refused(provider: Provider, refusal: ProviderRefusal) -> Response:
         Why.UNREACHABLE: (gettext("%(provider)s gives no answer. Try again in a moment.", provider=label), 503),
         Why.BUSY: (ways.busy(), 503),
         Why.SETTINGS: (
-            gettext("%(provider)s doesn't know this page. An admin has to look at the settings.", provider=label),
+            gettext("%(provider)s doesn't know this page. An admin has to check the settings.", provider=label),
             503,
         ),
         Why.DENIED: (gettext("%(provider)s didn't let you in, or you said no there.", provider=label), 403),
         Why.TOKEN: (gettext("The answer of %(provider)s can't be trusted. Begin again.", provider=label), 403),
-        Why.CODE: (gettext("This sign-in was used already. Begin it again."), 400),
+        Why.CODE: (gettext("This sign-in was used already. Begin again."), 400),
     }
     words, status = said[refusal.why]
     response = _said(words, status)

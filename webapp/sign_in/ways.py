@@ -48,7 +48,7 @@ def too_early(seconds: int) -> str:
 
 def busy() -> str:
     """The error if many people sign in at the moment."""
-    return str(gettext("Many people sign in right now. Try again in some seconds."))
+    return str(gettext("Many people are signing in right now. Try again in a few seconds."))
 
 
 def onward(wanted: str | None) -> str:

@@ -60,7 +60,7 @@ def check(database: Database) -> None:
     what to do."""
     if database.is_sqlite and not database.path.is_file():
         raise DatabaseVersionError(
-            said("there is no database at {path}: run 'mailweir db upgrade' to make it", path=database.path)
+            said("there is no database at {path}: run 'mailweir db upgrade' to create it", path=database.path)
         )
     _refuse_newer(database)
     missing = _known() - _applied(database)

@@ -55,7 +55,7 @@ def refuse_own_domain(deployment: Deployment, found: str) -> None:
     if address.split(found)[1] == deployment.domain:
         raise BadInput(
             said(
-                "{found} is within the capture domain of {deployment}: no contact is there",
+                "{found} is within the capture domain of {deployment}: contacts have no address there",
                 found=found,
                 deployment=deployment.name,
             )
@@ -78,7 +78,7 @@ def held_by_group(deployment: Deployment, found: str) -> BadInput:
     """The error that an address is a group's."""
     return BadInput(
         said(
-            "{found} is already a group of {deployment}; 'mailweir group remove {found}' takes it off",
+            "{found} is already a group of {deployment}; 'mailweir group remove {found}' removes it",
             found=found,
             deployment=deployment.name,
         )

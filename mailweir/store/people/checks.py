@@ -34,7 +34,8 @@ def clean_deployment_name(text: str) -> str:
     if not _DEPLOYMENT.fullmatch(text):
         raise BadInput(
             said(
-                "'{text}' can't be a deployment's name: it takes a-z, 0-9 and '-' (not first or last), at most 63",
+                "'{text}' can't be a deployment's name: use a-z, 0-9 and '-' (not first or last), at most 63 "
+                "characters",
                 text=text,
             )
         )
@@ -44,11 +45,14 @@ def clean_deployment_name(text: str) -> str:
 def clean_username(text: str) -> str:
     """A username in lower case."""
     if text.lower() in address.RESERVED_LOCAL_PARTS:
-        raise BadInput(said("the username '{text}' is reserved; take another one", text=text.lower()))
+        raise BadInput(said("the username '{text}' is reserved; choose another one", text=text.lower()))
     username = address.normalise_username(text)
     if username is None:
         raise BadInput(
-            said("'{text}' can't be a username: it takes letters a-z, digits, '.', '_' and '-', at most 64", text=text)
+            said(
+                "'{text}' can't be a username: use letters a-z, digits, '.', '_' and '-', at most 64 characters",
+                text=text,
+            )
         )
     return username
 

@@ -94,16 +94,18 @@ def why_not_alone(database: Database, deployment_id: int, domain: str) -> str | 
 
 def _refuse_for_contacts(database: Database, deployment: Deployment, company: Company) -> None:
     if company.domain is None:
-        raise BadInput(said("the company {company} has no domain: contacts are made by it", company=company.name))
+        raise BadInput(
+            said("the company {company} has no domain, and mail adds contacts by the domain", company=company.name)
+        )
     if reason := why_not_alone(database, deployment.id, company.domain):
         raise BadInput(
-            said("no contacts are made by the domain of {company}: {reason}", company=company.name, reason=reason)
+            said("mail from the domain of {company} can't add contacts: {reason}", company=company.name, reason=reason)
         )
     others = (company.domain, company.id)
     for other in select(database, deployment, "AND domain = ? AND auto_contacts = 1 AND id <> ?", others):
         raise BadInput(
             said(
-                "contacts with addresses at {domain} are made for the company {other} already",
+                "mail from {domain} already adds contacts to the company {other}",
                 domain=company.domain,
                 other=other.name,
             )
@@ -121,7 +123,7 @@ def known_id(database: Database, deployment: Deployment, name: str) -> int:
     if not found:
         raise NotFound(
             said(
-                "unknown company '{name}' in {deployment}; make it with 'mailweir company add'",
+                "unknown company '{name}' in {deployment}; add it with 'mailweir company add'",
                 name=name,
                 deployment=deployment.name,
             )

@@ -54,7 +54,8 @@ def change(database: Database, deployment: Deployment, company_id: int, name: st
         if before.auto_contacts and cleaned != before.domain:
             raise BadInput(
                 said(
-                    "contacts are made by {domain}: switch that off first, then change the domain", domain=before.domain
+                    "mail from {domain} adds contacts: switch that off first, then change the domain",
+                    domain=before.domain,
                 )
             )
         if companies.select(database, deployment, "AND name = ? AND id <> ?", (name, company_id)):

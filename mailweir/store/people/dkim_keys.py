@@ -101,7 +101,10 @@ def clean_selector(text: str) -> str:
     """A selector in lower case."""
     if not _SELECTOR.fullmatch(text.lower()):
         raise BadInput(
-            said("'{text}' can't be a selector: it takes a-z, 0-9 and '-' (not first or last), at most 63", text=text)
+            said(
+                "'{text}' can't be a selector: use a-z, 0-9 and '-' (not first or last), at most 63 characters",
+                text=text,
+            )
         )
     return text.lower()
 
@@ -124,7 +127,7 @@ def add(
         if _select(database, deployment, "AND domain = ?", (domain,)):
             raise BadInput(
                 said(
-                    "{domain} has a key already: see 'mailweir domain list', or make the next one with 'domain rotate'",
+                    "{domain} has a key already: see 'mailweir domain list', or create the next one with 'domain rotate'",
                     domain=domain,
                 )
             )
@@ -155,7 +158,7 @@ def add_next(
                 raise BadInput(
                     said(
                         "{domain} has a next key already, with the selector {selector}: activate it with 'mailweir domain "
-                        "rotate {domain} --activate', or take it away with 'mailweir domain remove-key'",
+                        "rotate {domain} --activate', or remove it with 'mailweir domain remove-key'",
                         domain=domain,
                         selector=waiting[0].selector,
                     )
@@ -195,8 +198,8 @@ def remove_key(database: Database, deployment: Deployment, domain: str, selector
                 if key.state is State.ACTIVE:
                     raise BadInput(
                         said(
-                            "the key {selector} signs for {domain}: rotate it first, or take the domain away with 'mailweir "
-                            "domain remove'",
+                            "the key {selector} signs for {domain}: rotate it first, or remove the domain with 'mailweir domain "
+                            "remove'",
                             selector=selector,
                             domain=domain,
                         )

@@ -44,7 +44,7 @@ def remove(database: Database, deployment: Deployment, address: str) -> Group:
         if not found:
             raise NotFound(
                 said(
-                    "{address} is no group of {deployment}; 'mailweir group list' shows them",
+                    "{address} is not a group of {deployment}; 'mailweir group list' shows them",
                     address=address,
                     deployment=deployment.name,
                 )

@@ -47,7 +47,7 @@ def rewrite(database: Database, deployment_id: int, folding: Folding) -> None:
             other, holder = holders[key]
             raise BadInput(
                 said(
-                    "{other} of the user {holder} and {address} of {username} would be one address: take one off first",
+                    "{other} of the user {holder} and {address} of {username} would be one address: remove one first",
                     other=other,
                     holder=holder,
                     address=address,
@@ -75,7 +75,7 @@ def _rewrite_groups(
             other = users[key][0] if key in users else holders[key]
             raise BadInput(
                 said(
-                    "the group {address} and {other} would be one address: take one off first",
+                    "the group {address} and {other} would be one address: remove one first",
                     address=address,
                     other=other,
                 )

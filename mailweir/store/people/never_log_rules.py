@@ -55,7 +55,7 @@ def remove(database: Database, deployment: Deployment, pattern: str, username: s
             whose = said("the user {username}", username=username) if username else deployment.name
             raise NotFound(
                 said(
-                    "{pattern} is no never-log rule of {whose}; 'mailweir never-log list' shows them",
+                    "{pattern} is not a never-log rule of {whose}; 'mailweir never-log list' shows them",
                     pattern=pattern,
                     whose=whose,
                 )

@@ -283,7 +283,7 @@ def _known(database: Database, deployment: Deployment, username: str) -> rows.Ro
     row = _connected(database, user)
     if row is None:
         raise NotFound(
-            said("{user} isn't connected; 'mailweir relay connect {user}' makes a login", user=user.username)
+            said("{user} isn't connected; 'mailweir relay connect {user}' creates a login", user=user.username)
         )
     return row
 

@@ -103,7 +103,7 @@ def remove_address(database: Database, deployment: Deployment, username: str, ad
         if address == user.mailbox:
             raise BadInput(
                 said(
-                    "{address} is the main mailbox of {user} and can't be taken off",
+                    "{address} is the main mailbox of {user} and can't be removed",
                     address=address,
                     user=user.username,
                 )

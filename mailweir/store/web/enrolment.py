@@ -35,8 +35,8 @@ def _free_name(database: Database, username: str, deployment: Deployment) -> str
             return name
     raise BadInput(
         said(
-            "there are accounts {username} and {username}.{deployment}, which are others: make one of another "
-            "name with 'mailweir web account add NAME --user {username}'",
+            "the accounts {username} and {username}.{deployment} exist, and belong to others: make one of "
+            "another name with 'mailweir web account add NAME --user {username}'",
             username=username,
             deployment=deployment.name,
         )
@@ -50,7 +50,7 @@ def operator(database: Database, name: str, now: datetime) -> Account:
         if found is None:
             return accounts.add(database, name, now, is_operator=True)
     if not found.is_operator:
-        raise BadInput(said("the account {name} is no operator's: take another name", name=found.name))
+        raise BadInput(said("the account {name} is not an operator's: choose another name", name=found.name))
     return found
 
 
@@ -76,7 +76,7 @@ def add(
         if member is not None and other is not None:
             raise BadInput(
                 said(
-                    "the record of {member} is that of the account {other} already",
+                    "the account {other} already shows the record of {member}",
                     member=member.username,
                     other=other.name,
                 )

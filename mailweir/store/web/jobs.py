@@ -104,7 +104,9 @@ def add_with_upload_of(
         sql = "UPDATE web_uploads SET job_id = ? WHERE job_id = ?"
         if database.execute(sql, (job_id, earlier.id)).rowcount != 1:
             raise BadInput(
-                said("the file isn't kept any more: it was imported, left, or is older than a day. Send it again")
+                said(
+                    "the file isn't stored any more: it was imported or discarded, or is older than a day. Send it again"
+                )
             )
     return job_id
 
@@ -129,7 +131,7 @@ def upload(database: Database, job_id: int, most_bytes: int) -> bytes:
     """The file of a job. NotFound if it is gone; BadInput if it is larger than that."""
     row = database.execute("SELECT content_zstd FROM web_uploads WHERE job_id = ?", (job_id,)).fetchone()
     if row is None:
-        raise NotFound(said("the file isn't kept any more. Send it again"))
+        raise NotFound(said("the file isn't stored any more. Send it again"))
     try:
         return zstandard.ZstdDecompressor().decompress(bytes(row[0]), max_output_size=most_bytes)
     except zstandard.ZstdError as error:
@@ -256,7 +258,7 @@ def _held(changed: int) -> None:
 def _refuse_many(database: Database, deployment_id: int) -> None:
     sql = "SELECT COUNT(*) FROM web_jobs WHERE deployment_id = ? AND state IN ('waits', 'runs')"
     if database.execute(sql, (deployment_id,)).fetchone()[0] >= MAX_OPEN:
-        raise BadInput(said("{number} jobs aren't done yet: wait until one is", number=MAX_OPEN))
+        raise BadInput(said("{number} jobs aren't done yet: wait until one is done", number=MAX_OPEN))
 
 
 def _open_one(database: Database, deployment_id: int, kind: str, parameters: Mapping[str, Any]) -> int | None:

@@ -116,7 +116,7 @@ def _times_asked(answer: Answer) -> int:
         (
             as_json({"error": {**NO_GMAIL, "errors": [{"reason": "failedPrecondition"}]}}, 400),
             NeedsReconnect,
-            "licence; the mailbox goes on by itself",
+            "licence; then the mailbox continues by itself",
         ),
         (refusal(403, "domainPolicy", "The domain policy has disabled it"), NeedsReconnect, "trust the app"),
         (as_json({"error": SCOPES}, 403), NeedsReconnect, r"leave its box ticked \("),

@@ -221,7 +221,7 @@ SHORT_LIVED = (
             "service account's key",
             True,
         ),
-        (oauth_error("invalid_grant", SHORT_LIVED), Unreachable, "set its clock", None),
+        (oauth_error("invalid_grant", SHORT_LIVED), Unreachable, "clock is wrong: set it", None),
     ],
 )
 def test_no_token_for_a_service_account(
@@ -256,7 +256,7 @@ def test_exchange(server: Server, client: OAuthClient) -> None:
 @pytest.mark.parametrize(
     ("answer", "kind", "said"),
     [
-        (oauth_error("invalid_grant", "Malformed auth code."), ConsentFailed, "doesn't take the code"),
+        (oauth_error("invalid_grant", "Malformed auth code."), ConsentFailed, "doesn't accept the code"),
         (oauth_error("invalid_client", None, 401), AppRefused, "OAuth client"),
         (granted("a1"), ConsentFailed, "no lasting token"),
         (granted("a1", refresh_token="r", scope="email"), ConsentFailed, "leave the box"),

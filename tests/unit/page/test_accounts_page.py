@@ -88,7 +88,10 @@ def test_an_admin_who_is_no_user_is_made(page: Page, boss: Browser) -> None:
         ({"role": "admin", "name": "boss"}, "choose another name"),
         ({"role": "admin", "name": "bad name!"}, "bad name!"),
         ({"role": "admin", "name": "chief", "email": "no-address"}, "no-address"),
-        ({"role": "user", "user": "richard", "name": "second"}, "is that of the account richard already"),
+        (
+            {"role": "user", "user": "richard", "name": "second"},
+            "the account richard already shows the record of richard",
+        ),
     ],
 )
 def test_what_cant_be_made_is_said_with_the_form(
@@ -129,14 +132,14 @@ def test_an_admin_gets_no_link_for_an_operator_who_has_a_role_here(page: Page, b
     answer = boss.post(f"/admin/accounts/{operator.id}/{way}")
     assert answer.status_code == 404
     assert "/sign-in/link/" not in answer.get_data(as_text=True)
-    assert "Make a link" not in boss.text(f"/admin/accounts/{operator.id}")
+    assert "Create a link" not in boss.text(f"/admin/accounts/{operator.id}")
 
 
 @pytest.mark.parametrize("way", ["link", "sign-out"])
 def test_an_admin_gets_no_link_for_an_account_that_has_a_role_elsewhere(page: Page, boss: Browser, way: str) -> None:
     account = _of_both(page)
     assert boss.post(f"/admin/accounts/{account.id}/{way}").status_code == 404
-    assert "Make a link" not in boss.text(f"/admin/accounts/{account.id}")
+    assert "Create a link" not in boss.text(f"/admin/accounts/{account.id}")
 
 
 def test_a_user_elsewhere_isnt_an_admin_there(sqlite_page: Page, quick_boss: Browser) -> None:

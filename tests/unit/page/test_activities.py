@@ -138,7 +138,7 @@ def test_many_rows_are_walked_there_and_back(page: Page) -> None:
 
 def test_search_is_walked_by_pages(page: Page) -> None:
     ids = deliver_many(page, 60)
-    pages, _ = _walk(page.browser("richard"), "/search?q=boiler", "Next ones")
+    pages, _ = _walk(page.browser("richard"), "/search?q=boiler", "Next")
     assert [len(found) for found in pages] == [25, 25, 10]
     assert [one for found in pages for one in found] == [str(one) for one in reversed(ids)]
 
@@ -162,8 +162,8 @@ def test_a_page_that_looked_at_enough_says_where_to_go_on(page: Page, monkeypatc
     browser = page.browser("richard")
     text = browser.text("/activities?verdict=pass")
     assert "none of them fits" in text
-    assert "Nothing on the record fits" not in text
-    pages, _ = _walk(browser, "/activities?verdict=pass", "Look further")
+    assert "No mail that you may see fits" not in text
+    pages, _ = _walk(browser, "/activities?verdict=pass", "Search further")
     assert [one for found in pages for one in found] == [str(wanted)]
     assert len(pages) > 1
 
@@ -240,7 +240,7 @@ def test_an_empty_record_says_what_to_do(sqlite_page: Page) -> None:
     text = sqlite_page.browser("richard").text("/activities")
     assert "Nothing is on the record yet." in text
     assert 'href="/contacts/new"' in text
-    assert "Nothing that you may see holds all of these words." in sqlite_page.browser("richard").text("/search?q=x")
+    assert "Nothing that you may see contains all of these words." in sqlite_page.browser("richard").text("/search?q=x")
     assert "The search has no word" in sqlite_page.browser("richard").text("/search?q=...")
 
 

@@ -57,7 +57,7 @@ def test_the_first_steps_are_ticked_as_they_are_done(page: Page, boss: Browser) 
     shown = boss.text("/admin")
     assert "The first mail is captured" in ticked.findall(shown)
     assert "A mailbox forwards to its capture address" in ticked.findall(shown)
-    assert "All of it is done" in shown
+    assert "Everything is done" in shown
     contacts.remove_address(page.database, page.demo, JANE, page.clock())
     assert "A contact is there" not in ticked.findall(boss.text("/admin"))
 
@@ -132,7 +132,7 @@ def test_a_users_rule_takes_only_that_users_record(page: Page, boss: Browser) ->
     assert (rule.pattern, rule.user) == (JANE, "anna")
     page.deliver()
     _work(page)
-    assert "Nothing of it is on the record" in boss.text("/admin/jobs/1")
+    assert "It hides no recorded mail" in boss.text("/admin/jobs/1")
     assert boss.post(f"/admin/rules/{rule.id}/remove").status_code == 303
     assert never_log_rules.list_all(page.database, page.demo) == []
     assert _noted(page) == ["never_log.removed", "never_log.added"]
@@ -165,7 +165,7 @@ def test_rules_and_jobs_of_another_deployment_arent_there(page: Page, boss: Brow
     assert boss.post(f"/admin/contacts/import/{job_id}").status_code == 404
     assert boss.post(f"/admin/contacts/import/{job_id}/leave").status_code == 404
     assert boss.get(f"/admin/jobs/{2**63}").status_code == 404
-    assert "Looking at a file" not in boss.text("/admin/jobs")
+    assert "Check of a file" not in boss.text("/admin/jobs")
     assert len(never_log_rules.list_all(page.database, page.other)) == 1
 
 
@@ -195,7 +195,7 @@ def test_settings_are_saved_and_each_change_is_noted(page: Page, boss: Browser) 
 
 def test_settings_are_saved_together_or_not_at_all(page: Page, boss: Browser) -> None:
     refused = boss.post("/admin/visibility", {"private_words": "fine,\u0007", "known_threads": "on"})
-    assert (refused.status_code, "is no word" in refused.get_data(as_text=True)) == (400, True)
+    assert (refused.status_code, "is not a word" in refused.get_data(as_text=True)) == (400, True)
     after = deployments.find(page.database, "demo")
     assert (after.known_threads, after.held_forwards, _noted(page)) == (False, True, [])
 
@@ -220,7 +220,7 @@ def test_a_file_is_looked_at_then_imported(page: Page, boss: Browser) -> None:
     assert "<dt>New contacts</dt><dd>1</dd>" in boss.text(importing)
     assert {one.name for one in contacts.list_all(page.database, page.demo)} == {"Jane Doe", "Kim"}
     assert _noted(page) == ["contacts.imported"]
-    assert "isn't kept any more" in boss.text(looking)
+    assert "isn't stored any more" in boss.text(looking)
 
 
 def test_a_file_that_is_left_is_forgotten(sqlite_page: Page, quick_boss: Browser) -> None:

@@ -81,12 +81,12 @@ def test_contacts_are_walked_there_and_back(page: Page) -> None:
                 page.database, page.demo, f"Many {number:02d}", [f"m{number}@many.example"], None, page.clock()
             )
     browser = page.browser("richard")
-    there, last = _walk(browser, "/contacts?q=many", "Further")
+    there, last = _walk(browser, "/contacts?q=many", "Next")
     assert there == [["Many"] * 50, ["Many"] * 12 + [f"Many {number:02d}" for number in range(38)], there[2]]
     assert there[2] == [f"Many {number:02d}" for number in range(38, 62)]
-    back, first = _walk(browser, last, "Back")
+    back, first = _walk(browser, last, "Previous")
     assert back == there[::-1]
-    assert not link(browser.text(first), "Back")
+    assert not link(browser.text(first), "Previous")
 
 
 def test_a_page_of_contacts_is_beside_one_of_its_own_deployment(people: Page) -> None:
@@ -178,7 +178,7 @@ def test_a_companys_many_people_are_paged(sqlite_page: Page) -> None:
             )
     browser = sqlite_page.browser("richard")
     first = browser.text("/companies/1")
-    (path,) = re.findall(r'<a href="([^"]+)">Further people</a>', first)
+    (path,) = re.findall(r'<a href="([^"]+)">More people</a>', first)
     both = first + browser.text(path)
     assert {f"P {number:02d}" for number in range(30)} == set(re.findall(r"<bdi>(P \d\d)</bdi>", both))
 
@@ -190,7 +190,7 @@ def test_companies_are_found_by_how_they_begin(page: Page) -> None:
     assert names(browser.text("/companies")) == ["Bolts &amp; Co", "Client Ltd"]
     assert names(browser.text("/companies?q=co")) == ["Bolts &amp; Co"]
     assert names(browser.text("/companies?q=bolts.ex")) == ["Bolts &amp; Co"]
-    assert "No company begins so." in browser.text("/companies?q=x")
+    assert "No company begins with that." in browser.text("/companies?q=x")
 
 
 def test_companies_are_walked_there_and_back(page: Page) -> None:
@@ -198,9 +198,9 @@ def test_companies_are_walked_there_and_back(page: Page) -> None:
         for number in range(110):
             companies.add(page.database, page.demo, f"Firm {number:03d}", None, page.clock())
     browser = page.browser("richard")
-    there, last = _walk(browser, "/companies?q=firm", "Further")
+    there, last = _walk(browser, "/companies?q=firm", "Next")
     assert [one for found in there for one in found] == [f"Firm {number:03d}" for number in range(110)]
-    assert _walk(browser, last, "Back")[0] == there[::-1]
+    assert _walk(browser, last, "Previous")[0] == there[::-1]
 
 
 def test_empty_lists_say_what_to_do(page: Page) -> None:
@@ -220,13 +220,13 @@ def test_a_user_makes_a_contact(page: Page, name: str, role: Role) -> None:
     answer = browser.post("/contacts/new", fields)
     assert answer.status_code == 303
     text = browser.text(answer.headers["Location"])
-    assert "The contact is made." in text
+    assert "The contact is added." in text
     (made,) = [one for one in contacts.list_all(page.database, page.demo) if one.name == "Bo Li"]
     assert (made.addresses, made.company) == (("bo@bolts.example", "bo@home.example"), "Client Ltd")
     (change,) = change_log.select(page.database, page.demo.id, None, 10)
     assert (change.changed_by, change.what, change.subject) == (name, "contact.added", "Bo Li")
     page.clock.pass_by(3_600)
-    assert "The contact is made." not in browser.text(f"/contacts/{made.id}?made=1")
+    assert "The contact is added." not in browser.text(f"/contacts/{made.id}?made=1")
 
 
 def test_mail_of_a_contact_that_was_made_is_kept(page: Page) -> None:

@@ -94,8 +94,8 @@ def test_without_an_answer_it_is_not_known_and_never_missing(
         took = time.monotonic() - began
     assert took < domain_looks.ALL_SECONDS + 2
     assert "DNS gave no answer" in body
-    assert "Whether it is published isn't known" in body
-    for wrong in ("isn't published as it should be", "No SPF record", "no DMARC record", "isn't authorised"):
+    assert "It isn't known whether it is published" in body
+    for wrong in ("isn't published correctly", "No SPF record", "no DMARC record", "isn't authorised"):
         assert wrong not in body
 
 

@@ -61,7 +61,7 @@ def test_the_page_says_what_doctor_says(page: Page) -> None:
     assert len(open_ones) > 3
     assert [one.sentence for one in open_ones if _escaped(one.sentence) not in body] == []
     assert [one.to_do for one in open_ones if _escaped(one.to_do) not in body] == [], "each finding has its remedy"
-    assert "What to do:" in body
+    assert "How to fix it:" in body
 
 
 def _escaped(text: str) -> str:
@@ -177,7 +177,7 @@ def test_deployments_that_there_is_no_time_for_are_said_to_be_unknown(sqlite_pag
 
 def test_what_wasnt_reached_is_on_the_page(sqlite_page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "ALL_SECONDS", -1.0)
-    assert "How it stands isn't known" in sqlite_page.browser("root", role=None).text("/admin/health")
+    assert "Its state isn't known" in sqlite_page.browser("root", role=None).text("/admin/health")
 
 
 def test_users_dont_open_it(sqlite_page: Page) -> None:
@@ -221,7 +221,7 @@ def test_what_nobody_knows_is_said_so(sqlite_page: Page) -> None:
     with sqlite_page.database.transaction():
         report = HealthReport("front1", "queue", "wrong", json.dumps([one]), at)
         health_reports.put(sqlite_page.database, "front1", [report], at)
-    assert "It isn't known since when." in _since(
+    assert "The start isn't known." in _since(
         sqlite_page.browser("root", role=None).text("/admin/health"), "a thing is off"
     )
 

@@ -100,7 +100,7 @@ REFUSALS = {
     "a reserved name": (
         "/admin/users",
         {"username": "log", "mailbox": "r2@firm.example", "name": ""},
-        "der Benutzername „log“ ist reserviert; nehmen Sie einen anderen",
+        "der Benutzername „log“ ist reserviert; wählen Sie einen anderen",
     ),
     "no name": ("/admin/companies", {"name": " ", "domain": ""}, "der Name der Firma ist leer"),
     "no domain": (
@@ -178,10 +178,10 @@ def test_no_finding_is_left_in_english(page: Page, made: list[str]) -> None:
         (
             "no JSON",
             0o600,
-            "{file} enthält kein JSON, wie Googles Konsole es ausgibt; docs/admin/gmail.md sagt, wie man sie macht",
+            "{file} enthält kein JSON, wie Googles Konsole es ausgibt; docs/admin/gmail.md sagt, wie man sie erstellt",
         ),
         ("{}", 0o600, "{file} ist keine Datei eines OAuth-Clients (installed oder web); docs/admin/gmail.md sagt"),
-        ('{"installed": {}}', 0o600, "in {file} fehlt client_id; docs/admin/gmail.md sagt, wie man sie macht"),
+        ('{"installed": {}}', 0o600, "in {file} fehlt client_id; docs/admin/gmail.md sagt, wie man sie erstellt"),
     ],
 )
 def test_what_is_wrong_with_googles_file_is_said_in_german(
@@ -204,7 +204,7 @@ def test_what_is_wrong_with_googles_file_is_said_in_german(
 @pytest.mark.parametrize(
     ("kept", "expected"),
     [
-        ("/k/token.key holds no key: it takes one line, 32 bytes in base64", "/k/token.key enthält keinen Schlüssel"),
+        ("/k/token.key holds no key: it must be one line, 32 bytes in base64", "/k/token.key enthält keinen Schlüssel"),
         (
             "can't read the key file /k: Permission denied; it must belong to mw, who must also be able to reach its folder",
             "die Datei /k (Schlüssel) ist nicht lesbar: Permission denied; sie muss mw gehören",
@@ -232,16 +232,16 @@ def test_what_a_host_reported_is_known_again_and_the_rest_marked_as_english(sqli
     with sqlite_page.database.transaction():
         health_reports.put(sqlite_page.database, "a.example", reports, at)
     body = german(sqlite_page.browser("root", None), "/admin/health")
-    assert "<span>database, vor 0 Sekunden: in sie kann geschrieben werden</span>" in body
+    assert "<span>database, vor 0 Sekunden: sie ist beschreibbar</span>" in body
     assert '<span lang="en">sockets, vor 0 Sekunden: a sentence that nobody knows</span>' in body
 
 
 def _reported(sentence: str) -> dict[str, Any]:
-    return {"level": "note", "finding": sentence, "to_do": "make room", "key": "x.x", "facts": {}}
+    return {"level": "note", "finding": sentence, "to_do": "free some space", "key": "x.x", "facts": {}}
 
 
 def test_numbers_are_written_as_germans_do(sqlite_page: Page) -> None:
-    sentence = said("{url} answers, has this program's version and takes {size:,.1f} MiB", url="x", size=12345.67)
+    sentence = said("{url} answers, has this program's version and uses {size:,.1f} MiB", url="x", size=12345.67)
     finding = Finding("database", Level.OK, sentence)
     with sqlite_page.app.test_request_context(headers=IN_GERMAN):
         shown = health_shown.shown(finding, health_shown.nowhere)
@@ -379,14 +379,14 @@ def _says(one: recalled.Recalled, text: str) -> bool:
 
 @pytest.mark.parametrize(("size", "is_known"), [(1_000, True), (3_000, False)])
 def test_a_text_that_is_too_long_isnt_looked_at(size: int, is_known: bool) -> None:
-    assert (recalled.find(f"'{'x' * size}' is no word", "de") is not None) is is_known
+    assert (recalled.find(f"'{'x' * size}' is not a word", "de") is not None) is is_known
 
 
 def test_a_place_that_stands_twice_has_one_value() -> None:
-    template = "{user} isn't connected; 'mailweir relay connect {user}' makes a login"
-    same = recalled.find("pat isn't connected; 'mailweir relay connect pat' makes a login", "de")
+    template = "{user} isn't connected; 'mailweir relay connect {user}' creates a login"
+    same = recalled.find("pat isn't connected; 'mailweir relay connect pat' creates a login", "de")
     assert same == recalled.Recalled(template, {"user": "pat"})
-    assert recalled.find("pat isn't connected; 'mailweir relay connect bob' makes a login", "de") is None
+    assert recalled.find("pat isn't connected; 'mailweir relay connect bob' creates a login", "de") is None
 
 
 def test_sentences_within_sentences_are_translated(sqlite_page: Page) -> None:

@@ -137,14 +137,14 @@ def test_a_confirmation_that_the_user_asked_for_has_its_link(page: Page) -> None
     text = shown(page)
     assert light(text, "forwarding") == ("warn", "Forwarding isn't confirmed")
     assert f'class="button main" href="{LINK}" rel="noopener noreferrer" target="_blank"' in text
-    assert "leave it alone" not in text
+    assert "don’t confirm it" not in text
 
 
 @pytest.mark.parametrize("requester", ["eve@evil.example", None])
 def test_one_that_somebody_else_asked_for_is_warned_of(sqlite_page: Page, requester: str | None) -> None:
     confirm(sqlite_page, requester)
     text = shown(sqlite_page)
-    assert "If you didn’t ask for it, leave it alone" in text
+    assert "If you didn’t request it, don’t confirm it" in text
     assert 'class="button main" href="https://mail' not in text
     assert (requester or "it doesn’t say") in text
 
@@ -196,7 +196,7 @@ def test_a_strangers_question_leaves_the_own_forwarding_well(page: Page) -> None
     page.clock.pass_by(60)
     confirm(page, "eve@evil.example")
     text = shown(page)
-    assert "If you didn’t ask for it, leave it alone" in text
+    assert "If you didn’t request it, don’t confirm it" in text
     assert light(text, "forwarding") == ("good", "Forwarding works")
 
 
@@ -304,7 +304,7 @@ def test_a_gmail_address_gets_no_smtp(sqlite_page: Page, mailbox: str) -> None:
     page = sqlite_page
     users.add(page.database, page.demo, "smith", mailbox, "", page.clock())
     text = shown(page, "smith")
-    assert "Gmail alone sends it" in text
+    assert "only Gmail sends it" in text
     assert "/integrations/smtp/connect" not in text
     assert page.browser("smith").post("/integrations/smtp/connect").status_code == 404
     assert relay_logins.list_all(page.database, page.demo, page.clock()) == []
@@ -324,7 +324,7 @@ def test_a_connected_mailbox_shows_how_it_stands(page: Page) -> None:
     assert "richard@firm.example" in text
     assert re.search(r'name="inbound" checked>\s*Inbound Email Integration', text)
     assert re.search(r'name="outbound">\s*Outbound Email Integration', text)
-    assert light(text, "google") == ("bad", "Google isn't read"), "no process sweeps here"
+    assert light(text, "google") == ("bad", "Google isn't being read"), "no process sweeps here"
     assert "<dd>3 (" in text
 
 
@@ -362,13 +362,13 @@ def test_disconnect_ends_the_reading_and_has_the_consent_returned(page: Page) ->
     answer = browser.post("/integrations/google/disconnect")
     assert answer.status_code == 303
     text = html.unescape(browser.text(answer.headers["Location"]))
-    assert "Google's permission for richard@firm.example is being returned." in text
+    assert "The consent for richard@firm.example is being given back to Google." in text
     assert "tell your admin" in text, "no sync runs here"
     with pytest.raises(NotFound):
         gmail_mailboxes.find(page.database, page.demo, "richard")
     assert gmail_mailboxes.token_sealed(page.database, made.id) is None
     assert gmail_mailboxes.find(page.database, page.other, "richard").address == "richard@else.example"
-    assert "is being returned" not in shown(page, "anna")
+    assert "is being given back to Google" not in shown(page, "anna")
     assert browser.post("/integrations/google/disconnect").status_code == 400
     assert browser.post("/integrations/google/options", {"inbound": "on"}).status_code == 400
     assert browser.post("/integrations/google/retry").status_code == 400
@@ -377,9 +377,9 @@ def test_disconnect_ends_the_reading_and_has_the_consent_returned(page: Page) ->
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (State.DONE, "Google's permission for richard@firm.example was returned"),
-        (State.KEPT, "Google's permission for richard@firm.example stays"),
-        (State.FAILED, "could not be returned. Remove it yourself:"),
+        (State.DONE, "The consent for richard@firm.example was given back to Google"),
+        (State.KEPT, "The consent for richard@firm.example stays"),
+        (State.FAILED, "could not be given back to Google. Withdraw it yourself:"),
     ],
 )
 def test_what_became_of_the_consent_is_said_until_it_is_connected_again(page: Page, state: State, words: str) -> None:

@@ -35,7 +35,7 @@ def test_what_is_published_now_counts_and_not_a_moment_ago(serve: Serve, zone: M
         zone.records[DOMAIN, "TXT"] = [f'"v=spf1 include:{INCLUDE} -all"']
         text = said(page)
     assert "SPF of firm.example lets this host send" in text
-    assert "Put this TXT record" not in text
+    assert "by this TXT record" not in text
 
 
 @pytest.mark.parametrize("mood", [Mood.SERVFAIL, Mood.SILENT])
@@ -47,7 +47,7 @@ def test_what_dns_doesnt_say_is_not_known(serve: Serve, zone: MoodyZoneServer, m
         taken = time.monotonic() - began
     assert "SPF of firm.example isn’t known: DNS gives no answer" in text
     assert "lets this host send" not in text
-    assert "Put this TXT record" not in text
+    assert "by this TXT record" not in text
     assert taken < 5, "it waits only for a short time"
 
 
@@ -65,14 +65,14 @@ def test_a_key_that_isnt_published_has_its_record(serve: Serve, zone: MoodyZoneS
         key = signing_keys.make(page.database, page.demo, DOMAIN, "s1", secrets, page.clock())
         record = signing_keys.record(key)
         text = said(page)
-        assert "The DKIM key isn’t published as it should be" in text
+        assert "The DKIM key isn’t published correctly" in text
         assert f">{record.value}<" in text
         zone.records[record.name, "TXT"] = [" ".join(f'"{part}"' for part in record.strings)]
         assert "The DKIM key is published" in said(page)
 
 
 def test_a_host_that_sends_nothing_asks_nothing(sqlite_page: Page) -> None:
-    assert "this host sends nothing into the world" in said(sqlite_page)
+    assert "this host sends no mail to the internet" in said(sqlite_page)
 
 
 def test_another_firms_key_isnt_shown(serve: Serve, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_changes_are_told_in_words(page: Page, boss: Browser) -> None:
     account = page.account("richard")
     boss.post(f"/admin/accounts/{account.id}/link")
     (row,) = [one for one in boss.text("/admin/changes").split("<tr>") if "richard" in one]
-    assert "made a link that signs in as the account" in row
+    assert "created a link that signs in as the account" in row
     assert ("boss" in row, "account.linked" in row) == (True, False)
 
 

@@ -264,7 +264,7 @@ def test_the_conversation_has_what_the_reader_may_see(page: Page) -> None:
     shown = page.browser("richard").text(f"/activities/{one}")
     assert f'href="/activities/{two}"' in shown
     assert f'href="/activities/{three}"' not in shown
-    listed = shown.partition("<h2>Conversation</h2>")[2].partition("</ul>")[0]
+    listed = shown.partition("<h2>Thread</h2>")[2].partition("</ul>")[0]
     assert len(re.findall(r"<bdi>jane@client\.example</bdi>\s+<span class=\"state warn\">", listed)) == 2  # law 8
 
 
@@ -277,7 +277,7 @@ def test_the_conversation_has_what_the_reader_may_see(page: Page) -> None:
         (b"DTSTART:20261201T090000Z\r\nDTEND:20261201T100000Z", "09:00</time> – "),
         (b"DTSTART:20261201T230000Z\r\nDTEND:20261202T010000Z", "Wednesday, 2 December 2026, 01:00 UTC"),
         (b"DTSTART;VALUE=DATE:20261201\r\nDTEND;VALUE=DATE:20261203", "1 December 2026 to Wednesday, 2 December 2026"),
-        (b"DTSTART:20261201T090000", "09:00, by the local clock"),
+        (b"DTSTART:20261201T090000", "09:00, local time"),
         (b"SUMMARY:x", "no time is given"),
     ],
 )

@@ -301,7 +301,7 @@ def test_a_secret_that_is_wrong_or_open_to_others_is_the_admins_matter(
     (tmp_path / "client-secret").chmod(mode)
     _, answer = walk(sqlite_firm, openid_provider)
     assert answer.status_code == 503
-    assert "An admin has to look at the settings" in answer.get_data(as_text=True)
+    assert "An admin has to check the settings" in answer.get_data(as_text=True)
 
 
 def test_who_said_no_is_told_so(sqlite_firm: Page, openid_provider: OpenIdProvider) -> None:
@@ -325,14 +325,14 @@ def test_the_answer_names_its_provider_where_it_says_that_it_does(
 @pytest.mark.parametrize(
     ("person", "says"),
     [
-        ({"email_verified": False}, "doesn't say that your mail address is proven"),
-        ({"email_verified": None}, "doesn't say that your mail address is proven"),
-        ({"email_verified": "true"}, "doesn't say that your mail address is proven"),
-        ({"email_verified": 1}, "doesn't say that your mail address is proven"),
-        ({"email": None}, "doesn't say that your mail address is proven"),
-        ({"email": ["richard@firm.example"]}, "doesn't say that your mail address is proven"),
+        ({"email_verified": False}, "doesn't confirm your mail address"),
+        ({"email_verified": None}, "doesn't confirm your mail address"),
+        ({"email_verified": "true"}, "doesn't confirm your mail address"),
+        ({"email_verified": 1}, "doesn't confirm your mail address"),
+        ({"email": None}, "doesn't confirm your mail address"),
+        ({"email": ["richard@firm.example"]}, "doesn't confirm your mail address"),
         ({"email": "stranger@firm.example"}, "No account here belongs to stranger@firm.example"),
-        ({"email": "<b>@firm.example"}, "doesn't say that your mail address is proven"),
+        ({"email": "<b>@firm.example"}, "doesn't confirm your mail address"),
     ],
 )
 def test_a_sign_in_makes_no_account_and_believes_no_unproven_address(

@@ -105,8 +105,8 @@ def test_one_mail_to_two_is_two_to_dos(page: Page) -> None:
 
 def _walked(browser: Browser, path: str) -> list[list[str]]:
     """The subjects on each page, to the last page. The way back has the same pages."""
-    pages, last = _walk(browser, path, "Next ones")
-    back, _ = _walk(browser, last, "Previous ones")
+    pages, last = _walk(browser, path, "Next")
+    back, _ = _walk(browser, last, "Previous")
     assert back == pages[::-1]
     return pages
 
@@ -141,14 +141,12 @@ def test_what_is_done_is_walked_by_pages(page: Page) -> None:
     assert len({one for shown in pages for one in shown}) == 70
 
 
-@pytest.mark.parametrize(
-    ("way", "order"), [("Next ones", "newest"), ("Next ones", "oldest"), ("Previous ones", "newest")]
-)
+@pytest.mark.parametrize(("way", "order"), [("Next", "newest"), ("Next", "oldest"), ("Previous", "newest")])
 def test_a_later_page_is_done_and_undone_where_it_is(page: Page, way: str, order: str) -> None:
     deliver_many(page, 160)
     browser = page.browser("richard")
     path = f"/todos?order={order}"
-    for words in ("Next ones", "Next ones", *(["Previous ones"] * (way == "Previous ones"))):
+    for words in ("Next", "Next", *(["Previous"] * (way == "Previous"))):
         path = link(browser.text(path), words)
     before = browser.text(path)
     answer = browser.post("/todos/done", _fields(before, "shown") | {"all": "1"})
@@ -175,7 +173,7 @@ def test_what_is_put_back_from_a_later_page_of_done_ones_leads_there_again(page:
     for _ in range(3):
         browser.post("/todos/done", _fields(browser.text("/todos"), "shown") | {"all": "1"})
         page.clock.pass_by(60)
-    path = link(browser.text("/todos/done"), "Next ones")
+    path = link(browser.text("/todos/done"), "Next")
     text = browser.text(path)
     found = dict(re.findall(r'type="hidden" name="(at|before|after)" value="([^"]*)"', text))
     one = re.findall(r'<button name="todo" value="(\d+)"', text)[0]
@@ -188,18 +186,18 @@ def test_there_is_no_way_back_where_nothing_is(page: Page) -> None:
     deliver_many(page, 60)
     browser = page.browser("richard")
     first = browser.text("/todos")
-    assert link(first, "Previous ones") == ""
-    second = link(first, "Next ones")
+    assert link(first, "Previous") == ""
+    second = link(first, "Next")
     browser.post("/todos/done", {"shown": re.findall(r'name="shown" value="(\d+)"', first), "all": "1"})
-    assert link(browser.text(second), "Previous ones") == ""
-    assert link(browser.text(second), "Next ones") == ""
+    assert link(browser.text(second), "Previous") == ""
+    assert link(browser.text(second), "Next") == ""
 
 
 def test_an_empty_list_says_what_to_do(sqlite_page: Page) -> None:
     text = sqlite_page.browser("richard").text("/todos")
     assert "Nothing to do." in text
     assert 'href="/contacts/new"' in text
-    assert "Nothing is done yet." in sqlite_page.browser("richard").text("/todos/done")
+    assert "No to-do is done yet." in sqlite_page.browser("richard").text("/todos/done")
 
 
 def test_a_list_has_a_bound_whatever_is_in_it(sqlite_page: Page) -> None:

@@ -36,9 +36,9 @@ def test_earlier_mail_is_promised_where_a_mailbox_has_it(page: Page) -> None:
     ignore(page)
     button = 'class="button main" href="/contacts/new?address=bo@bolts.example">{}</a>'
     browser = page.browser("richard")
-    assert button.format("Make a contact") in browser.text(f"/why?q={STRANGER}")
+    assert button.format("Add a contact") in browser.text(f"/why?q={STRANGER}")
     connect(page.database, page.demo, "anna", page.clock())
-    assert button.format("Make a contact and fetch the earlier mail") in browser.text(f"/why?q={STRANGER}")
+    assert button.format("Add a contact and fetch the earlier mail") in browser.text(f"/why?q={STRANGER}")
 
 
 def test_mail_that_is_kept_is_linked(page: Page) -> None:
@@ -146,16 +146,16 @@ def test_an_answer_that_looked_at_a_part_says_so_and_goes_on(page: Page, monkeyp
     page.database.execute("UPDATE decisions SET id = id + 1500 WHERE author = 'eve@bolts.example'")
     browser = page.browser("richard")
     newest = browser.text(f"/why?q={STRANGER}")
-    assert f"Nothing of {STRANGER} was found here. This looked at decisions since 2026-11-25 04:00Z" in newest
+    assert f"Nothing was found here for {STRANGER}. The search went back to 2026-11-25 04:00Z" in newest
     assert "is not a contact of demo" not in newest
     assert "No contact has this address" in newest
     seen = [newest]
     for _ in range(5):
-        seen.append(browser.text(link(seen[-1], "Look further back") or "/why"))
+        seen.append(browser.text(link(seen[-1], "Search further back") or "/why"))
     assert sum(f"author {STRANGER} is not a contact of demo" in one for one in seen) == 1
     known = browser.text("/why?q=eve@bolts.example")
     assert "author eve@bolts.example is not a contact of demo" in known
-    assert "This looked at decisions since 2026-11-25 04:00Z, and there are older ones." in known
+    assert "The search went back to 2026-11-25 04:00Z, and there are older decisions." in known
 
 
 @pytest.mark.parametrize("place", ["0-0", "1-1"])
