@@ -84,5 +84,6 @@ def _words() -> dict[str, str]:
         "gmail.directions_set": gettext("changed what is synced of the Gmail mailbox"),
         "gmail.retried": gettext("had the sync try again what was given up"),
         "gmail.disconnected": gettext("disconnected the Gmail mailbox"),
+        "gmail.consent_forgotten": gettext("ended the return of the Google consent of the mailbox"),
         "gmail.audit_asked": gettext("asked for an audit of the Gmail of the user"),
     }

@@ -90,6 +90,7 @@ def of_deployment(
     """One deployment's mailboxes and record, and no other's. seconds: for each question."""
     for check in (
         partial(gmail.check_mailboxes, settings, database, deployment, now),
+        partial(gmail.check_consents, database, deployment, now),
         partial(record.check_routes, database, deployment),
         partial(record.check_logins, database, deployment),
         partial(record.check_authors, database, deployment, now),
