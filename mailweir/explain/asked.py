@@ -19,7 +19,7 @@ _NO_QUEUE_ID = "NOQUEUE"
 _LEAST_LABELS = 2
 
 
-class Kind(enum.Enum):
+class NoKey(enum.Enum):
     """Questions that no decision has an answer to, because decisions are found by ids, whole addresses and words."""
 
     NO_QUEUE_ID = enum.auto()
@@ -32,7 +32,7 @@ class Asked:
     """text: to look for. kind: None where decisions can be found by it. A domain may be a host's name, too."""
 
     text: str
-    kind: Kind | None = None
+    kind: NoKey | None = None
 
 
 def read(typed: str) -> Asked:
@@ -42,10 +42,10 @@ def read(typed: str) -> Asked:
         return Asked(text)
     text = _bare(text)
     if text.upper() == _NO_QUEUE_ID:
-        return Asked(_NO_QUEUE_ID, Kind.NO_QUEUE_ID)
+        return Asked(_NO_QUEUE_ID, NoKey.NO_QUEUE_ID)
     if host := _ip(text):
-        return Asked(host, Kind.HOST)
-    return Asked(text.removeprefix("@"), Kind.DOMAIN) if _is_domain(text) else Asked(text)
+        return Asked(host, NoKey.HOST)
+    return Asked(text.removeprefix("@"), NoKey.DOMAIN) if _is_domain(text) else Asked(text)
 
 
 def untagged(text: str) -> str | None:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from mailweir import address
 from mailweir.explain import asked, remedies, tracking
-from mailweir.explain.asked import Kind
+from mailweir.explain.asked import NoKey
 from mailweir.explain.explanation import Explanation, explain
 from mailweir.explain.refusals import Refusal
 from mailweir.explain.remedies import Action, Remedy
@@ -125,7 +125,7 @@ def ask(
 
 
 def _remarks(
-    question: Question, kind: Kind | None, asker: Asker | None, until: datetime | None, *, is_found: bool
+    question: Question, kind: NoKey | None, asker: Asker | None, until: datetime | None, *, is_found: bool
 ) -> Iterable[Explanation]:
     """kind: of a text by which no decision is found. until: since when decisions were looked at, where that isn't all of them."""
     if kind is not None:

@@ -12,7 +12,7 @@ from mailweir import address
 from mailweir.decision import Reason
 from mailweir.directory import DeploymentRef
 from mailweir.explain import reasons, record, refusals, synced
-from mailweir.explain.asked import Kind
+from mailweir.explain.asked import NoKey
 from mailweir.explain.explanation import Explanation, explain
 from mailweir.explain.refusals import Refusal
 from mailweir.store.database.connection import Database
@@ -126,11 +126,11 @@ def nothing(text: str, decision_days: int, until: datetime | None = None, *, is_
     )
 
 
-def not_by(kind: Kind, text: str) -> Explanation:
+def not_by(kind: NoKey, text: str) -> Explanation:
     """Says why no decision is found by such a text, and what to look for instead."""
-    if kind is Kind.NO_QUEUE_ID:
+    if kind is NoKey.NO_QUEUE_ID:
         return explain("tracking.no_queue_id")
-    if kind is Kind.HOST:
+    if kind is NoKey.HOST:
         return explain("tracking.host", text=text)
     return explain("tracking.domain", text=text)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailweir.explain import asked
-from mailweir.explain.asked import Asked, Kind
+from mailweir.explain.asked import Asked, NoKey
 
 
 @pytest.mark.parametrize(
@@ -39,16 +39,16 @@ def test_what_decisions_are_found_by(typed: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
-        ("NOQUEUE", Asked("NOQUEUE", Kind.NO_QUEUE_ID)),
-        ("noqueue:", Asked("NOQUEUE", Kind.NO_QUEUE_ID)),
-        ("192.0.2.7", Asked("192.0.2.7", Kind.HOST)),
-        ("[192.0.2.7]", Asked("192.0.2.7", Kind.HOST)),
-        ("mx.client.example[192.0.2.7]:25", Asked("192.0.2.7", Kind.HOST)),
-        ("2001:DB8::0:1", Asked("2001:db8::1", Kind.HOST)),
-        ("IPv6:2001:db8::1", Asked("2001:db8::1", Kind.HOST)),
-        ("mx.client.example", Asked("mx.client.example", Kind.DOMAIN)),
-        ("@client.example", Asked("client.example", Kind.DOMAIN)),
-        ("straße.example", Asked("straße.example", Kind.DOMAIN)),
+        ("NOQUEUE", Asked("NOQUEUE", NoKey.NO_QUEUE_ID)),
+        ("noqueue:", Asked("NOQUEUE", NoKey.NO_QUEUE_ID)),
+        ("192.0.2.7", Asked("192.0.2.7", NoKey.HOST)),
+        ("[192.0.2.7]", Asked("192.0.2.7", NoKey.HOST)),
+        ("mx.client.example[192.0.2.7]:25", Asked("192.0.2.7", NoKey.HOST)),
+        ("2001:DB8::0:1", Asked("2001:db8::1", NoKey.HOST)),
+        ("IPv6:2001:db8::1", Asked("2001:db8::1", NoKey.HOST)),
+        ("mx.client.example", Asked("mx.client.example", NoKey.DOMAIN)),
+        ("@client.example", Asked("client.example", NoKey.DOMAIN)),
+        ("straße.example", Asked("straße.example", NoKey.DOMAIN)),
     ],
 )
 def test_what_decisions_are_not_found_by(typed: str, expected: Asked) -> None:
