@@ -70,6 +70,7 @@ def of_everybody(database: Database, now: datetime, seconds: float = _QUESTION_S
         ("clock", partial(record.check_clock, database, now)),
         (digest.AREA, partial(digest.check_queue, database, now)),
         (digest.AREA, partial(digest.check_held, database, now)),
+        (digest.AREA, partial(digest.check_older, database)),
     ):
         yield from run(area, partial(_bounded, database, check, seconds))
 
