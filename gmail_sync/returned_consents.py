@@ -1,7 +1,7 @@
-"""Gives back to Google the consents of mailboxes that were disconnected on the page, which can't open their tokens, and of users
-that were removed.
+"""Gives back to Google the consents that nobody needs any more: of mailboxes that were disconnected on the page, which can't open
+their tokens, of removed users, and those that Google didn't take from the command line.
 
-A separate thread beside the sweeping ones, because Google may take its time. A failure is retried a limited number of times.
+A separate thread beside the sweeping ones, because Google may take its time. A failure is retried, after growing pauses.
 Called by `server`.
 """
 
@@ -50,9 +50,11 @@ class ReturnedConsents:
         services = self._services
         with services.database_pool.lent() as database:
             taken = gmail_revocations.take(database, services.clock())
-            is_in_use = taken is not None and gmail_revocations.is_in_use(database, taken)
         if taken is None:
             return False
+        main = gmail_access.main_client_id(services.settings)
+        with services.database_pool.lent() as database:
+            is_in_use = gmail_revocations.is_in_use(database, taken, main)
         left, why = gmail_access.give_up(
             services.settings, taken.address, taken.token_sealed, is_shared=is_in_use, client_id=taken.client_id
         )

@@ -209,6 +209,16 @@ class Left(StrEnum):
     UNTOLD = "untold"  # Google couldn't be notified
 
 
+def main_client_id(settings: Settings) -> str | None:
+    """The id of the OAuth client in the settings, which tokens without a client's id belong to; None if there is none, or its
+    file can't be read."""
+    try:
+        main = oauth_files.load_all(settings.gmail).main
+    except SettingsError:
+        return None
+    return main.client_id if isinstance(main, OAuthClient) else None
+
+
 def give_up(
     settings: Settings, address: str, sealed: bytes | None, *, is_shared: bool, client_id: str | None = None
 ) -> tuple[Left, str]:

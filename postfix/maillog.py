@@ -77,7 +77,8 @@ class Found:
 
 
 def find(log: Path, text: str, now: datetime, limit: int | None = None, max_bytes: int = MAX_BYTES) -> Found:
-    """The refusals to or from an address, under a queue id or a Message-ID. LogUnreadable. now: for the lines' year."""
+    """The refusals to or from an address or a domain, by a host's name or IP address, under a queue id or a Message-ID; for
+    `NOQUEUE`, those without a queue id. LogUnreadable. now: for the lines' year."""
     search = _Search(text.strip(), now)
     for raw in log_lines.backwards(log, max_bytes):
         if len(search.found) >= (limit or _MAX_REFUSALS):
@@ -96,6 +97,9 @@ class _Search:
         self.left_out = 0
         self._wanted, self._now = wanted, now
         self._by_address = address.normalise_path(wanted)
+        # a word of a subject is no host: `unknown` is many of them
+        may_be_host = "@" not in wanted and ("." in wanted or ":" in wanted)
+        self._host = (address.typed_domain(wanted) or wanted.lower()) if may_be_host else ""
         self._message_ids = {wanted, f"<{wanted}>"}
         self._with_id: dict[str, list[Refusal]] = {}
         self._ids_found: dict[str, str] = {}  # the wanted Message-ID, by queue id
@@ -140,12 +144,15 @@ class _Search:
         self.found += [one for one in given_up(done, message_id) if message_id or self._concerns(one)]
 
     def _concerns(self, refusal: Refusal) -> bool:
-        if refusal.queue_id == self._wanted:
+        if self._wanted == (refusal.queue_id or _QUEUE_ID_OF_NONE):
+            return True
+        if self._host and self._host in refusal.client.lower().rstrip("]").split("["):
             return True
         given = [one for one in (refusal.sender, refusal.recipient) if one]
         if self._wanted.lower() == "postmaster":  # RFC 5321 4.5.1: the one address without a domain
             return "postmaster" in [one.lower() for one in given]
-        return bool(self._by_address) and self._by_address in map(address.normalise_path, given)
+        normal = [one for one in map(address.normalise_path, given) if one]
+        return self._by_address in normal or self._host in [address.split(one)[1] for one in normal]
 
 
 def given_up(done: BrokenOff, message_id: str | None) -> list[Refusal]:

@@ -84,5 +84,6 @@ def _words() -> dict[str, str]:
         "gmail.directions_set": gettext("changed which mail of the Gmail mailbox is synced"),
         "gmail.retried": gettext("made the sync retry the messages given up"),
         "gmail.disconnected": gettext("disconnected the Gmail mailbox"),
+        "gmail.consent_forgotten": gettext("ended the return of the mailbox's consent to Google"),
         "gmail.audit_asked": gettext("requested an audit of the user's Gmail"),
     }

@@ -24,6 +24,11 @@ class Commands(LazyGroup):
             "Disconnects a user's Gmail: gives the consent back to Google and forgets the token.",
         ),
         LazyCommand(
+            "forget-consent",
+            "admin_cli.commands.gmail_connect",
+            "Stops returning a consent to Google, because the account's owner has removed it there.",
+        ),
+        LazyCommand(
             "status",
             "admin_cli.commands.gmail_state",
             "Shows the state of each connected mailbox: last complete sweep, last recorded message, waiting "

@@ -1,4 +1,4 @@
-"""`mailweir gmail connect|disconnect`: which mailboxes the sync reads."""
+"""`mailweir gmail connect|disconnect|forget-consent`: which mailboxes the sync reads."""
 
 import os
 import sys
@@ -18,10 +18,11 @@ from mailweir.explain import consents, english, synced
 from mailweir.gmail import oauth_files, transport
 from mailweir.gmail.consent import Consent
 from mailweir.gmail.oauth_files import OAuthClient
-from mailweir.gmail_access import AnotherAccount, AnotherMailbox, Directions, Wanted
+from mailweir.gmail_access import AnotherAccount, AnotherMailbox, Directions, Left, Wanted
 from mailweir.settings import Settings, load
-from mailweir.store.gmail import gmail_connections, gmail_mailboxes
+from mailweir.store.gmail import gmail_connections, gmail_mailboxes, gmail_revocations
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
+from mailweir.store.people import checks
 
 
 def register(group: typer.Typer) -> None:
@@ -29,6 +30,8 @@ def register(group: typer.Typer) -> None:
     line = "mailweir gmail connect richard --inbound --outbound"
     group.command("connect", epilog=options.example(line, f"{line} --no-browser"))(connect)
     group.command("disconnect", epilog=options.example("mailweir gmail disconnect richard"))(disconnect)
+    line = "mailweir gmail forget-consent richard@firm.example"
+    group.command("forget-consent", epilog=options.example(line))(forget_consent)
 
 
 @changes("gmail.connected", "username")
@@ -163,22 +166,36 @@ def disconnect(
         sealed = gmail_mailboxes.token_sealed(database, found.id)
         is_shared = gmail_mailboxes.shares_consent(database, found.id)
         client_id = gmail_mailboxes.client_id(database, found.id)
-    left = _left(settings, found, sealed, is_shared=is_shared, client_id=client_id)
+    left, why = gmail_access.give_up(settings, found.address, sealed, is_shared=is_shared, client_id=client_id)
+    # a consent that Google didn't take back is the sync's to return
+    end = gmail_connections.disconnect_and_return if left is Left.UNTOLD else gmail_connections.disconnect
     with context.opened(settings) as database:
-        gmail_connections.disconnect(database, chosen, username, context.now())
+        end(database, chosen, username, context.now())
+    explanation = consents.left(left, found.address, why)
+    remark = english.text(explanation) if explanation else None
     if as_json:
         values = {"deployment": found.deployment, "username": found.username, "address": found.address}
-        output.show_json({**values, "revoked": sealed is not None and left is None, "left": left})
+        output.show_json({**values, "revoked": left is Left.NOTHING, "left": remark})
     else:
         output.say(f"The Gmail of {found.address} is disconnected: Mailweir no longer reads it. Recorded mail stays.")
-    if left:
-        output.complain(left)
+    if remark:
+        output.complain(remark)
 
 
-def _left(
-    settings: Settings, found: GmailMailbox, sealed: bytes | None, *, is_shared: bool, client_id: str | None
-) -> str | None:
-    """Gives the consent back. Returns the work that is left to do by hand if that fails."""
-    left, why = gmail_access.give_up(settings, found.address, sealed, is_shared=is_shared, client_id=client_id)
-    said = consents.left(left, found.address, why)
-    return english.text(said) if said else None
+@changes("gmail.consent_forgotten", "address")
+def forget_consent(
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="The Google account, as 'mailweir doctor' names it.")
+    ],
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Stops returning a consent to Google, because the account's owner has removed it there. Forgets its token."""
+    clean = checks.clean_address(address)
+    with context.opened() as database:
+        chosen = context.choose(database, deployment)
+        count = gmail_revocations.forget_open(database, chosen, clean)
+    if as_json:
+        output.show_json({"deployment": chosen.name, "address": clean, "forgotten": count})
+        return
+    output.say(f"Mailweir no longer tries to give the consent of {clean} back, and it has forgotten the token.")

@@ -6,7 +6,7 @@ import typer
 
 from admin_cli import context, options, output
 from admin_cli.change_notes import reads
-from mailweir.explain import english, missing_mail
+from mailweir.explain import asked, english, missing_mail
 from mailweir.explain.missing_mail import Question
 from mailweir.explain.tracking import Decided, Refused, Tracked, Waits
 from mailweir.settings import Settings, load
@@ -33,7 +33,8 @@ def why(
         typer.Argument(
             metavar="MESSAGE-ID|ADDRESS|QUEUE-ID|GMAIL-ID|SUBJECT",
             help="A Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id of a message, "
-            "or a part of a recorded message's subject.",
+            "or a part of a recorded message's subject. Refusals in Postfix's log are also found by a host, an IP address, "
+            "a domain, or NOQUEUE.",
         ),
     ],
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The most results to show.")] = None,
@@ -45,7 +46,7 @@ def why(
     """Explains what happened to a message, newest first; then lists mail that waits in the sync or that Postfix refused. Exits 1
     if nothing is known of it."""
     settings = load()
-    in_log, remarks = _in_log(settings, text)
+    in_log, remarks = _in_log(settings, asked.read(text).text)
     traces = Traces(settings.token_key_path)
     with context.opened(settings) as database:
         chosen = context.narrow(database, deployment)

@@ -144,6 +144,17 @@ DECISIONS: Mapping[str, str] = {
         "older decisions."
     ),
     "tracking.looked_back": "The search went back to {until:%Y-%m-%d %H:%M}Z, and there are older decisions.",
+    "tracking.no_queue_id": (
+        "NOQUEUE is no queue id: Postfix writes it for mail that it refused before there was one. "
+        "Look for such mail by its sender's or recipient's address."
+    ),
+    "tracking.host": (
+        "Mailweir records no hosts, so it finds no decision by {text}. Look for the mail by its author's or recipient's address."
+    ),
+    "tracking.domain": (
+        "If {text} is a domain, look for a whole address in it: decisions aren't found by a domain or a host's name."
+    ),
+    "tracking.tagged": "Look for {plain} too: that is the address without its tag.",
     "tracking.no_more": "No more is known of {text}.",
     "tracking.no_subjects": (
         "Mail that wasn't recorded has no subject here: look for it by its Message-ID, or by its author's or recipient's address."

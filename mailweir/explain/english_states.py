@@ -84,7 +84,7 @@ STATES: Mapping[str, str] = {
     ),
     "consent.shared": "the consent stays at Google: {address} is connected for another user too",
     "consent.untold": (
-        "Google didn't receive the revocation ({error}): the token is forgotten here, and {address} can withdraw "
+        "Google didn't receive the revocation ({error}): Mailweir tries again; {address} can also withdraw "
         "the consent at https://myaccount.google.com/connections"
     ),
     "forwarding.usual": "mail is forwarded as usual, the last one at {last:%Y-%m-%d %H:%M}Z",

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mailweir import address
-from mailweir.explain import remedies, tracking
+from mailweir.explain import asked, remedies, tracking
+from mailweir.explain.asked import NoKey
 from mailweir.explain.explanation import Explanation, explain
 from mailweir.explain.refusals import Refusal
 from mailweir.explain.remedies import Action, Remedy
@@ -30,7 +31,7 @@ _NO_USERS = (0,)  # ids begin with 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """text: a Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id, or words.
+    """text: a Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id, or words; as `asked` reads it.
 
     since: leaves out all that was decided or recorded before. limit: the largest number of decisions, waiting messages and
     refusals together. max_activities: the largest number of activities found by the words of text; 0 doesn't search them.
@@ -99,6 +100,8 @@ def ask(
     """
     if asker is not None and (deployment is None or deployment.id != asker.reader.deployment_id):
         raise ValueError("the asker is of another deployment")
+    wanted = asked.read(question.text)
+    question = replace(question, text=wanted.text)
     tracks = tracking.track(
         database,
         question.text,
@@ -114,22 +117,26 @@ def ask(
     told: Sequence[Tracked] = tracks.found
     if asker is not None:
         told = _as_told_to(database, asker, deployment, told)
-    asked = address.normalise_path(question.text) or address.typed(question.text) or ""
-    found = tuple(Found(one, _remedy(one, asked, asker)) for one in told)
+    about = address.normalise_path(question.text) or address.typed(question.text) or ""
+    found = tuple(Found(one, _remedy(one, about, asker)) for one in told)
     by_words = _by_words(database, question, deployment, asker)
-    remarks = tuple(_remarks(question, asker, tracks.until, is_found=bool(found or by_words)))
+    remarks = tuple(_remarks(question, wanted.kind, asker, tracks.until, is_found=bool(found or by_words)))
     return Answer(found, by_words, remarks, tracks.further)
 
 
 def _remarks(
-    question: Question, asker: Asker | None, until: datetime | None, *, is_found: bool
+    question: Question, kind: NoKey | None, asker: Asker | None, until: datetime | None, *, is_found: bool
 ) -> Iterable[Explanation]:
-    """until: since when the answer covers decisions, if it doesn't cover all."""
-    if not is_found:
+    """kind: of a text by which no decision is found. until: since when the answer covers decisions, if it doesn't cover all."""
+    if kind is not None:
+        yield tracking.not_by(kind, question.text)
+    elif not is_found:
         yield tracking.nothing(question.text, question.decision_days, until, is_first=question.before is None)
+        if plain := asked.untagged(question.text):
+            yield explain("tracking.tagged", plain=plain)
     elif until is not None:
         yield explain("tracking.looked_back", until=until)
-    if question.max_activities and "@" not in question.text:
+    if question.max_activities and "@" not in question.text and kind is None:
         yield explain("tracking.no_subjects")
     if asker is not None and not asker.is_admin:
         yield explain("tracking.own_alone")

@@ -12,6 +12,7 @@ from mailweir import address
 from mailweir.decision import Reason
 from mailweir.directory import DeploymentRef
 from mailweir.explain import reasons, record, refusals, synced
+from mailweir.explain.asked import NoKey
 from mailweir.explain.explanation import Explanation, explain
 from mailweir.explain.refusals import Refusal
 from mailweir.store.database.connection import Database
@@ -123,6 +124,15 @@ def nothing(text: str, decision_days: int, until: datetime | None = None, *, is_
         if is_first
         else explain("tracking.no_more", text=text)
     )
+
+
+def not_by(kind: NoKey, text: str) -> Explanation:
+    """Says why no decision is found by such a text, and what to look for instead."""
+    if kind is NoKey.NO_QUEUE_ID:
+        return explain("tracking.no_queue_id")
+    if kind is NoKey.HOST:
+        return explain("tracking.host", text=text)
+    return explain("tracking.domain", text=text)
 
 
 def _decided(database: Database, decision: Decision) -> Decided:

@@ -1,4 +1,4 @@
-"""The digest: is it behind, which mail could it not read, and whose raw bytes are damaged?"""
+"""The digest: is it behind, which mail could it not read or did an older version read, and whose raw bytes are damaged?"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -7,11 +7,13 @@ from mailweir.health.findings import Finding, note, ok, wrong
 from mailweir.sentence import said
 from mailweir.store.database.connection import Database
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import digest_queue, held, readings
+from mailweir.store.record import digest_queue, digest_rebuilds, held, readings
+from mailweir.store.record.digest_queue import Stage
 
 AREA = "digest"
 _LATE = timedelta(minutes=15)
 _SHOWN = 5
+MOST_COUNTED = 10_000  # for each view of the page
 
 
 def check_queue(database: Database, now: datetime) -> Iterator[Finding]:
@@ -47,6 +49,29 @@ def check_queue(database: Database, now: datetime) -> Iterator[Finding]:
         )
     else:
         yield ok(AREA, said("new mail is read and examined"), key="digest.in_time")
+
+
+def check_older(database: Database) -> Iterator[Finding]:
+    """After an upgrade, mail that was read before has to be read again to get what the new version adds."""
+    older = readings.count_older(database, MOST_COUNTED + 1)
+    if not older:
+        return
+    if any(one.stage is Stage.READING for one in digest_rebuilds.going_on(database)):
+        yield ok(AREA, said("mail that an older version read is being read again"), key="digest.read_again")
+        return
+    if older == 1:
+        sentence = said("1 message was read by an older version")
+    elif older > MOST_COUNTED:
+        sentence = said("more than {number:,} messages were read by an older version", number=MOST_COUNTED)
+    else:
+        sentence = said("{number:,} messages were read by an older version", number=older)
+    yield note(
+        AREA,
+        sentence,
+        said("they lack what this version adds; to read them again, while mail flows: mailweir digest again"),
+        key="digest.older",
+        messages=min(older, MOST_COUNTED),
+    )
 
 
 def check_held(database: Database, now: datetime) -> Iterator[Finding]:

@@ -70,6 +70,7 @@ def of_everybody(database: Database, now: datetime, seconds: float = _QUESTION_S
         ("clock", partial(record.check_clock, database, now)),
         (digest.AREA, partial(digest.check_queue, database, now)),
         (digest.AREA, partial(digest.check_held, database, now)),
+        (digest.AREA, partial(digest.check_older, database)),
     ):
         yield from run(area, partial(_bounded, database, check, seconds))
 
@@ -90,6 +91,7 @@ def of_deployment(
     """One deployment's mailboxes and record, and no other's. seconds: for each question."""
     for check in (
         partial(gmail.check_mailboxes, settings, database, deployment, now),
+        partial(gmail.check_consents, database, deployment, now),
         partial(record.check_routes, database, deployment),
         partial(record.check_logins, database, deployment),
         partial(record.check_authors, database, deployment, now),

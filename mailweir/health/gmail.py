@@ -10,7 +10,7 @@ from mailweir.health.findings import Finding, note, ok, wrong
 from mailweir.sentence import Kept, Sentence, said
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
-from mailweir.store.gmail import gmail_app, gmail_mailboxes, gmail_waiting, gmail_workers
+from mailweir.store.gmail import gmail_app, gmail_mailboxes, gmail_revocations, gmail_waiting, gmail_workers
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, State
 from mailweir.store.people.deployments import Deployment
 
@@ -99,6 +99,39 @@ def check_mailboxes(settings: Settings, database: Database, deployment: Deployme
             else said("1 mailbox synced, without problems"),
             key="gmail.mailboxes_fine",
             mailboxes=well,
+        )
+
+
+def check_consents(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
+    """Consents that nobody needs any more, and that Google didn't take back within hours."""
+    for one in gmail_revocations.late(database, deployment, now):
+        about = {"username": one.username, "address": one.address, "since": _text(one.asked_at)}
+        sentence = (
+            said(
+                "The consent for {address} of {username} couldn't be given back to Google since {since}: {error}",
+                error=Kept(one.error),
+                **about,
+            )
+            if one.error
+            else said(
+                "The consent for {address} of {username} couldn't be given back to Google since {since}: no "
+                "mailweir-gmail-sync has tried",
+                **about,
+            )
+        )
+        yield wrong(
+            f"{AREA} {deployment.name}",
+            sentence,
+            said(
+                "Mailweir tries again at least daily. Or the owner of {address} withdraws it at "
+                "https://myaccount.google.com/connections; then run: mailweir gmail forget-consent {address}",
+                address=one.address,
+            ),
+            key="gmail.consent_not_returned",
+            username=one.username,
+            mailbox=one.address,
+            since=one.asked_at,
+            why=one.error or "",
         )
 
 

@@ -13,8 +13,8 @@ import typer
 from admin_cli import change_notes, main
 from mailweir import secrets_file
 from mailweir.store.database.connection import Database
-from mailweir.store.gmail import gmail_connections
-from mailweir.store.people import deployments
+from mailweir.store.gmail import gmail_connections, gmail_revocations
+from mailweir.store.people import deployments, users
 from mailweir.store.web import change_log
 from mailweir.store.web.change_log import COMMAND_LINE, Change
 from tests.conftest import Record
@@ -52,6 +52,12 @@ LINES: dict[str, tuple[str, str, str, str]] = {
     "relay rotate": ("relay rotate richard", "relay.rotated", "richard", ""),
     "relay disconnect": ("relay disconnect richard", "relay.disconnected", "richard", ""),
     "gmail disconnect": ("gmail disconnect richard", "gmail.disconnected", "richard", ""),
+    "gmail forget-consent": (
+        "gmail forget-consent anna@firm.example",
+        "gmail.consent_forgotten",
+        "anna@firm.example",
+        "",
+    ),
     "activity set": (
         "activity set 1 --visibility participants",
         "activity.visibility",
@@ -104,6 +110,8 @@ def stage(mailweir: Mailweir, database: Database, record: Record, now: datetime,
     demo = deployments.find(database, "demo")
     options: dict[str, Any] = {"inbound": True, "outbound": True, "token_sealed": None, "now": now, "first_days": 7}
     gmail_connections.connect(database, demo, "richard", "richard@firm.example", **options)
+    anna = users.find(database, demo, "anna")
+    gmail_revocations.ask(database, anna.id, anna.mailbox, None, b"sealed", now)
     (tmp_path / "new.csv").write_text("name,address,company\nNew,new@client.example,\n")
     _forget(database)
     return mailweir

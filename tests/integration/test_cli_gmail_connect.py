@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mailweir import secrets_file
-from mailweir.store.gmail import gmail_workers
+from mailweir.store.gmail import gmail_revocations, gmail_workers
 from tests import scripted_http
 from tests.scripted_http import Answer, Asked, Server, as_json, refusal
 
@@ -374,6 +374,12 @@ def test_disconnect_where_google_cannot_be_told(
     one_line(ran, "https://myaccount.google.com/connections", code=0)
     assert "is disconnected" in ran.out
     assert database.execute("SELECT token_sealed FROM gmail_mailboxes").fetchone()[0] is None
+    waiting = gmail_revocations.take(database, datetime.now(UTC))
+    assert waiting, "the sync tries again"
+    assert waiting.address == RICHARD
+    forgotten = known("gmail", "forget-consent", RICHARD)
+    assert (forgotten.code, "token is forgotten" in forgotten.out) == (0, True)
+    one_line(known("gmail", "forget-consent", RICHARD), f"no consent of {RICHARD} waits")
 
 
 @BOTH

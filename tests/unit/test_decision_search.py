@@ -279,3 +279,17 @@ def test_each_is_told_what_is_theirs(
     assert told(STRANGER, "anna", is_admin=True) == IGNORED
     assert (told("4Xy3", "anna"), told("<3@client.example>", "anna"), told("3@x.example", "anna")) == ([], [], [])
     assert told("An offer", "richard") == [], "subjects are searched elsewhere"
+
+
+@pytest.mark.parametrize("text", ["KÜCHE", "küche", "kuche", "Ku\u0308che", "STRASSE", "straße", "für die Küche"])
+def test_a_subject_is_found_whatever_its_accents_and_capitals(
+    database: Database, demo: Deployment, record: Record, text: str
+) -> None:
+    record("demo", "richard", JANE, number=40, subject="Angebot für die Küche, Straße 7")
+    assert queue_ids(decision_search.search(database, Wanted(text=text))) == ["4Xy40"]
+
+
+def test_a_subject_isnt_found_by_a_pattern(database: Database, demo: Deployment, record: Record) -> None:
+    record("demo", "richard", JANE, number=40, subject="Angebot für die Küche")
+    for text in ("K%che", "K_che", "Kü!che"):
+        assert queue_ids(decision_search.search(database, Wanted(text=text))) == []

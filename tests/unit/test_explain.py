@@ -13,6 +13,7 @@ import pytest
 
 from mailweir.decision import Direction, Doubt, Outcome, Reason, Route
 from mailweir.explain import consents, english, forwarding, reasons, record, refusals, relay, synced, tracking
+from mailweir.explain.asked import NoKey
 from mailweir.explain.explanation import Explanation, explain, word
 from mailweir.explain.forwarding import Seen
 from mailweir.explain.keys import PARAMETERS
@@ -133,6 +134,8 @@ def _of_the_rest() -> Iterator[Explanation | None]:
     yield tracking.nothing("j@x.example", 14, MOMENT)
     yield tracking.nothing("j@x.example", 14, is_first=False)
     yield explain("tracking.looked_back", until=MOMENT)
+    yield explain("tracking.tagged", plain="j@x.example")
+    yield from (tracking.not_by(kind, "x.example") for kind in NoKey)
     yield from map(explain, ("tracking.no_subjects", "tracking.own_alone", "decision.never_log_of_others"))
     yield word("route", "pigeon")
 

@@ -9,7 +9,7 @@ import pytest
 from mailweir.health import digest
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
-from mailweir.store.record import readings
+from mailweir.store.record import digest_queue, digest_rebuilds, readings
 from tests import forwarded_mail, held_mail
 
 Put = Callable[..., int]
@@ -77,3 +77,31 @@ def test_what_waits_for_dns_is_not_examined(demo: Database, record: Put, now: da
     (found,) = digest.check_queue(demo, now)
     assert (found.level, found.key, found.facts) == ("note", "digest.without_dns", {"messages": 1})
     assert found.sentence == "the author of 1 message isn't examined yet, because DNS gave no answer"
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "sentence"),
+    [
+        (1, 10_000, "1 message was read by an older version"),
+        (3, 10_000, "3 messages were read by an older version"),
+        (3, 2, "more than 2 messages were read by an older version"),
+    ],
+)
+def test_what_an_older_version_read_is_told_until_it_is_read_again(
+    demo: Database, record: Put, now: datetime, monkeypatch: pytest.MonkeyPatch, count: int, most: int, sentence: str
+) -> None:
+    monkeypatch.setattr(digest, "MOST_COUNTED", most)
+    for number in range(1, count + 1):
+        record("demo", "richard", "jane@client.example", number=number)
+    with demo.transaction():
+        for (raw_id,) in demo.execute("SELECT id FROM raw_messages").fetchall():
+            readings.write_unreadable(demo, raw_id, "examiner_died", now)
+    assert list(digest.check_older(demo)) == []
+    demo.execute("UPDATE readings SET reader_version = reader_version - 1")
+    (found,) = digest.check_older(demo)
+    assert (found.level, found.key, found.sentence) == ("note", "digest.older", sentence)
+    assert "mailweir digest again" in found.to_do
+    with demo.transaction():
+        digest_rebuilds.begin(demo, digest_queue.Stage.READING, digest_rebuilds.Which.OLDER, now)
+    (found,) = digest.check_older(demo)
+    assert (found.level, found.key) == ("ok", "digest.read_again")

@@ -369,3 +369,60 @@ def test_an_answer_says_how_far_it_looked_or_goes_on_by_itself(
     assert (queue_ids(whole), keys(whole), whole.further) == (["4XyOld"], ["tracking.own_alone"], None)
     none = ask("nobody@x.example", "richard", goes_on=True)
     assert keys(none) == ["tracking.nothing", "tracking.own_alone"]
+
+
+# --- as people type -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Jane Doe <jane@client.example>", "mailto:JANE@client.example", "Message-ID: <1@client.example>", "4XyMine:"],
+)
+def test_a_copied_question_finds_the_mail(record: Record, ask: Ask, text: str) -> None:
+    record("demo", "richard", JANE, queue_id="4XyMine")
+    assert queue_ids(ask(text)) == queue_ids(ask(text, "richard")) == ["4XyMine"]
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("NOQUEUE", "no_queue_id"),
+        ("mx.x.example[192.0.2.7]", "host"),
+        ("x.example", "domain"),
+        ("@x.example", "domain"),
+    ],
+)
+def test_what_no_decision_is_found_by_is_said(ignore: Ignore, ask: Ask, text: str, key: str) -> None:
+    ignore("demo")
+    for answer in (ask(text), ask(text, None, is_admin=True, max_activities=5)):
+        assert (answer.found, keys(answer)) == ((), [f"tracking.{key}"])
+
+
+def test_an_address_with_a_tag_leads_to_the_plain_one(ask: Ask) -> None:
+    answer = ask("jane+news@client.example")
+    assert keys(answer) == ["tracking.nothing", "tracking.tagged"]
+    assert answer.remarks[1].parameters == {"plain": JANE}
+
+
+def test_a_capture_address_finds_what_was_forwarded_to_it(
+    database: Database, demo: Deployment, record: Record, ask: Ask
+) -> None:
+    record("demo", "richard", JANE, queue_id="4XyOld", number=1)
+    record("demo", "richard", JANE, queue_id="4XyNew", number=2)
+    record("demo", "olga", JANE, queue_id="4XyOlga", number=3)
+    assert queue_ids(ask("richard@demo.example.net")) == ["4XyNew", "4XyOld"]
+    assert queue_ids(ask("Richard <Richard@demo.example.net>", "olga", limit=1)) == ["4XyNew"]
+    assert queue_ids(ask("richard@other.example.org")) == []
+    assert queue_ids(ask("richard+x@demo.example.net")) == []
+    deployments.change_folding(database, "demo", plus_addresses=True, gmail_dots=None)
+    assert queue_ids(ask("richard+x@demo.example.net")) == ["4XyNew", "4XyOld"]
+
+
+def test_a_private_mail_isnt_told_by_its_users_capture_address(
+    database: Database, record: Record, ask: Ask, now: datetime
+) -> None:
+    number = record("demo", "richard", JANE, queue_id="4XyMine")
+    visibility.set_by_hand(database, number, Visibility.PARTICIPANTS, "richard", now)
+    assert queue_ids(ask("richard@demo.example.net", "richard")) == ["4XyMine"]
+    assert queue_ids(ask("richard@demo.example.net", "olga")) == []
+    assert queue_ids(ask("richard@demo.example.net", None, is_admin=True)) == []

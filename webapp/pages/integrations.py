@@ -18,6 +18,7 @@ from mailweir.errors import BadInput
 from mailweir.explain import user_integrations
 from mailweir.explain.user_integrations import UserIntegrations
 from mailweir.store.gmail import gmail_app, gmail_revocations, gmail_workers, sealing_keys
+from mailweir.store.gmail.gmail_revocations import Revocation
 from mailweir.store.people import contacts, relay_logins
 from mailweir.store.record import user_confirmations
 from mailweir.store.web import change_log
@@ -145,10 +146,11 @@ def show(*, done: str = "", problem: str = "", contact_fault: str = "", typed: d
         lights=lights,
         say=explained.said,
         is_swept=is_swept,
+        now=now,
         app=gmail_app.find(database),
         sending=sending,
         domain=domain,
-        revocation=None if found.gmail else gmail_revocations.of_user(database, here.user_id()),
+        revocations=_revocations(found),
         confirmation=_confirmation(found),
         can_consent=bool(settings.gmail.web_client_file) and sealing_keys.find(database) is not None,
         has_web_client=bool(settings.gmail.web_client_file),
@@ -158,6 +160,12 @@ def show(*, done: str = "", problem: str = "", contact_fault: str = "", typed: d
         contact_fault=contact_fault,
         typed=typed or {},
     )
+
+
+def _revocations(found: UserIntegrations) -> list[Revocation]:
+    """What becomes of the user's earlier consents; while a mailbox is connected, those alone that aren't returned yet."""
+    asked = gmail_revocations.of_user(here.database(), here.user_id())
+    return [one for one in asked if one.is_open] if found.gmail else asked
 
 
 def sending_addresses(found: UserIntegrations) -> list[str]:

@@ -11,11 +11,11 @@ import flask
 from flask_babel import gettext
 
 from mailweir import address
-from mailweir.explain import missing_mail
+from mailweir.explain import asked, missing_mail
 from mailweir.explain.missing_mail import Answer, Found, Question
 from mailweir.explain.remedies import Action, Remedy
 from mailweir.explain.tracking import Decided, Refused, Waits
-from mailweir.store.people import contact_lists
+from mailweir.store.people import contact_lists, users
 from mailweir.store.record.decision_search import Place
 from mailweir.store.record.decisions import Asker
 from mailweir.traces import Traces
@@ -133,11 +133,24 @@ def _rows(answer: Answer) -> list[Row]:
     return rows.of([one for one in answer.activities if one.id not in told])
 
 
+def _is_ours(known: str) -> bool:
+    """An address of ours or of a colleague's belongs to no contact, and can't."""
+    tenant = here.deployment()
+    if address.split(known)[1] == tenant.domain:
+        return True
+    key = tenant.folding.key(known)
+    own = (one for user in users.list_all(here.database(), tenant) for one in user.addresses)
+    return key in map(tenant.folding.key, own)
+
+
 def _what_to_do(typed: str) -> list[Mend]:
     """Advice if nothing is known. Either no contact has the address, or the contact's mail doesn't come here."""
-    known = address.typed(typed)
+    wanted = asked.read(typed)
+    if wanted.kind is not None:
+        return []  # the answer itself says what to look for
+    known = address.normalise_path(wanted.text) or address.typed(wanted.text)
     arrives = mending.of(Remedy(Action.CHECK_FORWARDING))
-    if known is None:
+    if not known or _is_ours(known):
         return [arrives] if arrives else []
     holders = contact_lists.holders(here.database(), here.deployment(), known)
     if not holders:

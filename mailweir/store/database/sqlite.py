@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 import peewee
 
+from mailweir.store.database import like
+
 
 class Sqlite:
     """One connection to a file."""
@@ -45,6 +47,7 @@ class Sqlite:
                 "busy_timeout": int(busy_timeout_seconds * 1000),
             },
         )
+        self.peewee.register_function(like.folded, like.FOLDED, 1)
         # A transaction that writes takes the write lock at once, because a read that turns into a write fails as 'locked'.
         self.begin: tuple[str, ...] = ("IMMEDIATE",)
         self.serialise: str | None = None

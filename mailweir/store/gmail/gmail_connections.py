@@ -57,8 +57,9 @@ def connect(
     on are examined, whenever the first sweep is. None: unknown, and messages since then are listed. consent_ends_at: when the
     token expires, if it does. client_id: of the OAuth client that the token belongs to; None: that of `gmail.oauth_client_file`.
     is_renamed: the address differs from the connected mailbox's, and the mailbox is the same. A disconnected one continues where
-    it was, too, and messages since its last sweep are listed. NotFound for the user; BadInput if the address isn't one of the
-    user's own, or another mailbox of the user is connected.
+    it was, too, and messages since its last sweep are listed. The consents of the user's earlier mailboxes are still given back
+    to Google, and so is this mailbox's if a service account reads it from now on. NotFound for the user; BadInput if the address
+    isn't one of the user's own, or another mailbox of the user is connected.
     """
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
@@ -72,8 +73,11 @@ def connect(
                     address=before["address"],
                 )
             )
-        gmail_revocations.forget(database, user.id)
-        gmail_revocations.in_use_again(database, address, client_id)
+        gmail_revocations.forget_results(database, user.id)
+        if token_sealed is not None:
+            gmail_revocations.in_use_again(database, user.id, address, client_id)
+        elif before:
+            _return(database, user.id, before, now)
         mailbox_id = before["id"] if before else _revived(database, deployment, user.id, address, now, first_days)
         given = {
             "address": address,
@@ -222,10 +226,15 @@ def end_and_return(database: Database, user: staff.Member, now: datetime) -> Non
     row = _connected(database, user.id)
     if row is None:
         return
-    token, client_id = gmail_mailboxes.token_sealed(database, row["id"]), gmail_mailboxes.client_id(database, row["id"])
+    _return(database, user.id, row, now)
     _end(database, row["id"], now)
+
+
+def _return(database: Database, user_id: int, row: rows.Row, now: datetime) -> None:
+    """Has the sync give back the consent that a mailbox is read by, if there is one. row: as `_connected` gives it."""
+    token, client_id = gmail_mailboxes.token_sealed(database, row["id"]), gmail_mailboxes.client_id(database, row["id"])
     if token is not None:
-        gmail_revocations.ask(database, user.id, row["address"], client_id, token, now)
+        gmail_revocations.ask(database, user_id, row["address"], client_id, token, now)
 
 
 def _end(database: Database, mailbox_id: int, now: datetime) -> None:

@@ -1,9 +1,11 @@
-"""Consents at Google to be given back: of mailboxes disconnected on the page, and of removed users. A queue, with the results.
+"""Consents at Google to be given back: of mailboxes that were disconnected, or that a service account reads now, and of removed
+users. A queue, with the results.
 
-The page can't open a token, so a process that reads the key file gives it back later. Google has one consent for an account and
-an OAuth client, for all of our users who are connected by it. If the consent is in use again, giving it back would end that use
-too, so it isn't given back. Called by `gmail_connections`, which asks, the page, which shows, and `mailweir-gmail-sync`, which
-gives back.
+The page can't open a token, so a process that reads the key file gives it back later. It tries until Google takes it, or the
+token can't be valid any more. Google has one consent for an account and an OAuth client, for all of our users who are connected
+by it. If the consent is in use again, giving it back would end that use too, so it isn't given back. Called by
+`gmail_connections`, which asks, the page and `health.gmail`, which show, `mailweir gmail forget-consent`, and
+`mailweir-gmail-sync`, which gives back.
 """
 
 import enum
@@ -11,18 +13,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mailweir import backoff
+from mailweir.errors import NotFound
+from mailweir.sentence import said
 from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
+from mailweir.store.people.deployments import Deployment
 
-MAX_ATTEMPTS = 10  # within some four hours
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=6)
+LATE = timedelta(hours=6)  # the first ten tries are over by then
+TOKEN_LASTS = timedelta(days=180)  # Google ends a refresh token that isn't used for six months
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(days=1)
 _HELD = timedelta(minutes=10)  # by a process that tries; if it dies, another one tries then
-_OTHERS = "address = ? AND COALESCE(client_id, '') = COALESCE(?, '')"
+_OPEN = "state IN ('waits', 'failed')"
 
 
 class State(enum.StrEnum):
-    """KEPT: another mailbox is read by the same consent. FAILED: the tries are used up."""
+    """KEPT: another mailbox is read by the same consent. FAILED: the token was given up."""
 
     WAITS = "waits"
     DONE = "done"
@@ -34,18 +40,28 @@ class State(enum.StrEnum):
 class Revocation:
     """A user's revocation. error: why the last try failed. ended_at: None while it waits. Times: UTC."""
 
+    username: str
     address: str
     state: State
     error: str | None
     asked_at: datetime
     ended_at: datetime | None
 
+    @property
+    def is_open(self) -> bool:
+        """May the consent still be at Google, though nobody needs it?"""
+        return self.state in (State.WAITS, State.FAILED)
+
+    def is_late(self, now: datetime) -> bool:
+        """Does it need a person?"""
+        return self.state is State.FAILED or (self.state is State.WAITS and now - self.asked_at > LATE)
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A revocation to try now. attempts: earlier ones."""
 
-    user_id: int
+    id: int
     address: str
     client_id: str | None
     token_sealed: bytes
@@ -56,42 +72,89 @@ class Waiting:
 def ask(
     database: Database, user_id: int, address: str, client_id: str | None, token_sealed: bytes, now: datetime
 ) -> None:
-    """Requests that a consent is given back, within the transaction that disconnects the mailbox."""
+    """Requests that a consent is given back, within the transaction that ends its use. The user's other requests go on."""
     sql = (
         "INSERT INTO gmail_revocations (user_id, address, client_id, token_sealed, asked_at, next_try_at)"
         " VALUES (?, ?, ?, ?, ?, ?)"
     )
     with database.transaction():
-        forget(database, user_id)
+        forget_results(database, user_id)
+        same = "DELETE FROM gmail_revocations WHERE user_id = ? AND address = ? AND COALESCE(client_id, '') = COALESCE(?, '')"
+        database.execute(same, (user_id, address, client_id))
         database.execute(sql, (user_id, address, client_id, token_sealed, rfc3339(now), rfc3339(now)))
 
 
-def forget(database: Database, user_id: int) -> None:
-    """Removes this user's request and its result."""
-    database.execute("DELETE FROM gmail_revocations WHERE user_id = ?", (user_id,))
+def forget_results(database: Database, user_id: int) -> None:
+    """Removes this user's requests that came to their end."""
+    database.execute(f"DELETE FROM gmail_revocations WHERE user_id = ? AND NOT ({_OPEN})", (user_id,))
 
 
-def in_use_again(database: Database, address: str, client_id: str | None) -> None:
-    """Within the transaction that connects a mailbox: its consent is not given back."""
-    database.execute(f"DELETE FROM gmail_revocations WHERE state = 'waits' AND {_OTHERS}", (address, client_id))
+def in_use_again(database: Database, user_id: int, address: str, client_id: str | None) -> None:
+    """Within the transaction that connects a user's mailbox by a consent: that consent is not given back, and neither is another
+    client's of the same user and account, because it isn't certain that Google keeps the two apart."""
+    sql = (
+        f"DELETE FROM gmail_revocations WHERE {_OPEN} AND address = ?"
+        " AND (user_id = ? OR COALESCE(client_id, '') = COALESCE(?, ''))"
+    )
+    database.execute(sql, (address, user_id, client_id))
 
 
-def of_user(database: Database, user_id: int) -> Revocation | None:
-    """The user's latest request."""
-    sql = "SELECT address, state, error, asked_at, ended_at FROM gmail_revocations WHERE user_id = ?"
-    row = rows.first(database.execute(sql, (user_id,)))
-    if row is None:
-        return None
-    ended_at = parse_or_none(row["ended_at"])
-    return Revocation(row["address"], State(row["state"]), row["error"], parse(row["asked_at"]), ended_at)
+def of_user(database: Database, user_id: int) -> list[Revocation]:
+    """The user's requests, the latest first."""
+    return _select(database, "r.user_id = ?", (user_id,))
+
+
+def late(database: Database, deployment: Deployment, now: datetime) -> list[Revocation]:
+    """The deployment's requests that need a person, the latest first; also those of removed users."""
+    which = f"u.deployment_id = ? AND r.{_OPEN} AND r.asked_at > ?"
+    found = _select(database, which, (deployment.id, rfc3339(now - TOKEN_LASTS)))
+    return [one for one in found if one.is_late(now)]
+
+
+def forget_open(database: Database, deployment: Deployment, address: str) -> int:
+    """Ends the requests for an address, because its owner has removed the consent at Google; returns how many. NotFound."""
+    sql = (
+        f"DELETE FROM gmail_revocations WHERE {_OPEN} AND address = ?"
+        " AND user_id IN (SELECT id FROM users WHERE deployment_id = ?)"
+    )
+    with database.transaction():
+        count = database.execute(sql, (address, deployment.id)).rowcount
+    if not count:
+        raise NotFound(
+            said(
+                "no consent of {address} waits to be given back to Google in {deployment}",
+                address=address,
+                deployment=deployment.name,
+            )
+        )
+    return int(count)
+
+
+def _select(database: Database, condition: str, values: tuple[object, ...]) -> list[Revocation]:
+    found = database.execute(
+        "SELECT u.username, r.address, r.state, r.error, r.asked_at, r.ended_at FROM gmail_revocations r"
+        f" JOIN users u ON u.id = r.user_id WHERE {condition} ORDER BY r.id DESC",
+        values,
+    )
+    return [
+        Revocation(
+            username=row["username"],
+            address=row["address"],
+            state=State(row["state"]),
+            error=row["error"],
+            asked_at=parse(row["asked_at"]),
+            ended_at=parse_or_none(row["ended_at"]),
+        )
+        for row in rows.named(found)
+    ]
 
 
 def take(database: Database, now: datetime) -> Waiting | None:
     """The due revocation that has waited longest; no other process gets it for a while."""
     sql = (
-        "UPDATE gmail_revocations SET next_try_at = ? WHERE state = 'waits' AND next_try_at <= ? AND user_id ="
-        " (SELECT user_id FROM gmail_revocations WHERE state = 'waits' AND next_try_at <= ? ORDER BY next_try_at LIMIT 1)"
-        " RETURNING user_id, address, client_id, token_sealed, attempts, asked_at"
+        "UPDATE gmail_revocations SET next_try_at = ? WHERE state = 'waits' AND next_try_at <= ? AND id ="
+        " (SELECT id FROM gmail_revocations WHERE state = 'waits' AND next_try_at <= ? ORDER BY next_try_at LIMIT 1)"
+        " RETURNING id, address, client_id, token_sealed, attempts, asked_at"
     )
     with database.transaction():
         row = rows.first(database.execute(sql, (rfc3339(now + _HELD), rfc3339(now), rfc3339(now))))
@@ -100,44 +163,42 @@ def take(database: Database, now: datetime) -> Waiting | None:
     return Waiting(**{**row, "token_sealed": bytes(row["token_sealed"]), "asked_at": parse(row["asked_at"])})
 
 
-def is_in_use(database: Database, taken: Waiting) -> bool:
-    """Is a mailbox of any user read by the consent?"""
-    sql = f"SELECT 1 FROM gmail_mailboxes WHERE disconnected_at IS NULL AND token_sealed IS NOT NULL AND {_OTHERS} LIMIT 1"
-    return database.execute(sql, (taken.address, taken.client_id)).fetchone() is not None
+def is_in_use(database: Database, taken: Waiting, main_client_id: str | None = None) -> bool:
+    """Is a mailbox of any user read by the consent? main_client_id: of the client in the settings, which tokens without an
+    id of a client belong to."""
+    sql = (
+        "SELECT 1 FROM gmail_mailboxes WHERE disconnected_at IS NULL AND token_sealed IS NOT NULL AND address = ?"
+        " AND COALESCE(client_id, ?) = ? LIMIT 1"
+    )
+    main = main_client_id or ""
+    return database.execute(sql, (taken.address, main, taken.client_id or main)).fetchone() is not None
 
 
 def end(database: Database, taken: Waiting, state: State, now: datetime) -> None:
     """It no longer waits; the token is deleted."""
-    _write(database, taken, state, taken.attempts + 1, None, None, now)
+    _write(database, taken, state, None, None, now)
 
 
 def failed(database: Database, taken: Waiting, error: str, now: datetime) -> State:
-    """Schedules the next try after a growing pause, or gives it up; returns the new state."""
-    attempts = taken.attempts + 1
-    if attempts >= MAX_ATTEMPTS:
-        _write(database, taken, State.FAILED, attempts, error, None, now)
+    """Schedules the next try after a pause that grows up to a day, or gives up an expired token; returns the new state."""
+    if now - taken.asked_at > TOKEN_LASTS:
+        _write(database, taken, State.FAILED, error, None, now)
         return State.FAILED
     next_try_at = now + backoff.pause(taken.attempts, _FIRST_PAUSE, _LONGEST_PAUSE)
-    _write(database, taken, State.WAITS, attempts, error, next_try_at, now)
+    _write(database, taken, State.WAITS, error, next_try_at, now)
     return State.WAITS
 
 
 def _write(
-    database: Database,
-    taken: Waiting,
-    state: State,
-    attempts: int,
-    error: str | None,
-    next_try_at: datetime | None,
-    now: datetime,
+    database: Database, taken: Waiting, state: State, error: str | None, next_try_at: datetime | None, now: datetime
 ) -> None:
     """Writes, unless it was requested again meanwhile, or the consent is in use again."""
     is_over = next_try_at is None
     sql = (
         "UPDATE gmail_revocations SET state = ?, attempts = ?, error = ?, next_try_at = ?, ended_at = ?, token_sealed = ?"
-        " WHERE user_id = ? AND asked_at = ? AND state = 'waits'"
+        " WHERE id = ? AND state = 'waits'"
     )
-    values = (str(state), attempts, error, rfc3339(next_try_at or now), rfc3339(now) if is_over else None)
+    tries = (str(state), taken.attempts + 1, error, rfc3339(next_try_at or now), rfc3339(now) if is_over else None)
     token = None if is_over else taken.token_sealed
     with database.transaction():
-        database.execute(sql, (*values, token, taken.user_id, rfc3339(taken.asked_at)))
+        database.execute(sql, (*tries, token, taken.id))

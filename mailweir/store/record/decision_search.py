@@ -207,7 +207,26 @@ class _Looking:
                 " WHERE c.source_id = CAST(? AS TEXT) || '@' || CAST(m.id AS TEXT)"
             )
             found += self._database.execute(sql, (text,)).fetchall()
+        if self._author:
+            found += self._by_capture_address(*address.split(self._author))
         return [number for (number,) in found]
+
+    def _by_capture_address(self, local: str, domain: str) -> Sequence[Any]:
+        """Recorded mail that was forwarded to a user's capture address, the newest first."""
+        sql = (
+            "SELECT u.id FROM deployments AS d JOIN users AS u ON u.deployment_id = d.id AND u.removed_at IS NULL"
+            " WHERE d.domain = ? AND (u.username = ? OR (d.plus_addresses = 1 AND u.username = ?))"
+        )
+        user = self._database.execute(sql, (domain, local, local.partition("+")[0])).fetchone()
+        if user is None:
+            return []
+        sql = (
+            "SELECT c.id FROM sightings AS s CROSS JOIN decisions AS c WHERE s.user_id = ? AND s.route = 'forward'"
+            " AND c.source_id = s.source_id AND c.activity_id = s.activity_id ORDER BY s.seen_at DESC LIMIT ?"
+        )
+        most = _END if self._wanted.limit is None else MOST_HITS
+        found: Sequence[Any] = self._database.execute(sql, (user[0], most)).fetchall()
+        return found
 
     def _hits(self, low: int, top: int, high: int) -> list[int]:
         sources = list(self._sources(low, top))
@@ -240,12 +259,12 @@ class _Looking:
                 condition = f"c.recipient_digests IS NOT NULL AND ({condition})"
                 yield self._range("decisions_traced", condition), (low, top, *digests)
         elif self._wanted.asker is None and len(text) >= _MIN_WORD_CHARS:
-            matches = self._matches
+            column = like.folded_sql("a.subject", is_sqlite=self._database.is_sqlite)
             condition = (
-                "EXISTS (SELECT 1 FROM activities AS a WHERE a.id = c.activity_id"
-                f" AND a.subject {matches} ? ESCAPE '!')"
+                f"EXISTS (SELECT 1 FROM activities AS a WHERE a.id = c.activity_id AND {column} LIKE ? ESCAPE '!')"
             )
-            yield self._range("decisions_authors", condition), (low, top, f"%{like.escaped(text)}%")
+            pattern = f"%{like.escaped(like.folded(text) or '')}%"
+            yield self._range("decisions_authors", condition), (low, top, pattern)
         if self._has_refused:
             begins = refusals.source_id(text, "")
             condition = f"{_REFUSED} AND SUBSTR(c.source_id, 1, ?) = ?"

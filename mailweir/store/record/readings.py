@@ -290,10 +290,14 @@ def count_unreadable(database: Database) -> int:
     return int(count)
 
 
-def count_older(database: Database) -> int:
-    """The number of versions read by an older reader."""
-    sql = "SELECT COUNT(*) FROM readings WHERE reader_version < ?"
-    (count,) = database.execute(sql, (READER_VERSION,)).fetchone()
+def count_older(database: Database, most: int | None = None) -> int:
+    """The number of versions read by an older reader. most: counts no further."""
+    if most is None:
+        sql = "SELECT COUNT(*) FROM readings WHERE reader_version < ?"
+        (count,) = database.execute(sql, (READER_VERSION,)).fetchone()
+    else:
+        sql = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM readings WHERE reader_version < ? LIMIT ?) AS of_these"
+        (count,) = database.execute(sql, (READER_VERSION, most)).fetchone()
     return int(count)
 
 

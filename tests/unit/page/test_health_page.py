@@ -16,6 +16,7 @@ from mailweir.health.findings import Finding, Level
 from mailweir.health.page import Standing
 from mailweir.settings import Gmail, Settings
 from mailweir.store.database.moments import rfc3339
+from mailweir.store.gmail import gmail_revocations
 from mailweir.store.people import users
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import health_reports
@@ -68,6 +69,22 @@ def _escaped(text: str) -> str:
     return (
         text.replace("&", "&amp;").replace("'", "&#39;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&#34;")
     )
+
+
+def test_a_removed_users_consent_is_reported_until_google_has_it(page: Page, boss: Browser) -> None:
+    mailbox = users.find(page.database, page.demo, "anna").mailbox
+    connect(page.database, page.demo, "anna", page.clock(), address=mailbox)
+    users.remove(page.database, page.demo, "anna", page.clock())
+    said = f"The consent for {mailbox} of anna couldn&#39;t be given back to Google"
+    assert said not in boss.text("/admin/health")
+    page.clock.pass_by(gmail_revocations.LATE.total_seconds() + 1)
+    body = boss.text("/admin/health")
+    assert said in body
+    assert f"mailweir gmail forget-consent {mailbox}" in body
+    taken = gmail_revocations.take(page.database, page.clock())
+    assert taken
+    gmail_revocations.end(page.database, taken, gmail_revocations.State.DONE, page.clock())
+    assert said not in boss.text("/admin/health")
 
 
 def test_a_finding_leads_to_the_page_that_mends_it(page: Page, boss: Browser) -> None:

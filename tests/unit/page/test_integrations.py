@@ -395,6 +395,22 @@ def test_what_became_of_the_consent_is_said_until_it_is_connected_again(page: Pa
     assert words not in html.unescape(shown(page))
 
 
+def test_what_isnt_returned_within_hours_is_said_beside_another_connected_mailbox(page: Page) -> None:
+    connect(page.database, page.demo, "richard", page.clock())
+    assert page.browser("richard").post("/integrations/google/disconnect").status_code == 303
+    users.add_address(page.database, page.demo, "richard", "r.smith@firm.example")
+    connect(page.database, page.demo, "richard", page.clock(), address="r.smith@firm.example")
+    assert "The consent for richard@firm.example is being given back to Google." in html.unescape(shown(page))
+    page.clock.pass_by(gmail_revocations.LATE.total_seconds() + 1)
+    text = html.unescape(shown(page))
+    assert "The consent for richard@firm.example could not be given back to Google. Withdraw it yourself:" in text
+    assert "Mailweir also tries again each day." in text
+    taken = gmail_revocations.take(page.database, page.clock())
+    assert taken
+    gmail_revocations.end(page.database, taken, State.DONE, page.clock())
+    assert "The consent for" not in html.unescape(shown(page))
+
+
 def test_what_was_given_up_is_tried_again_by_its_button(page: Page) -> None:
     made = connect(page.database, page.demo, "richard", page.clock())
     anna = connect(page.database, page.demo, "anna", page.clock())

@@ -112,6 +112,36 @@ def test_where_nothing_is_known_the_next_step_is_named(page: Page) -> None:
     assert "It is an address of the contact Jane Doe" in browser.text(f"/why?q={JANE}")
 
 
+def test_a_name_around_an_address_isnt_in_the_way(page: Page) -> None:
+    number = page.deliver(mail("1"))
+    said = page.browser("richard").text(f"/why?q={quote(f'Jane Doe <{JANE}>')}")
+    assert f'href="/activities/{number}"' in said
+
+
+@pytest.mark.parametrize("text", ["richard@demo.example.net", "log@demo.example.net", "richard@firm.example"])
+def test_nobody_is_told_to_make_a_contact_of_an_address_of_ours(page: Page, text: str) -> None:
+    said = page.browser("richard").text(f"/why?q={text}")
+    assert "Nothing is known of" in said
+    assert "Make a contact" not in said
+    assert "Look at the forwarding" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("NOQUEUE", "NOQUEUE is no queue id"),
+        ("[192.0.2.7]", "Mailweir records no hosts, so it finds no decision by 192.0.2.7."),
+        ("nobody.example", "If nobody.example is a domain, look for a whole address in it"),
+    ],
+)
+def test_what_no_mail_is_found_by_is_said_in_one_line(page: Page, text: str, words: str) -> None:
+    ignore(page)
+    for browser in (page.browser("richard"), page.browser("boss", Role.ADMIN)):
+        said = browser.text(f"/why?q={text}")
+        assert f'<p class="notice"><bdi>{words}' in said
+        assert "Nothing is known of" not in said
+
+
 @pytest.mark.parametrize(
     "text",
     ["<script>alert(1)</script>", "\"'><svg onload=x>", "\u202e\x1b", "\x00", "%", "_", "a" * 9_000, "@", "<@>", " "],
