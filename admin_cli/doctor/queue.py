@@ -22,8 +22,26 @@ _LONG = timedelta(hours=1)
 
 
 def check(settings: Settings, now: datetime) -> Iterator[Finding]:
-    """Mail that couldn't be delivered yet, and since when."""
-    waiting = _waiting(settings)
+    """Mail that couldn't be delivered yet, and since when; and the host's own mail, which nothing delivers."""
+    found = _waiting(settings)
+    dropped = [one for one in found if one["queue_name"] == "maildrop"]
+    waiting = [one for one in found if one["queue_name"] != "maildrop"]
+    if dropped:
+        yield note(
+            AREA,
+            said(
+                "{number} messages of this host's own programs, such as cron and sudo, lie in {folder}: Mailweir's Postfix"
+                " takes none of them",
+                number=len(dropped),
+                folder=Places.of(settings).queue_dir / "maildrop",
+            ),
+            said(
+                "let these programs send to another server, and remove the messages: 'postsuper -c {config_dir} -d ALL maildrop'",
+                config_dir=Places.of(settings).config_dir,
+            ),
+            key="queue.own_mail",
+            messages=len(dropped),
+        )
     deferred = [one for one in waiting if one["queue_name"] == "deferred"]
     if not deferred:
         yield ok(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from admin_cli.doctor import queue
+from postfix.instance import SEARCH_PATH
 from tests.ports import free_port
 from tests.stopped import standing_still
 
@@ -189,6 +190,19 @@ def test_mail_that_can_not_go_out_is_noted_and_is_wrong_after_an_hour(stack: "St
     (later,) = queue.check(stack.settings, datetime.now(UTC) + timedelta(hours=2))
     assert later.level == "wrong"
     stack.postfix("postsuper", "-d", "ALL")
+
+
+def test_mail_of_the_hosts_own_programs_is_noted_until_it_is_removed(stack: "Stack") -> None:
+    sendmail = ["sendmail", "-C", str(stack.data_dir / "postfix" / "etc"), "root"]
+    path = {**os.environ, "PATH": SEARCH_PATH}
+    subprocess.run(sendmail, env=path, input=b"Subject: cron\n\nhello\n", check=True, capture_output=True)
+    own, nothing_waits = queue.check(stack.settings, datetime.now(UTC))
+    assert own.level == "note"
+    assert "1 messages of this host's own programs" in own.sentence
+    assert "(0 on their way)" in nothing_waits.sentence
+    stack.postfix("postsuper", "-d", "ALL", "maildrop")
+    (only,) = queue.check(stack.settings, datetime.now(UTC))
+    assert only.level == "ok"
 
 
 def test_a_record_from_the_future_tells_of_a_wrong_clock(stack: "Stack") -> None:
