@@ -93,7 +93,7 @@ class Site:
         return found
 
     def returned_tokens(self) -> list[str]:
-        """What Google was given back, after the sync has tried all that is due."""
+        """The tokens that Google was given back, after the sync has tried all that is due."""
         while self.returned.step():
             pass
         return [str(one.one("token")) for one in self.google.asked]

@@ -163,7 +163,7 @@ def show(*, done: str = "", problem: str = "", contact_fault: str = "", typed: d
 
 
 def _revocations(found: UserIntegrations) -> list[Revocation]:
-    """What becomes of the user's earlier consents; while a mailbox is connected, those alone that aren't returned yet."""
+    """The user's earlier consents. While a mailbox is connected, only those that aren't given back yet."""
     asked = gmail_revocations.of_user(here.database(), here.user_id())
     return [one for one in asked if one.is_open] if found.gmail else asked
 
