@@ -2,11 +2,10 @@
 
 Texts are the strings of programs and of the page's templates.
 
-    check_prose.py [--renew] [PATH...]
+    check_prose.py [PATH...]
 
-Without a path it checks the whole tree, except the files that scripts/prose_not_yet.txt lists. That list only shrinks: a listed
-file that is clean is an error, and --renew takes such files off the list. With paths (files or folders) it checks these, listed
-or not, and shows the work that is left there. scripts/prose_exceptions.toml holds single exceptions with their reasons.
+Without a path it checks the whole tree, otherwise these files or folders. scripts/prose_exceptions.toml holds single exceptions
+with their reasons; an exception that nothing matches is a finding, too.
 Prints `file:line: pattern: text; advice`. Exit codes: 0 clean, 1 findings, 2 usage. Called by `make check-code`.
 
 A text is split into clauses at `. ! ? : ;`. Questions, headings, code and words in quotation marks are no findings.
@@ -30,7 +29,6 @@ from jinja2 import Environment
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 EXCEPTIONS = "scripts/prose_exceptions.toml"
-NOT_YET = "scripts/prose_not_yet.txt"
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*", "bench/*", "tests/*", "ansible/*")
 TEMPLATES = "webapp/*.html"
 # Elements of a template that hold a heading or a name, and no sentence
@@ -109,11 +107,9 @@ class Finding(NamedTuple):
     advice: str
 
 
-class Exceptions(NamedTuple):
-    """Files that aren't clean yet; single texts that may stay, as (path, beginning of the text; `*` is any text of the file)."""
-
-    not_yet: frozenset[str]
-    allowed: tuple[tuple[str, str], ...]
+Exceptions = tuple[
+    tuple[str, str], ...
+]  # texts that may stay: (path, beginning of the text; `*` is any text of the file)
 
 
 # ---- files to blocks
@@ -302,49 +298,42 @@ def files_below(root: Path, within: Path) -> Iterator[str]:
 
 
 def read_exceptions(root: Path) -> Exceptions:
-    """Both lists. ValueError if an exception has other keys than path, text and reason, or an empty value."""
-    file, listed = root / EXCEPTIONS, root / NOT_YET
+    """The list. ValueError if an exception has other keys than path, text and reason, or an empty value."""
+    file = root / EXCEPTIONS
     allowed = tomllib.loads(file.read_text("utf-8")).get("exception", []) if file.exists() else []
     for number, exception in enumerate(allowed, 1):
         if set(exception) != {"path", "text", "reason"} or not all(map(str.strip, exception.values())):
             raise ValueError(f"{EXCEPTIONS}: exception {number} needs path, text and reason")
-    not_yet = listed.read_text("utf-8").split() if listed.exists() else []
-    return Exceptions(frozenset(not_yet), tuple((one["path"], one["text"]) for one in allowed))
+    return tuple((one["path"], one["text"]) for one in allowed)
 
 
 class Result(NamedTuple):
-    """All findings that no exception covers; listed files without one; exceptions that nothing matches."""
+    """All findings that no exception covers; exceptions that nothing matches."""
 
     findings: list[Finding]
-    clean: list[str]
     unused: list[tuple[str, str]]
 
 
 def check(root: Path, within: Sequence[Path], exceptions: Exceptions) -> Result:
-    """Checks the files in some folders, whether they are listed or not."""
+    """Checks the files in some folders."""
     retired = retired_words(root)
-    findings, unused = [], set(exceptions.allowed)
+    findings, unused = [], set(exceptions)
     for path in sorted({file for place in within for file in files_below(root, place)}):
         for finding in findings_in(path, (root / path).read_text("utf-8"), retired):
             allowed = {
-                one
-                for one in exceptions.allowed
-                if one[0] == path and (one[1] == "*" or finding.text.startswith(one[1]))
+                one for one in exceptions if one[0] == path and (one[1] == "*" or finding.text.startswith(one[1]))
             }
             unused -= allowed
             if not allowed:
                 findings.append(finding)
-    return Result(findings, sorted(exceptions.not_yet - {finding.path for finding in findings}), sorted(unused))
+    return Result(findings, sorted(unused))
 
 
 def main() -> None:
     """Checks and prints. Exit 1 with findings, 2 if a path or the file of exceptions is wrong."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     parser = argparse.ArgumentParser(description="Finds sentences that are hard to read.")
-    parser.add_argument(
-        "paths", nargs="*", type=Path, help="files or folders to check, listed or not (default: the tree)"
-    )
-    parser.add_argument("--renew", action="store_true", help=f"take clean files off {NOT_YET}")
+    parser.add_argument("paths", nargs="*", type=Path, help="files or folders to check (default: the tree)")
     options = parser.parse_args()
     paths = [path.resolve() for path in options.paths]
     for path in paths:
@@ -355,20 +344,11 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     found = check(REPOSITORY, paths or [REPOSITORY], exceptions)
-    printed = [
-        f"{one.path}:{one.line}: {one.pattern}: {one.text!r}; {one.advice}"
-        for one in found.findings
-        if paths or one.path not in exceptions.not_yet
-    ]
+    printed = [f"{one.path}:{one.line}: {one.pattern}: {one.text!r}; {one.advice}" for one in found.findings]
     if not paths:
         printed += [
             f"{EXCEPTIONS}: {path}: nothing matches {text!r} any more; remove it" for path, text in found.unused
         ]
-        if options.renew:
-            left = sorted(exceptions.not_yet.difference(found.clean))
-            (REPOSITORY / NOT_YET).write_text("".join(f"{path}\n" for path in left), "utf-8")
-        else:
-            printed += [f"{NOT_YET}: {path} is clean; remove it, or run check_prose.py --renew" for path in found.clean]
     if printed:
         print("\n".join(printed))
         sys.exit(1)

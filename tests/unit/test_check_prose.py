@@ -200,25 +200,6 @@ def test_retired_words_are_found_with_what_to_say(tree: Tree) -> None:
     ]
 
 
-def test_listed_files_are_passed_over_until_they_are_clean(tree: Tree) -> None:
-    tree.write("a.py", "# What it costs.\n")
-    tree.write("scripts/prose_not_yet.txt", "a.py\n")
-    assert tree.found() == []
-    assert tree.found("a.py") == ["a.py:1: opens with What"]
-    tree.write("a.py", "# The costs.\n")
-    done = tree.run()
-    assert done.returncode == 1
-    assert done.stdout.startswith("scripts/prose_not_yet.txt: a.py is clean")
-
-
-def test_renewing_takes_clean_files_off_and_adds_none(tree: Tree) -> None:
-    tree.write("a.py", "# What it costs.\n")
-    tree.write("b.py", "# What it costs.\n")
-    tree.write("scripts/prose_not_yet.txt", "a.py\ngone.py\n")
-    assert tree.found("--renew") == ["b.py:1: opens with What"]
-    assert (tree.root / "scripts/prose_not_yet.txt").read_text() == "a.py\n"
-
-
 def test_an_exception_covers_its_text_alone_and_ends_with_it(tree: Tree) -> None:
     tree.write("README.md", "What is X? What is Y stays. What is Z goes.\n")
     tree.write("scripts/check_prose.py", SCRIPT.read_text("utf-8"))
