@@ -1,5 +1,6 @@
 """Indexes that are made and dropped while mail is recorded."""
 
+import importlib
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -130,3 +131,37 @@ def test_upgrades_at_once_on_postgresql_do_not_wait_for_each_other_for_ever(
         versions.check(database)
         assert _not_valid(database) == []
     cluster.drop_database(url)
+
+
+def _definitions(database: Database) -> list[tuple[str, str]]:
+    on_sqlite = "SELECT name, sql FROM sqlite_master WHERE type = 'index' ORDER BY name"
+    on_postgresql = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname"
+    return [tuple(row) for row in database.execute(on_sqlite if database.is_sqlite else on_postgresql).fetchall()]
+
+
+@pytest.mark.parametrize(
+    "interrupted",
+    [
+        [],
+        ["DROP INDEX decisions_authors"],
+        ["DROP INDEX activity_contacts_addresses", "DROP INDEX decisions_bare_ids"],
+        ["DROP INDEX decisions_authors", "CREATE INDEX decisions_authors ON decisions((id / 500), (LENGTH(author)))"],
+    ],
+)
+def test_indexes_take_the_place_of_others_of_their_name(database: Database, raw: Any, interrupted: list[str]) -> None:
+    """Migration 0042: whatever an interrupted attempt left."""
+    step = importlib.import_module("mailweir.store.database.migrations.0042_addresses")
+    before = _definitions(database)
+    for statement in interrupted:
+        database.execute(statement)
+    step.up(None, raw)
+    assert _definitions(database) == before
+
+
+def test_an_index_that_was_ready_takes_its_place(postgresql_url: DatabaseUrl) -> None:
+    step = importlib.import_module("mailweir.store.database.migrations.0042_addresses")
+    with closing(Database(postgresql_url)) as database:
+        before = _definitions(database)
+        database.execute("ALTER INDEX decisions_authors RENAME TO decisions_authors_next")
+        step.up(None, database.peewee)
+        assert _definitions(database) == before

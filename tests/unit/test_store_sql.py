@@ -77,6 +77,18 @@ _VARIABLES: dict[str, Any] = {
     "linked": "activity_threads",
     "number": "0",
     "each": "SELECT 1 AS looked_id",
+    "within": "c.id = 1",
+    "buckets": "",
+    "whose": "one.company_id = ?",
+    "is_few": "(SELECT COUNT(*) FROM parts) <= ?",
+    "is_address": "1 = 1",
+    "is_author": "1 = 1",
+    "is_own": "1 = 1",
+    "gathering": "SELECT 1 AS part_id",
+    "seeing": "FROM activities AS a",
+    "counting": "each_one AS (SELECT 1) SELECT COUNT(*) FROM known_ones",
+    "aliased": "FROM decisions AS c",
+    "beside": "",
     "visible": "1 = 1",
     "is_open": "1 = 1",
     "own": "1 = 1",
@@ -112,11 +124,12 @@ _NAMED = re.compile(r"\b(?:AS|WITH) ([a-z_]+)\b")
 _QUALIFIED = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
 _FUNCTIONS = ("current_database", "current_setting", "set_config", "array_to_tsvector", "string_to_array")
 _QUOTED = re.compile(
-    rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false|true|looked_id|gathered|gathered_id|buckets?)\b|SET LOCAL .*"
+    rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false|true|looked_id|gathered|gathered_id|buckets?"
+    rf"|parts|part_id|seen_id|each_one|known_ones)\b|SET LOCAL .*"
 )
 _WORD = re.compile(r"\b[a-z_]+\b")
 _ONE_DATABASES_OWN = {
-    True: re.compile(r"pg_\w+\(|FOR (?:NO KEY )?UPDATE|POSITION\(|@@|_config|_setting|SET LOCAL"),
+    True: re.compile(r"pg_\w+\(|FOR (?:NO KEY )?UPDATE|POSITION\(|GENERATE_SERIES\(|@@|_config|_setting|SET LOCAL"),
     False: re.compile(r"INSTR\(|sqlite_master|sqlite_sequence|search_words|ZEROBLOB"),
 }
 

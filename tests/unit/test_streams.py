@@ -423,7 +423,7 @@ def test_a_reader_of_another_deployment_is_refused(database: Database, demo: Dep
     with pytest.raises(ValueError, match="another deployment's"):
         streams.stream(database, demo, stranger, StreamFilter())
     with pytest.raises(ValueError, match="another deployment's"):
-        monthly.counts(database, demo, stranger, StreamFilter(), BEGAN)
+        monthly.counts(database, demo, stranger, StreamFilter(company=COMPANY), BEGAN)
 
 
 @pytest.mark.parametrize("number", [-(10**30), -1, 0, 10**30])
@@ -433,36 +433,69 @@ def test_an_id_of_any_size_is_taken(database: Database, demo: Deployment, number
     assert _ids(streams.stream(database, demo, None, StreamFilter(), after=number, limit=200)) in ([], every)
 
 
-def test_months_count_what_the_reader_may_know_of(database: Database, demo: Deployment) -> None:
-    now = BEGAN + timedelta(days=40)
-    counted = monthly.counts(database, demo, MARY, StreamFilter(company=COMPANY), now)
-    assert [name for name, _ in counted.months] == [
+LATER = BEGAN + timedelta(days=40)
+OF_CONTACTS = [
+    name for name, (one, _) in FILTERS.items() if one == StreamFilter(contacts=one.contacts, company=one.company)
+][1:]
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_months_count_what_the_reader_may_know_of(database: Database, demo: Deployment, reader: Reader | None) -> None:
+    """Laws 4, 8 and 13: as many as the lists have."""
+    counted = {name: monthly.counts(database, demo, reader, FILTERS[name][0], LATER) for name in OF_CONTACTS}
+    assert [month for month, _ in counted["a company"].months] == [
         *("2026-01", "2026-02", "2026-03", "2026-04", "2026-05", "2026-06"),
         *("2026-07", "2026-08", "2026-09", "2026-10", "2026-11", "2026-12"),
     ]
-    assert dict(counted.months)["2026-11"] == len(_expected("a company", MARY))
-    assert sum(count for _, count in counted.months) == len(_expected("a company", MARY))
-    assert not counted.is_partial
+    november = {name: dict(one.months)["2026-11"] for name, one in counted.items()}
+    assert november == {name: len(_expected(name, reader)) for name in OF_CONTACTS}
+    assert [
+        one for one in counted.values() if one.is_partial or sum(dict(one.months).values()) > max(november.values())
+    ] == []
 
 
 def test_months_go_by_when_mail_was_sent_if_that_can_be(database: Database, demo: Deployment) -> None:
-    database.execute("UPDATE activities SET sent_at = '2026-03-05T00:00:00.000000Z' WHERE id = ?", (51,))
-    database.execute("UPDATE activities SET sent_at = '2036-03-05T00:00:00.000000Z' WHERE id = ?", (52,))
-    counted = dict(monthly.counts(database, demo, None, StreamFilter(), BEGAN + timedelta(days=40)).months)
-    assert (counted["2026-03"], counted["2026-11"]) == (1, COUNT * 9 // 10 - 1)
-    assert dict(monthly.counts(database, demo, None, StreamFilter(), BEGAN - timedelta(days=400)).months) == (
+    database.execute("UPDATE activities SET sent_at = '2026-03-05T00:00:00.000000Z' WHERE id < ?", (52,))
+    database.execute("UPDATE activities SET sent_at = '2036-03-05T00:00:00.000000Z' WHERE id > ?", (52,))
+    every = _expected("a company", None)
+    older = [one for one in every if one < 52]
+    counted = dict(monthly.counts(database, demo, None, StreamFilter(company=COMPANY), LATER).months)
+    assert (counted["2026-03"], counted["2026-11"]) == (len(older), len(every) - len(older))
+    past = BEGAN - timedelta(days=400)
+    assert dict(monthly.counts(database, demo, None, StreamFilter(company=COMPANY), past).months) == (
         dict.fromkeys(("2024-10", "2024-11", "2024-12", *(f"2025-{month:02d}" for month in range(1, 10))), 0)
     )
 
 
-def test_months_of_much_mail_are_partial(database: Database, demo: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walking, "FIRST_STEP", 10)
-    monkeypatch.setattr(walking, "LARGEST_STEP", 10)
-    monkeypatch.setattr(monthly, "LARGEST_STEP", 10)
-    monkeypatch.setattr(monthly, "LOOKED_AT", 20)
-    counted = monthly.counts(database, demo, None, StreamFilter(), BEGAN + timedelta(days=40))
+@pytest.mark.parametrize("most", [1, 20, 60])
+def test_months_of_much_mail_are_partial(
+    database: Database, demo: Deployment, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(monthly, "LOOKED_AT", most)
+    counted = monthly.counts(database, demo, RICHARD, StreamFilter(company=COMPANY), LATER)
     assert counted.is_partial
-    assert sum(count for _, count in counted.months) == 20
+    assert sum(count for _, count in counted.months) < len(_expected("a company", RICHARD))
+
+
+def test_partial_months_count_the_newest_once(
+    database: Database, demo: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a span with too many entries nothing is counted; then come narrower ones, each id in one of them."""
+    database.execute("UPDATE activities SET sent_at = '2026-03-05T00:00:00.000000Z' WHERE id <= ?", (75,))
+    monkeypatch.setattr(monthly, "LOOKED_AT", 120)
+    counted = monthly.counts(database, demo, None, StreamFilter(company=COMPANY), LATER)
+    newer = [one for one in _expected("a company", None) if one > 75]
+    assert counted.is_partial
+    assert dict(counted.months)["2026-11"] == len(newer)
+    assert 0 < dict(counted.months)["2026-03"] < len(_expected("a company", None)) - len(newer)
+
+
+@pytest.mark.parametrize(
+    "wanted", [StreamFilter(), StreamFilter(contacts=(1,), users=(1,)), StreamFilter(company=1, thread=1)]
+)
+def test_months_are_of_contacts_and_all_their_mail(database: Database, demo: Deployment, wanted: StreamFilter) -> None:
+    with pytest.raises(ValueError, match="of contacts or of a company"):
+        monthly.counts(database, demo, RICHARD, wanted, LATER)
 
 
 @pytest.mark.parametrize("reader", [None, RICHARD])

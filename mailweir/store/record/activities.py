@@ -27,11 +27,11 @@ from mailweir.store.record.walking import LARGEST_STEP, Walk
 from mailweir.visibility import Visibility
 
 # A listing's statements, each for a number of activities. They read the columns of readings that precede the text, so they read
-# no page of the text.
+# no page of the text. is_own: see `visibility.own`; 0 if there is no reader.
 _ACTIVITIES = (
-    "SELECT a.id, d.name AS deployment, a.direction, a.author, a.subject, a.sent_at, a.recorded_at, a.message_id,"
-    " a.sender_verdict, a.visibility, a.by_known_thread, led.author_doubt, led.author_via, led.verdict_reason,"
-    " led.verdict_domain, led.header_labels, told.labels, told.snippet, own.thread_id"
+    "SELECT a.id, a.deployment_id, 0 AS is_own, d.name AS deployment, a.direction, a.author, a.subject, a.sent_at,"
+    " a.recorded_at, a.message_id, a.sender_verdict, a.visibility, a.by_known_thread, led.author_doubt, led.author_via,"
+    " led.verdict_reason, led.verdict_domain, led.header_labels, told.labels, told.snippet, own.thread_id"
     " FROM activities AS a JOIN deployments AS d ON d.id = a.deployment_id"
     " LEFT JOIN raw_messages AS led ON led.id = a.leading_raw_id LEFT JOIN readings AS told ON told.raw_id = a.leading_raw_id"
     " LEFT JOIN activity_threads AS own ON own.activity_id = a.id WHERE a.id IN ({})"
@@ -41,13 +41,14 @@ _USERS = (
     "SELECT DISTINCT mine.activity_id, users.username FROM activity_users AS mine JOIN users ON users.id = mine.user_id"
     " WHERE mine.activity_id IN ({}) ORDER BY users.username"
 )
-# Law 8: of a proven activity, only the people whom a proven version of the message names
+# Law 8: of a proven activity, only the people whom a proven version of the message names. The leading version is proven then, so
+# it isn't read for that.
 _CONTACTS = (
     "SELECT part.activity_id, contact.name, part.address, company.name, MIN(part.is_bcc)"
     " FROM activity_contacts AS part JOIN activities AS a ON a.id = part.activity_id"
-    " JOIN raw_messages AS version ON version.id = part.raw_message_id"
     " JOIN contacts AS contact ON contact.id = part.contact_id LEFT JOIN companies AS company ON company.id = contact.company_id"
-    " WHERE (a.sender_verdict <> 'pass' OR version.verdict = 'pass') AND part.activity_id IN ({})"
+    " WHERE (a.sender_verdict <> 'pass' OR part.raw_message_id = a.leading_raw_id OR (SELECT version.verdict"
+    " FROM raw_messages AS version WHERE version.id = part.raw_message_id) = 'pass') AND part.activity_id IN ({})"
     " GROUP BY part.activity_id, contact.id, contact.name, part.address, company.name ORDER BY contact.name, part.address"
 )
 
@@ -153,11 +154,12 @@ def shown_to(
     found: dict[int, Activity] = {}
     may: dict[int, Access] = {}
     for part in batches.parts(activity_ids):
+        is_own, of_reader = visibility.own(reader)
         with database.at_once():
-            asked = _ask(database, part)
-            access = visibility.ask_access(database, reader, part)
-        found |= {one.id: one for one in _told(database, asked)}
-        may |= visibility.told_access(access)
+            asked = _ask(database, part, is_own, of_reader)
+        told = rows.named(asked[0])
+        may |= visibility.granted(reader, told)
+        found |= {one.id: one for one in _told(database, told, asked)}
     keys = _own_keys(database, reader.user_ids, found.values())
     return [
         _as_seen(found[one] if may[one] is Access.WHOLE else metadata_of(found[one]), deployment, keys)
@@ -178,7 +180,7 @@ def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]
     for part in batches.parts(activity_ids):
         with database.at_once():
             asked = _ask(database, part)
-        found |= {one.id: one for one in _told(database, asked)}
+        found |= {one.id: one for one in _told(database, rows.named(asked[0]), asked)}
     return found
 
 
@@ -257,14 +259,14 @@ def contact_ids(database: Database, deployment: Deployment, text: str) -> list[i
     return ids
 
 
-def _ask(database: Database, ids: Sequence[int]) -> list[Any]:
-    """The cursors of a listing, for `_told`."""
-    listing = (_ACTIVITIES, _ROUTES, _USERS, _CONTACTS, summaries.FILES)
-    return [database.execute(*batches.of_ids(database, sql, ids)) for sql in listing]
+def _ask(database: Database, ids: Sequence[int], is_own: str = "0", of_reader: Sequence[int] = ()) -> list[Any]:
+    """The cursors of a listing, for `_told`. is_own, of_reader: see `visibility.own`."""
+    first = batches.of_ids(database, _ACTIVITIES.replace("0 AS is_own", f"{is_own} AS is_own"), ids, of_reader)
+    others = (batches.of_ids(database, sql, ids) for sql in (_ROUTES, _USERS, _CONTACTS, summaries.FILES))
+    return [database.execute(*one) for one in (first, *others)]
 
 
-def _told(database: Database, asked: Sequence[Any]) -> Iterator[Activity]:
-    found = rows.named(asked[0])
+def _told(database: Database, found: Sequence[rows.Row], asked: Sequence[Any]) -> Iterator[Activity]:
     routes, users = _grouped(asked[1].fetchall()), _grouped(asked[2].fetchall())
     contacts = _grouped(
         (activity_id, Participant(name, held, company, bool(bcc)))

@@ -12,9 +12,8 @@ from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import decisions
+from mailweir.store.record import by_the_index, decisions
 from mailweir.store.record.decisions import Asker, Decision
-from mailweir.store.record.walking import by_the_index
 
 MAX_LIMIT = 200
 STEPS = (60, 600, 2_000)  # decisions that a page reads, until enough of them are wanted
@@ -88,8 +87,9 @@ def _wanted(database: Database, asker: Asker | None, outcome: Outcome | None, re
     values: list[Any] = []
     seen = decisions.told_to(asker, values)
     sql = f"SELECT c.id FROM decisions c LEFT JOIN activities a ON a.id = c.activity_id WHERE {seen} AND c.id IN ({{}})"
-    with by_the_index(database):
-        told = {one for (one,) in batches.among(database, sql, values, [row["id"] for row in wanted])}
+    told: set[int] = set()
+    for part in batches.parts([row["id"] for row in wanted]):
+        told |= {one for (one,) in by_the_index.rows(database, *batches.of_ids(database, sql, part, values))}
     return [row for row in wanted if row["id"] in told]
 
 

@@ -13,14 +13,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from mailweir import address
-from mailweir.decision import FROM_THE_LOG
 from mailweir.store.database import batches, fingerprint, like
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import parse, rfc3339
+from mailweir.store.database.moments import parse
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import decisions, refusals
+from mailweir.store.record import by_the_index, decisions, refusals
 from mailweir.store.record.decisions import Asker, Decision
-from mailweir.store.record.walking import by_the_index
 
 BUCKET_IDS = 500  # as in the indexes
 FIRST_STEP, LARGEST_STEP = 16, 4_096  # buckets
@@ -34,14 +32,15 @@ _GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecim
 _END = 2**62  # above every id
 _NAMED = "c.named IS NOT NULL"
 _REFUSED = "c.outcome = 'refused' AND SUBSTR(c.source_id, 1, 8) <> 'NOQUEUE:'"
-# Each bucket is searched separately: otherwise both databases would read an index from the first bucket to the last. The buckets
-# aren't joined: SQLite would first read the whole table for a Bloom filter. +: the index's expression has no type, so the bucket
-# must have none either.
+_BARE = "c.message_id IS NOT NULL AND SUBSTR(c.message_id, 1, 1) <> '<'"
+# Each bucket is searched separately: otherwise both databases would read an index from the first bucket to the last. On SQLite
+# the buckets aren't joined: it would first read the whole table for a Bloom filter. +: the index's expression has no type, so the
+# bucket must have none either.
 _BUCKETS = (
     "WITH RECURSIVE buckets AS (SELECT CAST(? AS BIGINT) AS bucket UNION ALL"
-    " SELECT bucket - 1 FROM buckets WHERE bucket > ?)"
+    " SELECT bucket - 1 FROM buckets WHERE bucket > ?) "
 )
-_EACH = "(SELECT +bucket FROM buckets)"
+_SERIES = "GENERATE_SERIES(CAST(? AS BIGINT), CAST(? AS BIGINT)) AS buckets(bucket)"
 
 
 class Place(NamedTuple):
@@ -113,7 +112,7 @@ def _part(database: Database, wanted: Wanted, before: Place) -> Part:
     text = wanted.text.strip()
     if not text.isprintable():  # with bytes of another encoding; no value on the record has any
         return Part()
-    with by_the_index(database):
+    with by_the_index.all_of_these(database):
         return _Looking(database, replace(wanted, text=text)).part(before)
 
 
@@ -126,7 +125,7 @@ class _Looking:
     def __init__(self, database: Database, wanted: Wanted) -> None:
         self._database, self._wanted = database, wanted
         self._author = address.normalise_path(wanted.text) or address.typed(wanted.text)
-        self._condition, self._values = _condition(wanted)
+        self._condition, self._values = decisions.told(wanted.deployment, wanted.asker, wanted.since, wanted.told)
 
     def part(self, before: Place) -> Part:
         """The answer from this place on."""
@@ -230,24 +229,26 @@ class _Looking:
 
     def _hits(self, low: int, top: int, high: int) -> list[int]:
         sources = list(self._sources(low, top))
-        united = " UNION ".join(f"SELECT c.id AS looked_id {walked}" for walked, _ in sources)
+        united = " UNION ".join(walked for walked, _ in sources)
+        buckets, of_buckets = self._buckets(low, top)
         # +: otherwise SQLite would scan the ids themselves, and not use the index
-        sql = f"{_BUCKETS} SELECT looked_id FROM ({united}) AS of_these WHERE +looked_id < ? ORDER BY looked_id DESC LIMIT ?"
-        values = [value for _, those in sources for value in those]
-        found = self._database.execute(sql, (top, low, *values, high, MOST_HITS)).fetchall()
-        return [number for (number,) in found]
+        sql = f"{buckets}SELECT looked_id FROM ({united}) AS of_these WHERE +looked_id < ? ORDER BY looked_id DESC LIMIT ?"
+        values = [*of_buckets, *(value for _, those in sources for value in those), high, MOST_HITS]
+        return [number for (number,) in self._database.execute(sql, values).fetchall()]
 
     def _sources(self, low: int, top: int) -> Iterator[tuple[str, Sequence[Any]]]:
-        """The places where these buckets may have fitting decisions: the SQL after its SELECT, and its values."""
+        """The places where these buckets may have fitting decisions: a query that calls their ids `looked_id`, and its values."""
         text = self._wanted.text
         message_id_key = self._key("c.message_id")
-        condition = f"{message_id_key} IN (?, ?) AND c.message_id IN (?, ?)"
-        named = (text, f"<{text}>")
-        yield self._in_bucket("decisions_message_ids", condition), (*map(fingerprint.of, named), *named)
+        bracketed = text if text.startswith("<") else f"<{text}>"
+        condition = f"{message_id_key} = ? AND c.message_id || '' = ?"
+        yield self._in_bucket("decisions_message_ids", condition, low, top, fingerprint.of(bracketed), bracketed)
+        if bracketed != text:
+            yield self._range("decisions_bare_ids", f"{_BARE} AND {condition}"), (low, top, fingerprint.of(text), text)
         if self._author:
-            author_key = self._key("c.author")
-            condition = f"{author_key} = ? AND c.author || '' = ?"
-            yield self._in_bucket("decisions_authors", condition), (fingerprint.of(self._author), self._author)
+            is_author, key = self._is_address("c.author")
+            condition = f"{is_author} AND c.author || '' = ?"
+            yield self._in_bucket("decisions_authors", condition, low, top, key, self._author)
             condition, pattern = self._names()
             yield self._range("decisions_named", f"{_NAMED} AND {condition}"), (low, top, pattern)
             digests = list(self._wanted.digests.values())
@@ -270,15 +271,31 @@ class _Looking:
             condition = f"{_REFUSED} AND SUBSTR(c.source_id, 1, ?) = ?"
             yield self._range("decisions_refused", condition), (low, top, len(begins), begins)
 
-    def _in_bucket(self, index: str, condition: str) -> str:
+    def _in_bucket(self, index: str, condition: str, low: int, top: int, *values: Any) -> tuple[str, Sequence[Any]]:
         """Searches each of these buckets by itself."""
-        by = self._by(index)
-        return f"FROM decisions AS c{by} WHERE c.id / 500 IN {_EACH} AND {condition}"
+        buckets = () if self._database.is_sqlite else (low, top)
+        return self._each("FROM decisions AS c", index, "c.id", condition), (*buckets, *values)
+
+    def _buckets(self, low: int, top: int) -> tuple[str, Sequence[int]]:
+        """A statement's beginning, for `_each`, and its values."""
+        return (_BUCKETS, (top, low)) if self._database.is_sqlite else ("", ())
+
+    def _each(self, aliased: str, index: str, number: str, condition: str) -> str:
+        """Searches each bucket by itself. On PostgreSQL the values begin with the lowest and the highest bucket. aliased: the table."""
+        if self._database.is_sqlite:
+            by = self._by(index)
+            within = f"{number} / 500 IN (SELECT +bucket FROM buckets)"
+            return f"SELECT {number} AS looked_id {aliased}{by} WHERE {within} AND {condition}"
+        # OFFSET: otherwise it reads the whole index once if there are many buckets
+        return (
+            f"SELECT looked_id FROM {_SERIES} CROSS JOIN LATERAL (SELECT {number} AS looked_id {aliased}"
+            f" WHERE {number} / 500 = bucket AND {condition} OFFSET 0) AS of_bucket"
+        )
 
     def _range(self, index: str, condition: str) -> str:
         """Searches all of these buckets in one scan of the index."""
         by = self._by(index)
-        return f"FROM decisions AS c{by} WHERE c.id / 500 >= ? AND c.id / 500 <= ? AND {condition}"
+        return f"SELECT c.id AS looked_id FROM decisions AS c{by} WHERE c.id / 500 >= ? AND c.id / 500 <= ? AND {condition}"
 
     def _by(self, index: str) -> str:
         """SQLite would use another index, with or without statistics."""
@@ -288,6 +305,12 @@ class _Looking:
         """A text column in the form of the indexes. The text itself is compared as `|| ''`. Otherwise SQLite would put the
         compared value into this expression, too, and not find its index."""
         return fingerprint.sql(column, is_sqlite=self._database.is_sqlite)
+
+    def _is_address(self, column: str) -> tuple[str, int | str]:
+        """The condition that a column may have the wanted address, by its number, and the value."""
+        is_sqlite = self._database.is_sqlite
+        asked, value = fingerprint.asked_address(self._author or "", is_sqlite=is_sqlite)
+        return f"{fingerprint.address_sql(column, is_sqlite=is_sqlite)} = {asked}", value
 
     @property
     def _has_refused(self) -> bool:
@@ -309,7 +332,12 @@ class _Looking:
             "SELECT c.decided_at, c.id FROM decisions AS c LEFT JOIN activities AS a ON a.id = c.activity_id"
             f" WHERE {condition} AND c.id IN ({{}})"
         )
-        return [(at, number) for at, number in batches.among(self._database, sql, self._values, ids)]
+        return [(at, number) for at, number in self._asked(sql, self._values, ids)]
+
+    def _asked(self, sql: str, first: Sequence[Any], ids: list[int]) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query on these ids: see `batches.of_ids`. So one plan serves all steps."""
+        for part in batches.parts(ids):
+            yield from self._database.execute(*batches.of_ids(self._database, sql, part, first)).fetchall()
 
     # --- by who takes part --------------------------------------------------------------------------------------------
 
@@ -333,15 +361,12 @@ class _Looking:
 
     def _activities(self, low: int, top: int, high: int) -> list[int]:
         hidden, users = _but_bcc(self._wanted.asker)
-        by = self._by("activity_contacts_addresses")
-        address_key = self._key("p.address")
-        author = self._author or ""
-        sql = (
-            f"{_BUCKETS} SELECT DISTINCT p.activity_id FROM activity_contacts AS p{by}"
-            f" WHERE p.activity_id / 500 IN {_EACH} AND {address_key} = ? AND p.address || '' = ?{hidden} AND +p.activity_id < ?"
-            " ORDER BY p.activity_id DESC LIMIT ?"
-        )
-        values = (top, low, fingerprint.of(author), author, *users, high, MOST_HITS)
+        is_address, key = self._is_address("p.address")
+        buckets, of_buckets = self._buckets(low, top)
+        condition = f"{is_address} AND p.address || '' = ?{hidden} AND +p.activity_id < ?"
+        each = self._each("FROM activity_contacts AS p", "activity_contacts_addresses", "p.activity_id", condition)
+        sql = f"{buckets}SELECT DISTINCT looked_id FROM ({each}) AS of_these ORDER BY looked_id DESC LIMIT ?"
+        values = (*(of_buckets or (low, top)), key, self._author, *users, high, MOST_HITS)
         return [number for (number,) in self._database.execute(sql, values).fetchall()]
 
     def _decided(self, activity_ids: list[int]) -> _Told:
@@ -353,7 +378,7 @@ class _Looking:
             " AND s.activity_id IN ({})"
         )
         first = (self._author, pattern, *self._values)
-        return list(dict.fromkeys(batches.among(self._database, sql, first, activity_ids)))
+        return [(at, number) for at, number in dict.fromkeys(self._asked(sql, first, activity_ids))]
 
     # --- the answer ---------------------------------------------------------------------------------------------------
 
@@ -375,27 +400,6 @@ class _Looking:
         if latest is None:
             return None
         return (latest + timedelta(hours=1, microseconds=-1)).replace(minute=0, second=0, microsecond=0)
-
-
-def _condition(wanted: Wanted) -> tuple[str, list[Any]]:
-    """The condition on a decision `c` with its activity `a` under which the asker may see it, and its values."""
-    parts = ["1 = 1"]
-    values: list[Any] = []
-    without = [("c.reason", [str(one) for one in FROM_THE_LOG] if wanted.told is None else [])]
-    without.append(("c.source_id", list(wanted.told or ())))
-    for column, words in without:
-        if words:
-            parts.append(f"{column} NOT IN ({', '.join('?' * len(words))})")
-            values += words
-    if wanted.deployment is not None:
-        parts.append("c.deployment_id = ?")
-        values.append(wanted.deployment.id)
-    if wanted.asker is not None:
-        parts.append(decisions.told_to(wanted.asker, values))
-    if wanted.since is not None:
-        parts.append("c.decided_at >= ?")
-        values.append(rfc3339(wanted.since))
-    return " AND ".join(parts), values
 
 
 def _but_bcc(asker: Asker | None) -> tuple[str, Sequence[int]]:

@@ -1,7 +1,7 @@
 """Reads decisions, the fates of messages. Never writes: `writing` does. Called by `decision_search` and `decision_pages`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from mailweir import address
 from mailweir.decision import FROM_THE_LOG, Reason
 from mailweir.store.database import batches, like, rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import parse
+from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import refusals
 from mailweir.store.record.visibility import Reader
@@ -114,6 +114,30 @@ def told_to(asker: Asker, values: list[Any]) -> str:
         " AND c.source_id LIKE '%@' || CAST(m.id AS TEXT)))"
     )
     return f"c.deployment_id = ? AND (c.activity_id IS NOT NULL AND {seen} OR c.activity_id IS NULL AND {own})"
+
+
+def told(
+    deployment: Deployment | None, asker: Asker | None, since: datetime | None, in_log: Collection[str] | None
+) -> tuple[str, list[Any]]:
+    """The condition under which a decision `c`, with its activity `a`, may be told, and its values. in_log: without what was read
+    from Postfix's log, or without these of it; see `decision_search.Wanted`."""
+    parts = ["1 = 1"]
+    values: list[Any] = []
+    without = [("c.reason", [str(one) for one in FROM_THE_LOG] if in_log is None else [])]
+    without.append(("c.source_id", list(in_log or ())))
+    for column, words in without:
+        if words:
+            parts.append(f"{column} NOT IN ({', '.join('?' * len(words))})")
+            values += words
+    if deployment is not None:
+        parts.append("c.deployment_id = ?")
+        values.append(deployment.id)
+    if asker is not None:
+        parts.append(told_to(asker, values))
+    if since is not None:
+        parts.append("c.decided_at >= ?")
+        values.append(rfc3339(since))
+    return " AND ".join(parts), values
 
 
 def count_synced(database: Database, deployment: Deployment) -> int:

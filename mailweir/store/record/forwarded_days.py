@@ -14,7 +14,7 @@ from mailweir.store.database import like
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record.walking import by_the_index
+from mailweir.store.record import by_the_index
 
 # From day to day; 'U' sorts after the 'T' between a day and its time.
 _FORWARDED = "FROM sightings s WHERE s.route = 'forward' AND s.user_id ="
@@ -53,8 +53,7 @@ def captured(
         " FROM days AS days WHERE first_at IS NOT NULL"
     )
     values = (rfc3339(since), deployment.id, *(() if user_id is None else (user_id,)))
-    with by_the_index(database):
-        found = database.execute(sql, values).fetchall()
+    found = by_the_index.rows(database, sql, values)
     times: dict[int, list[datetime]] = defaultdict(list)
     for one, first, last in found:
         times[one] += [parse(first), parse(last)]
@@ -66,7 +65,7 @@ def ignored(database: Database, deployment: Deployment, capture_address: str, si
     begin = rfc3339(since)
     of_hour: list[Any] = [deployment.id, json.dumps([capture_address])[:400], begin]  # as the index has it
     pattern = f"%{like.escaped(json.dumps(capture_address))}%"
-    with by_the_index(database):
+    with by_the_index.all_of_these(database):
         hours = database.execute(_HOURS, (deployment.id, begin, deployment.id, *of_hour, *of_hour)).fetchall()
         several = database.execute(_OF_SEVERAL, (deployment.id, begin, pattern)).fetchall()
     return [parse(moment) for pair in _of_days([*hours, *several]) for moment in pair]

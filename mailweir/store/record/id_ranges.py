@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from mailweir.reading.labels import to_bits
 from mailweir.store.database.connection import Database
 from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import by_the_index
 from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.visibility import Reader
 
@@ -119,7 +120,7 @@ def furthest(database: Database, alternatives: Sequence[Sequence[Range]], betwee
         each, of_each = next_ids(ranges, between, PROBED)
         parts.append(f"SELECT {number} AS place, {last}(looked_id), COUNT(*) FROM ({each}) AS looked_at")
         values += of_each
-    found = database.execute(" UNION ALL ".join(parts), values).fetchall()
+    found = by_the_index.rows(database, " UNION ALL ".join(parts), values)
     sign = 1 if between.newest_first else -1
     # A range with fewer ids has come to its end.
     return min((count == PROBED, sign * (end or 0), int(place)) for place, end, count in found)[2]

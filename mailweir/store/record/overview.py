@@ -14,8 +14,7 @@ from mailweir.store.database import like, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import forwarded_days
-from mailweir.store.record.walking import by_the_index
+from mailweir.store.record import by_the_index, forwarded_days
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +108,7 @@ def ever_forwarded(database: Database, deployment: Deployment) -> set[int]:
         "SELECT u.id FROM users u WHERE u.deployment_id = ?"
         " AND EXISTS (SELECT 1 FROM sightings s WHERE s.user_id = u.id AND s.route = 'forward')"
     )
-    with by_the_index(database):
-        return {user_id for (user_id,) in database.execute(sql, (deployment.id,)).fetchall()}
+    return {user_id for (user_id,) in by_the_index.rows(database, sql, (deployment.id,))}
 
 
 def newest_confirmations(database: Database, deployment: Deployment) -> list[Pending]:

@@ -13,9 +13,8 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.people.users import User
-from mailweir.store.record import forwarded_days
+from mailweir.store.record import by_the_index, forwarded_days
 from mailweir.store.record.overview import Pending
-from mailweir.store.record.walking import by_the_index
 
 _WAYS = " UNION ALL ".join(f"SELECT '{route}' AS way" for route in Route)
 _LAST = (
@@ -26,8 +25,7 @@ _LAST = (
 
 def last_of_users(database: Database, deployment: Deployment) -> dict[int, dict[str, datetime]]:
     """User id -> route -> when the last captured mail was seen. Without users that have none."""
-    with by_the_index(database):
-        found = database.execute(f"{_LAST} AND u.removed_at IS NULL", (deployment.id,)).fetchall()
+    found = by_the_index.rows(database, f"{_LAST} AND u.removed_at IS NULL", (deployment.id,))
     last: dict[int, dict[str, datetime]] = defaultdict(dict)
     for user_id, route, seen_at in found:
         if seen_at is not None:
@@ -45,7 +43,7 @@ def last_of_user(database: Database, deployment: Deployment, user: User) -> dict
         " AND EXISTS (SELECT 1 FROM activity_users mine WHERE mine.activity_id = s.activity_id AND mine.user_id = ?)"
         " ORDER BY s.seen_at DESC LIMIT 1"
     )
-    with by_the_index(database):
+    with by_the_index.all_of_these(database):
         own = database.execute(f"{_LAST} AND u.id = ?", (deployment.id, user.id)).fetchall()
         last = {route: seen_at for _, route, seen_at in own if seen_at is not None}
         newer = database.execute(copied, (last.get("log", ""), user.id)).fetchone()

@@ -178,32 +178,33 @@ def listed(
 
 def access(database: Database, reader: Reader, activity_ids: Sequence[int]) -> dict[int, Access]:
     """A reader's access to these activities. The reader may not know of the activities that are missing in the result."""
+    is_own, of_reader = own(reader)
+    sql = f"SELECT a.id, a.deployment_id, a.visibility, {is_own} AS is_own FROM activities AS a WHERE a.id IN ({{}})"
     found: dict[int, Access] = {}
     for part in batches.parts(activity_ids):
-        found |= told_access(ask_access(database, reader, part))
+        listed = database.execute(*batches.of_ids(database, sql, part, of_reader))
+        found |= granted(reader, rows.named(listed))
     return found
 
 
-def ask_access(database: Database, reader: Reader, activity_ids: Sequence[int]) -> Any:
-    """`access` of as many activities as one statement takes, for `told_access`. So the statement can be sent together with
-    others."""
-    of_reader = ",".join("?" * len(reader.user_ids))
+def own(reader: Reader) -> tuple[str, Sequence[int]]:
+    """Whether the reader takes part in an activity `a`, as a column `is_own` of a query about several, and its values."""
+    marks = ",".join("?" * len(reader.user_ids))
     # counted for each by itself: otherwise PostgreSQL would read the reader's whole record to find a few activities
-    sql = (
-        "SELECT a.id, a.visibility, (SELECT COUNT(*) FROM activity_users AS mine WHERE mine.activity_id = a.id"
-        f" AND mine.user_id IN ({of_reader})) FROM activities AS a WHERE a.deployment_id = ? AND a.id IN ({{}})"
-    )
-    return database.execute(*batches.of_ids(database, sql, activity_ids, (*reader.user_ids, reader.deployment_id)))
+    sql = f"(SELECT COUNT(*) FROM activity_users AS mine WHERE mine.activity_id = a.id AND mine.user_id IN ({marks}))"
+    return sql, reader.user_ids
 
 
-def told_access(cursor: Any) -> dict[int, Access]:
-    """The answer to `ask_access`."""
+def granted(reader: Reader, listed: Sequence[rows.Row]) -> dict[int, Access]:
+    """As `access`. listed: `id`, `deployment_id`, `visibility` and `is_own` (see `own`) of activities."""
     found: dict[int, Access] = {}
-    for activity_id, visibility, is_own in cursor.fetchall():
-        if is_own or visibility == Visibility.EVERYONE:
-            found[activity_id] = Access.WHOLE
-        elif visibility == Visibility.METADATA:
-            found[activity_id] = Access.METADATA
+    for row in listed:
+        if row["deployment_id"] != reader.deployment_id:
+            continue
+        if row["is_own"] or row["visibility"] == Visibility.EVERYONE:
+            found[row["id"]] = Access.WHOLE
+        elif row["visibility"] == Visibility.METADATA:
+            found[row["id"]] = Access.METADATA
     return found
 
 

@@ -3,11 +3,10 @@
 A walk uses one index, in steps: each step takes a number of ids from it, and checks for each whether it is wanted and may be
 seen. So a step's work is bounded whatever the record's size, and a walk can end between two steps. Law 13 is part of the step:
 without a narrower index, the activities that everybody may see and those that the reader takes part in are two index ranges,
-united. Never writes. Called by `streams`, `monthly`, `activities` and `decision_pages`.
+united. Never writes. Called by `streams` and `activities`.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from mailweir.reading.labels import to_bits
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339_or_none
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import id_ranges
+from mailweir.store.record import by_the_index, id_ranges
 from mailweir.store.record.id_ranges import Between, Range
 from mailweir.store.record.stream_filter import END, StreamFilter, bounds
 from mailweir.store.record.visibility import Reader, own_keys
@@ -24,9 +23,7 @@ FIRST_STEP, LARGEST_STEP = 60, 5_000  # ids
 LARGEST_WINDOW = 10_000  # rows of several contacts that are put in order
 # The ids of several contacts are searched within a span of ids: _SPAN at first for _CONTACTS contacts or more, and more for fewer
 # contacts. No span is smaller than _SMALLEST_SPAN.
-_SPAN, _CONTACTS, _SMALLEST_SPAN = 50_000, 800, 100
-# If a step looks like a large part of a table, PostgreSQL would read the whole table. It also plans once for all sizes of steps.
-_SETTINGS = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
+_SPAN, _CONTACTS, _SMALLEST_SPAN = 40_000, 800, 100
 
 # Law 8: of a proven activity, only the people whom a proven version of the message names. Then the leading version is proven.
 _NAMED = (
@@ -109,13 +106,10 @@ class Walk:
         source: _Source | None = None
         while low + 1 < high:
             between = Between(low, high, self.newest_first)
-            with by_the_index(self.database):
-                if source is None:
-                    source = self._source(between)
-                    pace.begin(source, self.reader)
-                step = (
-                    self._by_ranges(source, between, pace) if source.ranges else self._gathered(source, between, pace)
-                )
+            if source is None:
+                source = self._source(between)
+                pace.begin(source, self.reader)
+            step = self._by_ranges(source, between, pace) if source.ranges else self._gathered(source, between, pace)
             yield step
             if step.reached is None:
                 return
@@ -143,7 +137,7 @@ class Walk:
         size = pace.size if self.database.is_sqlite or len(source.ranges) > 1 else LARGEST_STEP
         chosen, values = id_ranges.next_ids(source.ranges, between, size)
         sql, parameters = self._found(source, between, chosen, values, pace.most)
-        return self._step(self.database.execute(sql, parameters).fetchall(), size, pace.most, None)
+        return self._step(by_the_index.rows(self.database, sql, parameters), size, pace.most, None)
 
     def _gathered(self, source: _Source, between: Between, pace: _Pace) -> Step:
         """The next ids of several contacts have no order in any index. The ids of a span are sorted if they aren't too many;
@@ -167,7 +161,7 @@ class Walk:
             most = LARGEST_WINDOW if pace.span > _SMALLEST_SPAN else END
             sql, parameters = self._found(source, between, chosen, [most, size], pace.most, before)
             sql += f" UNION ALL SELECT COUNT(*), NULL, -1 FROM {gathered}"
-            found = self.database.execute(sql, (*of_several, span.low, span.high, most, *parameters)).fetchall()
+            found = by_the_index.rows(self.database, sql, (*of_several, span.low, span.high, most, *parameters))
             count = next(row[0] for row in found if row[2] == -1)
             if count < most:
                 break
@@ -189,20 +183,28 @@ class Walk:
         bcc, of_bcc = self._bcc()
         order, last = between.order, between.last
         of_before: Sequence[Any] = ()
+        of_found = [*of_bcc, *of_chosen]
+        beside = ""
         if self.database.is_sqlite:  # SQLite would evaluate them twice
             looked_at = "looked_at"
             before, of_before = f"{before}{looked_at} AS MATERIALIZED ({chosen}), ", of_chosen
-            chosen, of_chosen = f"SELECT looked_id FROM {looked_at}", ()
+            chosen, of_chosen, of_found = f"SELECT looked_id FROM {looked_at}", (), [*of_bcc]
+        elif of_bcc:  # PostgreSQL would evaluate it twice
+            bcc, beside, of_found = (
+                "of_parts.is_bcc",
+                f" CROSS JOIN LATERAL ({bcc}) AS of_parts(is_bcc)",
+                [*of_chosen, *of_bcc],
+            )
         sql = (
             f"WITH {before}found_ones AS MATERIALIZED (SELECT found_id, found_author, only_bcc FROM"
             f" (SELECT a.id AS found_id, a.author AS found_author, {bcc} AS only_bcc FROM ({chosen}) AS looked"
-            f" CROSS JOIN activities AS a WHERE a.id = looked_id AND a.deployment_id = ?{besides}) AS of_these"
+            f" CROSS JOIN activities AS a{beside} WHERE a.id = looked_id AND a.deployment_id = ?{besides}) AS of_these"
             f" WHERE only_bcc IS NOT NULL ORDER BY found_id {order} LIMIT ?)"
             " SELECT found_id, found_author, only_bcc FROM found_ones"
             f" UNION ALL SELECT {last}(looked_id), NULL, COUNT(*) FROM ({chosen}) AS looked_again"
             " WHERE (SELECT COUNT(*) FROM found_ones) < ?"
         )
-        return sql, [*of_before, *of_bcc, *of_chosen, self.deployment.id, *values, most, *of_chosen, most]
+        return sql, [*of_before, *of_found, self.deployment.id, *values, most, *of_chosen, most]
 
     def _step(self, rows: Sequence[tuple[Any, ...]], size: int, most: int, edge: int | None) -> Step:
         """The step for the rows of `_found`. edge: where to continue if fewer were chosen than possible."""
@@ -218,7 +220,7 @@ class Walk:
             "SELECT (SELECT COALESCE(MAX(id), 0) FROM activities),"
             f" (SELECT COUNT(*) FROM (SELECT 1 FROM contacts AS one WHERE {condition} LIMIT ?) AS counted)"
         )
-        newest, count = self.database.execute(sql, (*values, _CONTACTS)).fetchone()
+        ((newest, count),) = by_the_index.rows(self.database, sql, (*values, _CONTACTS))
         return newest, count
 
     def _of_several(self) -> tuple[str, list[Any]]:
@@ -321,15 +323,3 @@ def _takes_part(user_ids: Sequence[int]) -> tuple[str, list[Any]]:
         f"(SELECT 1 FROM activity_users AS own WHERE own.activity_id = looked_id AND own.user_id IN ({marks}) LIMIT 1)"
     )
     return f"{sql} IS NOT NULL", list(user_ids)
-
-
-@contextmanager
-def by_the_index(database: Database) -> Iterator[None]:
-    """In this block, PostgreSQL never scans a whole table, however large a part of it a query seems to need."""
-    if database.is_sqlite:
-        yield
-        return
-    with database.transaction(alone=False):
-        off = ", ".join(f"set_config('{setting}', 'off', true)" for setting in _SETTINGS)
-        database.execute(f"SELECT {off}, set_config('plan_cache_mode', 'force_custom_plan', true)")
-        yield
