@@ -281,7 +281,7 @@ class _Looking:
         return (_BUCKETS, (top, low)) if self._database.is_sqlite else ("", ())
 
     def _each(self, aliased: str, index: str, number: str, condition: str) -> str:
-        """Searches each bucket by itself. PostgreSQL's values begin with the lowest and the highest bucket. aliased: the table."""
+        """Searches each bucket by itself. PostgreSQL's values begin with the lowest and highest bucket. aliased: the table."""
         if self._database.is_sqlite:
             by = self._by(index)
             within = f"{number} / 500 IN (SELECT +bucket FROM buckets)"
