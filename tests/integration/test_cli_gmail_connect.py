@@ -378,7 +378,7 @@ def test_disconnect_where_google_cannot_be_told(
     assert waiting, "the sync tries again"
     assert waiting.address == RICHARD
     forgotten = known("gmail", "forget-consent", RICHARD)
-    assert (forgotten.code, "token is forgotten" in forgotten.out) == (0, True)
+    assert (forgotten.code, "has forgotten the token" in forgotten.out) == (0, True)
     one_line(known("gmail", "forget-consent", RICHARD), f"no consent of {RICHARD} waits")
 
 

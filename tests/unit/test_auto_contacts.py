@@ -65,7 +65,7 @@ def test_the_deployment_says_whether_any_company_is_on(database: Database, demo:
         ("firm.example", "the firm's own domain"),
         ("lists.example", "the firm's own domain"),
         ("demo.example.net", "the firm's own domain"),
-        ("client.example", "for the company Client Ltd already"),
+        ("client.example", "already adds contacts to the company Client Ltd"),
     ],
 )
 def test_a_domain_that_is_not_one_companys_is_refused(

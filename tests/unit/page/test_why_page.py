@@ -122,8 +122,8 @@ def test_a_name_around_an_address_isnt_in_the_way(page: Page) -> None:
 def test_nobody_is_told_to_make_a_contact_of_an_address_of_ours(page: Page, text: str) -> None:
     said = page.browser("richard").text(f"/why?q={text}")
     assert "Nothing is known of" in said
-    assert "Make a contact" not in said
-    assert "Look at the forwarding" in said
+    assert "Add a contact" not in said
+    assert "Check the forwarding" in said
 
 
 @pytest.mark.parametrize(
