@@ -190,7 +190,7 @@ def forget_consent(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Stops returning a consent to Google, because the account's owner has removed it there. Forgets its token."""
+    """Stops giving a consent back to Google, because the account's owner withdrew it there. Forgets its token."""
     clean = checks.clean_address(address)
     with context.opened() as database:
         chosen = context.choose(database, deployment)

@@ -105,18 +105,22 @@ def check_mailboxes(settings: Settings, database: Database, deployment: Deployme
 def check_consents(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
     """Consents that nobody needs any more, and that Google didn't take back within hours."""
     for one in gmail_revocations.late(database, deployment, now):
-        about = {"username": one.username, "address": one.address, "since": _text(one.asked_at)}
+        since = _text(one.asked_at)
         sentence = (
             said(
                 "The consent for {address} of {username} couldn't be given back to Google since {since}: {error}",
+                address=one.address,
+                username=one.username,
+                since=since,
                 error=Kept(one.error),
-                **about,
             )
             if one.error
             else said(
                 "The consent for {address} of {username} couldn't be given back to Google since {since}: no "
                 "mailweir-gmail-sync has tried",
-                **about,
+                address=one.address,
+                username=one.username,
+                since=since,
             )
         )
         yield wrong(

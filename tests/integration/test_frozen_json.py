@@ -85,6 +85,7 @@ NOT_HERE = {
     "gmail audit": "tests/gmail/test_frozen_json.py",
     "gmail connect": "tests/integration/test_cli_gmail_connect.py",
     "gmail disconnect": "tests/integration/test_cli_gmail_connect.py",
+    "gmail forget-consent": "tests/integration/test_cli_gmail_connect.py",
     "gmail retry": "tests/gmail/test_frozen_json.py",
     "gmail sync": "tests/gmail/test_frozen_json.py",
     "health forget": "tests/integration/test_health_report.py",

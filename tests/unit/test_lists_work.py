@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from bench import made_record
 from bench.made_record import Shape
 from mailweir.database_url import DatabaseUrl
 from mailweir.reading.labels import Label
+from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse
 from mailweir.store.people import deployments, users
@@ -33,6 +33,7 @@ from mailweir.store.record.decision_search import Wanted
 from mailweir.store.record.decisions import Asker
 from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.visibility import Reader
+from tests.postgresql import Cluster
 
 pytestmark = pytest.mark.slow  # it needs a large record
 
@@ -144,16 +145,28 @@ def _small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decision_search, "TRACED_BUCKETS", 2)
 
 
-@pytest.fixture
-def sizes(tmp_path: Path, sqlite_url: Path) -> Iterator[list[Watched]]:
-    """SQLite's record, small and large."""
-    other = tmp_path / "many.db"
-    other.write_bytes(sqlite_url.read_bytes())
-    with closing(Watched(sqlite_url)) as few, closing(Watched(other)) as many:
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Watched]]:
+    """SQLite's record, small and large. The tests read it only."""
+    folder = tmp_path_factory.mktemp("sizes")
+    versions.upgrade(folder / "few.db")
+    versions.upgrade(folder / "many.db")
+    with closing(Watched(folder / "few.db")) as few, closing(Watched(folder / "many.db")) as many:
         for database, count in ((few, FEW), (many, MANY)):
             made_record.fill(database, Shape(activities=count, private=0.95, newest=False))
             database.statements.clear()
         yield [few, many]
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(cluster: Cluster) -> Iterator[Watched]:
+    """The large record. The tests read it only."""
+    url = cluster.make_database()
+    with closing(Database(url, busy_timeout_seconds=3600)) as filled:
+        made_record.fill(filled, Shape(activities=MANY, private=0.95, newest=False))
+    with closing(Watched(url)) as database:
+        yield database
+    cluster.drop_database(url)
 
 
 def _steps(database: Watched, ask: Ask) -> int:
@@ -180,6 +193,7 @@ def test_a_page_costs_the_same_of_twenty_times_the_record(sizes: list[Watched]) 
 def test_no_list_reads_a_whole_table_on_sqlite(sizes: list[Watched]) -> None:
     database = sizes[0]
     demo = deployments.find(database, "demo")
+    database.statements.clear()
     for ask in LISTS.values():
         ask(database, demo)
     tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()]
@@ -228,15 +242,12 @@ def _nodes(plan: Any) -> Iterator[dict[str, Any]]:
         yield from _nodes(child)
 
 
-def test_no_list_reads_a_whole_table_on_postgresql(postgresql_url: DatabaseUrl) -> None:
-    with closing(Database(postgresql_url, busy_timeout_seconds=3600)) as filled:
-        made_record.fill(filled, Shape(activities=MANY, private=0.95, newest=False))
-    with closing(Watched(postgresql_url)) as database:
-        demo = deployments.find(database, "demo")
-        database.plans.clear()
-        for name in LISTS.keys() - {"months"}:
-            LISTS[name](database, demo)
-        nodes = [node for (plan,) in database.plans for node in _nodes(plan["Plan"])]
+def test_no_list_reads_a_whole_table_on_postgresql(on_postgresql: Watched) -> None:
+    demo = deployments.find(on_postgresql, "demo")
+    on_postgresql.plans.clear()
+    for name in LISTS.keys() - {"months"}:
+        LISTS[name](on_postgresql, demo)
+    nodes = [node for (plan,) in on_postgresql.plans for node in _nodes(plan["Plan"])]
     read = [(node.get("Relation Name"), node["Actual Rows"] * node["Actual Loops"]) for node in nodes]
     large = {"activities", "activity_users", "activity_contacts", "activity_threads", "sightings", "todos", "decisions"}
     seq_scans = [node for node in nodes if node["Node Type"] == "Seq Scan" and node["Relation Name"] in large]
@@ -245,17 +256,14 @@ def test_no_list_reads_a_whole_table_on_postgresql(postgresql_url: DatabaseUrl) 
     assert [node for node in nodes if node.get("Rows Removed by Filter", 0) * node["Actual Loops"] > 3 * BOUND] == []
 
 
-def test_a_picture_compares_ranges_or_looks_up_what_is_few_on_postgresql(postgresql_url: DatabaseUrl) -> None:
+def test_a_picture_compares_ranges_or_looks_up_what_is_few_on_postgresql(on_postgresql: Watched) -> None:
     """One statement for each span of ids. It reads no activity that the reader may not know of."""
-    with closing(Database(postgresql_url, busy_timeout_seconds=3600)) as filled:
-        made_record.fill(filled, Shape(activities=MANY, private=0.95, newest=False))
-    with closing(Watched(postgresql_url)) as database:
-        demo = deployments.find(database, "demo")
-        plans = {}
-        for contact in (1, 77):
-            database.plans.clear()
-            LISTS_OF_MONTHS[contact](database, demo)
-            plans[contact] = [node for (plan,) in database.plans for node in _nodes(plan["Plan"])]
+    demo = deployments.find(on_postgresql, "demo")
+    plans = {}
+    for contact in (1, 77):
+        on_postgresql.plans.clear()
+        LISTS_OF_MONTHS[contact](on_postgresql, demo)
+        plans[contact] = [node for (plan,) in on_postgresql.plans for node in _nodes(plan["Plan"])]
     kinds = {contact: {node["Node Type"] for node in nodes} for contact, nodes in plans.items()}
     assert not {"Seq Scan", "Bitmap Heap Scan"} & set().union(*kinds.values())
     assert "Merge Join" in kinds[1]
