@@ -23,6 +23,7 @@ from mailweir.store.record import (
     activities,
     decision_pages,
     decision_search,
+    digest_queue,
     monthly,
     streams,
     todo_lists,
@@ -31,6 +32,7 @@ from mailweir.store.record import (
 )
 from mailweir.store.record.decision_search import Wanted
 from mailweir.store.record.decisions import Asker
+from mailweir.store.record.digest_queue import Lane, Stage
 from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.visibility import Reader
 from tests.postgresql import Cluster
@@ -273,6 +275,25 @@ def test_a_picture_compares_ranges_or_looks_up_what_is_few_on_postgresql(on_post
         if node.get("Index Name") in ("activities_open", "activity_users_user", "activity_users_pkey")
     }
     assert sum(looked_up.values()) <= 3 * BOUND
+
+
+def test_the_digest_reads_only_its_part_of_the_queue_on_postgresql(on_postgresql: Watched) -> None:
+    """The queue has no statistics yet, as in a flood."""
+    now, count = NEWEST, 128
+    on_postgresql.execute(
+        "INSERT INTO digest_queue (raw_id, stage) SELECT id, 'reading' FROM raw_messages ON CONFLICT DO NOTHING"
+    )
+    on_postgresql.plans.clear()
+    for _ in range(3):
+        taken = digest_queue.take(
+            on_postgresql, Stage.READING, Lane.NEW, count, now=now, until=now + timedelta(hours=1)
+        )
+        assert len(taken) == count
+        digest_queue.done(on_postgresql, Stage.READING, *(one.raw_id for one in taken))
+    nodes = [node for (plan,) in on_postgresql.plans for node in _nodes(plan["Plan"])]
+    on_postgresql.execute("DELETE FROM digest_queue")
+    assert max(node["Actual Rows"] * node["Actual Loops"] for node in nodes) == count
+    assert max(node.get("Rows Removed by Filter", 0) * node["Actual Loops"] for node in nodes) <= 2 * count
 
 
 def _statements(database: Watched, ask: Ask) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from typing import Any
 
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
@@ -63,6 +64,19 @@ class Waiting:
     ended: int
 
 
+# The lanes stand in the text: PostgreSQL uses the index of the later lane only then.
+_DUE = {
+    Lane.NEW: (
+        "SELECT raw_id, attempts, deaths FROM digest_queue WHERE stage = ? AND lane = 0 AND next_try_at <= ?"
+        " ORDER BY raw_id LIMIT ?"
+    ),
+    Lane.LATER: (
+        "SELECT raw_id, attempts, deaths FROM digest_queue WHERE stage = ? AND lane = 1 AND next_try_at <= ?"
+        " ORDER BY next_try_at, raw_id LIMIT ?"
+    ),
+}
+
+
 def take(
     database: Database,
     stage: Stage,
@@ -87,35 +101,33 @@ def take(
 
 
 def _due(database: Database, stage: Stage, lane: Lane, limit: int, now: datetime) -> list[tuple[int, int, int]]:
-    if lane is Lane.NEW:
-        new = (
-            "SELECT raw_id, attempts, deaths FROM digest_queue WHERE stage = ? AND lane = 0 AND next_try_at <= ?"
-            " ORDER BY raw_id LIMIT ?"
-        )
-        return list(database.execute(new, (stage.value, rfc3339(now), limit)).fetchall())
-    later = (
-        "SELECT raw_id, attempts, deaths FROM digest_queue WHERE stage = ? AND lane = 1 AND next_try_at <= ?"
-        " ORDER BY next_try_at, raw_id LIMIT ?"
-    )
-    return list(database.execute(later, (stage.value, rfc3339(now), limit)).fetchall())
+    return list(database.execute(_DUE[lane], (stage.value, rfc3339(now), limit)).fetchall())
 
 
 def _leased(
     database: Database, stage: Stage, lane: Lane, limit: int, now: datetime, until: datetime
 ) -> list[tuple[int, int, int]]:
-    sql = (
-        "SELECT raw_id, attempts, deaths FROM digest_queue WHERE lane = ? AND stage = ? AND next_try_at <= ?"
-        " ORDER BY next_try_at, raw_id LIMIT ? FOR UPDATE SKIP LOCKED"
-    )
-    lease = "UPDATE digest_queue SET next_try_at = ? WHERE lane = ? AND stage = ? AND raw_id IN ({})"
-    key = (int(lane), stage.value)
     # If nothing is due, no lock is needed.
-    if database.execute(sql.partition(" FOR UPDATE")[0], (*key, rfc3339(now), 1)).fetchone() is None:
+    if not _due(database, stage, lane, 1, now):
         return []
+    lease = "UPDATE digest_queue SET next_try_at = ? WHERE lane = ? AND stage = ?"
     with database.transaction(alone=False):
-        found = database.execute(sql, (*key, rfc3339(now), limit)).fetchall()
-        batches.change(database, lease, (rfc3339(until), *key), [row[0] for row in found])
+        sql = f"{_DUE[lane]} FOR UPDATE SKIP LOCKED"
+        found = database.execute(sql, (stage.value, rfc3339(now), limit)).fetchall()
+        _change(database, lease, (rfc3339(until), int(lane), stage.value), [row[0] for row in found])
     return list(found)
+
+
+def _change(database: Database, sql: str, first: Sequence[Any], raw_ids: Iterable[int]) -> None:
+    """Runs a statement, whose WHERE ends with lane and stage, for these versions.
+
+    The range says what the ids span. The queue grows and empties within minutes, so PostgreSQL's statistics of it are wrong.
+    Without the range it would read the stage's whole queue each time.
+    """
+    for part in batches.parts(sorted(raw_ids)):
+        marks = ",".join("?" * len(part))
+        within = f"{sql} AND raw_id >= ? AND raw_id <= ? AND raw_id IN ({marks})"
+        database.execute(within, (*first, part[0], part[-1], *part))
 
 
 def release(database: Database, entries: Iterable[Entry]) -> None:
@@ -172,8 +184,7 @@ def small_versions(database: Database, raw_ids: Collection[int], max_bytes: int)
 
 def done(database: Database, stage: Stage, *raw_ids: int) -> None:
     """Removes them, in both lanes; in the caller's transaction."""
-    sql = "DELETE FROM digest_queue WHERE lane IN (0, 1) AND stage = ? AND raw_id IN ({})"
-    batches.change(database, sql, (stage.value,), raw_ids)
+    _change(database, "DELETE FROM digest_queue WHERE lane IN (0, 1) AND stage = ?", (stage.value,), raw_ids)
 
 
 def postpone(database: Database, entry: Entry, until: datetime) -> None:
@@ -207,12 +218,7 @@ def again(database: Database, stage: Stage, raw_ids: Sequence[int]) -> None:
     kept = [raw_id for (raw_id,) in found]
     waiting = "SELECT raw_id FROM digest_queue WHERE lane IN (0, 1) AND stage = ? AND raw_id IN ({})"
     known = {raw_id for (raw_id,) in batches.among(database, waiting, (stage.value,), kept)}
-    batches.change(
-        database,
-        "UPDATE digest_queue SET next_try_at = '' WHERE lane = 1 AND stage = ? AND raw_id IN ({})",
-        (stage.value,),
-        sorted(known),
-    )
+    _change(database, "UPDATE digest_queue SET next_try_at = '' WHERE lane = 1 AND stage = ?", (stage.value,), known)
     new = [(int(Lane.LATER), stage.value, raw_id) for raw_id in kept if raw_id not in known]
     batches.insert(database, "digest_queue", ("lane", "stage", "raw_id"), new, "ON CONFLICT DO NOTHING")
 

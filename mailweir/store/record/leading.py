@@ -50,11 +50,12 @@ def _placings(database: Database, led: Sequence[Led]) -> list[tuple[int, Placing
 
 def _keys_of_leading(database: Database, activity_ids: Collection[int]) -> dict[int, ThreadKeys]:
     """The thread keys of activities' leading versions, by activity, if read."""
+    # not joined: without statistics, PostgreSQL would read all readings
     sql = (
-        "SELECT a.id, d.thread_keys FROM activities a JOIN readings d ON d.raw_id = a.leading_raw_id"
-        " WHERE d.thread_keys <> '' AND a.id IN ({})"
+        "SELECT a.id, (SELECT d.thread_keys FROM readings d WHERE d.raw_id = a.leading_raw_id) FROM activities a"
+        " WHERE a.id IN ({})"
     )
-    return {activity_id: _keys(text) for activity_id, text in batches.among(database, sql, (), activity_ids)}
+    return {activity_id: _keys(text) for activity_id, text in batches.among(database, sql, (), activity_ids) if text}
 
 
 def _differing(database: Database, activity_ids: Collection[int]) -> set[int]:
