@@ -31,6 +31,7 @@ from tests import postgresql
 
 MEDIAN_GOAL = 5.0  # milliseconds
 TRIES = 100
+PICTURE = "12 months of"
 
 Ask = Callable[[], object]
 
@@ -50,10 +51,10 @@ def main() -> int:
         )
         print(f"  {'ms':40}{'median':>10}{'95th':>10}{'CPU':>10}   (goal: median {MEDIAN_GOAL:.0f})")
         used = _cpu(database)
-        medians = [_measured(name, ask, used) for name, ask in _lists(database, options.activities)]
+        are_met = [_measured(name, ask, used) for name, ask in _lists(database, options.activities)]
         with tempfile.TemporaryDirectory(prefix="mailweir-bench-") as folder:
             figures = whole_pages.measure(database, options.activities, Path(folder))
-    missed = max(medians) > MEDIAN_GOAL or any(one.is_missed for one in figures)
+    missed = not all(are_met) or any(one.is_missed for one in figures)
     return 1 if missed and not options.no_goal else 0
 
 
@@ -106,8 +107,8 @@ def _others(
     def listed(**wanted: object) -> Ask:
         return lambda: activities.select(database, demo, activities.Filter(limit=50, **wanted))  # type: ignore[arg-type]
 
-    yield "12 months of a contact", picture(lambda: chance.randint(2, CONTACTS))
-    yield "12 months of a busy contact", picture(lambda: BUSY_CONTACT)
+    yield f"{PICTURE} a contact", picture(lambda: chance.randint(2, CONTACTS))
+    yield f"{PICTURE} a busy contact", picture(lambda: BUSY_CONTACT)
     yield "command line: newest", listed()
     yield "command line: a user's", listed(user="user7")
     yield "command line: a contact's", listed(contact="contact7@client.example")
@@ -119,8 +120,9 @@ def _middle(database: Database, count: int) -> datetime:
     return parse(text)
 
 
-def _measured(name: str, ask: Ask, used: Callable[[], float]) -> float:
-    """Prints a list's line; returns its median. used: returns milliseconds of CPU so far."""
+def _measured(name: str, ask: Ask, used: Callable[[], float]) -> bool:
+    """Prints a list's line; returns whether it meets its goal. A picture is no list: it is a page of its own, and has a page's
+    goal. used: returns milliseconds of CPU so far."""
     for _ in range(5):  # the first ones don't count
         ask()
     times = []
@@ -131,9 +133,9 @@ def _measured(name: str, ask: Ask, used: Callable[[], float]) -> float:
         times.append((time.perf_counter() - begun) * 1e3)
     cpu = (used() - before) / TRIES
     median, p95 = statistics.median(times), statistics.quantiles(times, n=20)[18]
-    missed = "" if median <= MEDIAN_GOAL else "   missed"
-    print(f"  {name:40}{median:10.2f}{p95:10.2f}{cpu:10.2f}{missed}", flush=True)
-    return median
+    is_met = median <= (whole_pages.MEDIAN_GOAL if name.startswith(PICTURE) else MEDIAN_GOAL)
+    print(f"  {name:40}{median:10.2f}{p95:10.2f}{cpu:10.2f}{'' if is_met else '   missed'}", flush=True)
+    return is_met
 
 
 def _cpu(database: Database) -> Callable[[], float]:

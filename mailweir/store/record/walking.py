@@ -176,19 +176,20 @@ class Walk:
         """The wanted ones of the chosen ids; if they are too few, also the number of chosen ids. before: the named queries that
         the choice uses, within the statement.
 
-        The ids are asked in order, so PostgreSQL ends at the last needed id. CROSS JOIN: SQLite asks these ids, and doesn't look
-        for better ones.
+        The ids are asked in order, so both databases end at the last needed id. CROSS JOIN: SQLite asks these ids, in this order,
+        and doesn't look for better ones. With an ORDER BY of its own for the answers, it would ask all of them first.
         """
         besides, values = self._condition(source)
         bcc, of_bcc = self._bcc()
         order, last = between.order, between.last
         of_before: Sequence[Any] = ()
         of_found = [*of_bcc, *of_chosen]
-        beside = ""
+        beside, sorted_by = "", f" ORDER BY found_id {order}"
         if self.database.is_sqlite:  # SQLite would evaluate them twice
             looked_at = "looked_at"
             before, of_before = f"{before}{looked_at} AS MATERIALIZED ({chosen}), ", of_chosen
             chosen, of_chosen, of_found = f"SELECT looked_id FROM {looked_at}", (), [*of_bcc]
+            sorted_by = ""
         elif of_bcc:  # PostgreSQL would evaluate it twice
             bcc, beside, of_found = (
                 "of_parts.is_bcc",
@@ -199,7 +200,7 @@ class Walk:
             f"WITH {before}found_ones AS MATERIALIZED (SELECT found_id, found_author, only_bcc FROM"
             f" (SELECT a.id AS found_id, a.author AS found_author, {bcc} AS only_bcc FROM ({chosen}) AS looked"
             f" CROSS JOIN activities AS a{beside} WHERE a.id = looked_id AND a.deployment_id = ?{besides}) AS of_these"
-            f" WHERE only_bcc IS NOT NULL ORDER BY found_id {order} LIMIT ?)"
+            f" WHERE only_bcc IS NOT NULL{sorted_by} LIMIT ?)"
             " SELECT found_id, found_author, only_bcc FROM found_ones"
             f" UNION ALL SELECT {last}(looked_id), NULL, COUNT(*) FROM ({chosen}) AS looked_again"
             " WHERE (SELECT COUNT(*) FROM found_ones) < ?"
