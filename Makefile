@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 FUZZ_SECONDS ?= 3600
 # Most tests wait for a server more than they work. A file's tests share its stacks, so they stay together. The files run in
 # order: the short ones are last, in tests/unit, so no long file is left to one worker at the end.
-PYTEST_WORKERS ?= 4
+PYTEST_WORKERS ?= 3
 # Unit tests wait for nobody: one worker for each core.
 QUICK_WORKERS ?= auto
 # Kills of each scenario that kills, in `make chaos`.

@@ -89,6 +89,7 @@ _VARIABLES: dict[str, Any] = {
     "counting": "each_one AS (SELECT 1) SELECT COUNT(*) FROM known_ones",
     "aliased": "FROM decisions AS c",
     "beside": "",
+    "sorted_by": "",
     "visible": "1 = 1",
     "is_open": "1 = 1",
     "own": "1 = 1",
