@@ -184,7 +184,7 @@ class Walk:
         order, last = between.order, between.last
         of_before: Sequence[Any] = ()
         of_found = [*of_bcc, *of_chosen]
-        beside, sorted_by = "", f" ORDER BY found_id {order}"
+        beside, sorted_by = "", f" ORDER BY 1 {order}"  # by found_id
         if self.database.is_sqlite:  # SQLite would evaluate them twice
             looked_at = "looked_at"
             before, of_before = f"{before}{looked_at} AS MATERIALIZED ({chosen}), ", of_chosen
