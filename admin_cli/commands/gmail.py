@@ -26,7 +26,7 @@ class Commands(LazyGroup):
         LazyCommand(
             "forget-consent",
             "admin_cli.commands.gmail_connect",
-            "Stops returning a consent to Google, because the account's owner has removed it there.",
+            "Stops giving a consent back to Google, because the account's owner withdrew it there.",
         ),
         LazyCommand(
             "status",
