@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -124,6 +125,14 @@ class Cluster:
         assert self._process
         if self._process.poll() is not None:
             self.start()
+
+    def recover(self) -> None:
+        """Waits until it answers. Starts it again if it ends by itself meanwhile, which takes a moment after a kill."""
+        end = time.monotonic() + START_SECONDS
+        while not self._answers():
+            assert time.monotonic() < end, "PostgreSQL doesn't recover"
+            self.revive()
+            time.sleep(0.1)
 
     @contextmanager
     def cut_off(self) -> Iterator[None]:

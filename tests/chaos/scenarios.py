@@ -273,7 +273,7 @@ def kill_database_backend(site: Site) -> None:
         return _children(cluster.pid)
 
     site.kill_again_and_again(victims)
-    cluster.revive()
+    cluster.recover()
 
 
 @scenario("postgresql", short=2, is_kill=True)
