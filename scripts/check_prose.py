@@ -57,7 +57,9 @@ SENTENCE = r"(?:^[*_(]*|(?<=[.!?:;] )|(?<=[.!?:;][*_)”’\"'] ))"
 WITHIN = r"(?:(?<=[:;] )|(?<=[:;][*_)”’\"'] ))"
 REST = r"(?P<rest>.*?(?:[.!?](?=[\s\"'”’)*_]|$)|$))"
 PLAIN = "say it as subject, verb, object"
-UNDEFINED = f"use a common word, define it in docs/{GLOSSARY}, or list a name or term of the field in {prose_words.LIST}"
+UNDEFINED = (
+    f"use a common word, define it in docs/{GLOSSARY}, or list a name or term of the field in {prose_words.LIST}"
+)
 
 
 class Pattern(NamedTuple):
