@@ -32,7 +32,7 @@ from prose_words import Words
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 EXCEPTIONS = "scripts/prose_exceptions.toml"
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*", "bench/*", "tests/*", "ansible/*")
+DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*", "bench/*", "tests/*", "ansible/*")
 TEMPLATES = "webapp/*.html"
 # Elements of a template that hold a heading or a name, and no sentence
 HEADING = re.compile(r"<(?:h[1-6]|title|th|dt|legend|summary|strong)\b[^<]*$")
