@@ -8,11 +8,11 @@ nothing else reads the environment or the file.
 import ipaddress
 import os
 import re
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
 from mailweir.database_url import DatabaseUrl, Postgresql, fault_of
 from mailweir.errors import SettingsError
@@ -175,10 +175,10 @@ class Retention(Section):
     prune_hours: float = Field(24.0, ge=0, le=8760)
 
 
-class Settings(BaseSettings):
+class Settings(Section):
     """All settings of one host. Frozen; the same for every process on it."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(validate_default=True)
 
     data_dir: Path
     hostname: str = "localhost.localdomain"
@@ -214,18 +214,6 @@ class Settings(BaseSettings):
         if self.gmail.oauth_client_file and self.gmail.service_account_file:
             raise ValueError("gmail.oauth_client_file and gmail.service_account_file exclude each other")
         return self
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only the file (handed over by `load`) counts: no environment, no .env."""
-        return (init_settings,)
 
     @property
     def database_url(self) -> DatabaseUrl:
@@ -291,7 +279,7 @@ def load(path: Path | None = None) -> Settings:
     """Reads the file. SettingsError with one line if it is missing, isn't TOML, or has an invalid key or value."""
     path = path or path_in_force()
     try:
-        values = TomlConfigSettingsSource(Settings, path).toml_data if path.is_file() else None
+        values = tomllib.loads(path.read_text("utf-8")) if path.is_file() else None
     except PermissionError as error:
         raise SettingsError(
             f"{path} can't be read by this user: run this as root, or as one of the file's group"
@@ -302,11 +290,8 @@ def load(path: Path | None = None) -> Settings:
         raise SettingsError(
             f"no settings file at {path}; name one with {PATH_VARIABLE}, or make one with 'mailweir up'"
         )
-    private = [key for key in values if key.startswith("_")]
-    if private:  # pydantic-settings would treat them as options of its own
-        raise SettingsError(f"{path}: unknown key '{private[0]}'")
     try:
-        return Settings(**values)
+        return Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(f"{path}: {'; '.join(_in_words(item) for item in error.errors())}") from error
 
