@@ -19,7 +19,7 @@ from mailweir.store.web import retention
 # Tables that each version of ours has had, which identify a database as ours.
 OURS = ("deployments", "users", "contacts", "activities", "raw_messages", "todos", "decisions")
 COUNTED = (*OURS, "readings")
-PAGES_A_STEP = 2_000  # 8 MB: a progress bar moves, and Ctrl-C is noticed
+PAGES_A_STEP = 2_000  # 8 MB: small enough for a progress bar to move, and for Ctrl-C to be noticed
 
 Progress = Callable[[int, int], None]
 

@@ -119,8 +119,8 @@ class Database:
     def transaction(self, *, alone: bool = True) -> Iterator[None]:
         """A transaction that writes. alone: no other such transaction runs meanwhile, so that earlier look-ups stay valid.
 
-        On SQLite every transaction that writes is alone. On PostgreSQL mail is recorded without it, so that many hosts record at
-        once.
+        On SQLite every transaction that writes is alone. On PostgreSQL mail is recorded with `alone=False`, so that many hosts
+        record at once.
         """
         self.open()
         is_outermost = self.before_commit is not None and not self.peewee.in_transaction()

@@ -1,6 +1,6 @@
 """Creates and drops indexes of large tables while mail is recorded. Called by steps in `migrations/` that aren't transactions.
 
-On PostgreSQL it is done CONCURRENTLY: no writer waits for it. It waits for earlier transactions, for a limited time per attempt.
+On PostgreSQL this is done CONCURRENTLY: no writer waits. Each attempt waits for earlier transactions, for a limited time.
 A half-made index of an earlier attempt is dropped, and made again. On SQLite each index is a transaction of its own: writers wait
 for one index at a time.
 """

@@ -1,7 +1,7 @@
 """PostgreSQL as a back end, for several hosts that share a record: its connection, and which of its errors mean an outage.
 
-Needs psycopg 3 (`mailweir[postgresql]`). If the server has closed an idle connection, this is noticed before its next use. So a
-server's restart alone doesn't put a message off. Called by `connection`.
+Needs psycopg 3 (`mailweir[postgresql]`). A connection that the server has closed is noticed before its next use. So once the
+server is back, no message is put off because of an old connection. Called by `connection`.
 """
 
 import select

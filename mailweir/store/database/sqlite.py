@@ -65,8 +65,8 @@ class Sqlite:
         return _identity(self._path) != self._file
 
     def refuse_lost_transaction(self) -> None:
-        """Called before a commit; raises an error if the file is gone: COMMIT would succeed. If SQLite has rolled back by itself,
-        COMMIT fails."""
+        """Called before a commit; raises an error if the file was removed or replaced, because COMMIT would succeed. It fails by
+        itself if SQLite has rolled back."""
         if self.is_stale():
             raise peewee.OperationalError("the file was removed or replaced")
 

@@ -57,8 +57,8 @@ def pending(database_url: DatabaseUrl) -> list[str]:
 
 
 def check(database: Database) -> None:
-    """Returns if the database has all of this code's steps, and others only if these only add; else DatabaseVersionError, which
-    says what to do."""
+    """Returns if the database has all of this code's steps, and no others except steps that only add; else DatabaseVersionError,
+    which says what to do."""
     if database.is_sqlite and not database.path.is_file():
         raise DatabaseVersionError(
             said("there is no database at {path}: run 'mailweir db upgrade' to create it", path=database.path)

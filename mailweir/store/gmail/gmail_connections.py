@@ -54,12 +54,12 @@ def connect(
 
     token_sealed: the refresh token (`secrets_file`); None if a service account reads the mailbox. first_days: how far back its
     mail is examined. cursor: the current position of its history, for a mailbox that wasn't connected before; messages from then
-    on are examined, whenever the first sweep is. None: unknown, and the messages since now are listed. consent_ends_at: when the
-    token expires, if it does. client_id: of the OAuth client that the token belongs to; None: that of `gmail.oauth_client_file`.
-    is_renamed: the connected mailbox has this new address, and is the same. A mailbox that was disconnected continues where it
-    was, too, and messages since its last sweep are listed. The consents of the user's earlier mailboxes are still given back to
-    Google, and so is this mailbox's if a service account reads it from now on. NotFound for the user; BadInput if the address
-    isn't one of the user's own, or another mailbox of the user is connected.
+    on are examined, whenever the first sweep is. None: unknown; the first sweep lists messages since now. consent_ends_at: when
+    the token expires, if it does. client_id: of the OAuth client that the token belongs to; None: that of
+    `gmail.oauth_client_file`. is_renamed: the connected mailbox has this new address, and is the same. A mailbox that was
+    disconnected continues where it was, too, and messages since its last sweep are listed. The consents of the user's earlier
+    mailboxes are still given back to Google, and so is this mailbox's if a service account reads it from now on. NotFound for the
+    user; BadInput if the address isn't one of the user's own, or another mailbox of the user is connected.
     """
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)

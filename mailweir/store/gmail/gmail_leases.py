@@ -197,7 +197,7 @@ def _leased(row: rows.Row) -> Leased:
 
 
 def fence(database: Database, leased: Leased) -> None:
-    """Called first in a transaction: LeaseLost unless the lease still holds. No other process can take the mailbox before the
+    """Call it first in a transaction: LeaseLost unless the lease still holds. No other process can take the mailbox before the
     commit."""
     lock = "" if database.is_sqlite else " FOR UPDATE"  # SQLite has one writer at a time anyway
     row = database.fast_execute()(

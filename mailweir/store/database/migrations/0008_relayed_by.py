@@ -1,4 +1,4 @@
-"""The login that sent a message by the relay. Its user gets the notice if the message can't be delivered.
+"""The login that sent a message through the relay. Its user gets a notice if the message can't be delivered.
 
 NULL for all other mail, and for existing mail.
 """

@@ -1,6 +1,6 @@
 """A person at a provider may have several accounts: two deployments may each have made one for the same mail address.
 
-The previous program version finds one of these accounts. It binds no other persons to accounts than without this step.
+The previous program version finds one of these accounts. It binds no further accounts because of this step.
 """
 
 from typing import Any

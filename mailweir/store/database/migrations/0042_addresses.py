@@ -27,7 +27,7 @@ INDEXES = {
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Makes each index under another name, and then puts it in the place of the old one. On SQLite it replaces the old one."""
+    """Replaces each index. On PostgreSQL the new one gets another name first, and the old name once the old index is dropped."""
     is_sqlite = type(db).__name__ == "SqliteDatabase"
     indexes.make(db, [BARE.format(message_id=fingerprint.sql("message_id", is_sqlite=is_sqlite))])
     for name, (table, keys, column) in INDEXES.items():
