@@ -63,7 +63,7 @@ def _in_from(view: HeaderView, people: People) -> Author | None:
 
 
 def named(view: HeaderView) -> tuple[str, ...]:
-    """All addresses that From and the headers of a group could name, if that isn't the author alone."""
+    """All addresses that From and the headers of a group could name; empty if that is the author alone."""
     if view.original:
         return tuple(dict.fromkeys((*view.named_in_from, view.original.address)))
     return () if view.named_in_from == view.candidates and view.author else view.named_in_from

@@ -20,7 +20,7 @@ OWN_KEY = "traces.key"
 class Traces:
     """Makes the digests with a host's key file. Without that file there are none, and nothing else changes.
 
-    On a host, the page must not read that file: it uses `traces.key` beside it, which can't open anything.
+    On hosts that the role sets up, the page can't read that file: it uses `traces.key` beside it, which can't decrypt anything.
     """
 
     def __init__(self, key_file: Path) -> None:
