@@ -1,4 +1,4 @@
-"""Addresses: one address in its normal form.
+"""The normal form of addresses, domains and usernames.
 
 The filter, the look-ups and the command line share this one normaliser, so that an address is the same everywhere
 (`"richard"@Demo.example.net.` is `richard@demo.example.net`). Never guesses: an ambiguous input gives None. Never raises, on any

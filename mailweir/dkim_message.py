@@ -1,4 +1,4 @@
-"""A message as signatures see it: its headers in their order, and its body, in the canonical forms.
+"""A message in the form that signatures cover: its headers in their order, and its body, in the canonical forms.
 
 Strict where readers differ: a line that isn't a header makes the whole message unreadable, and such a message proves nothing.
 Linear in time; needs a few times the message's size in memory. Never raises, on any bytes. Pure. Called by `sender_auth` and

@@ -14,7 +14,7 @@ from mailweir.original_author import Original
 
 Header = tuple[bytes, bytes]  # name; value with its leading white space and its folds (CRLF), without the final CRLF
 
-MAX_RECIPIENT_BYTES = 250_000  # of To: and Cc: together, each of which occurs once
+MAX_RECIPIENT_BYTES = 250_000  # of To and Cc together, each of which may occur once
 # Postfix passes at most 60,000 bytes of a header, omits the whole folded line that doesn't fit, and gives no sign of it. A value
 # near that size may be cut: of `jane@client.example.evil.example` the filter may get `jane@client.example`.
 MAX_WHOLE_BYTES = 50_000
@@ -61,12 +61,12 @@ class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to
 
     candidates: the addresses that readers of From could show (`candidates`), in normal form; none if the author is uncertain:
     From occurs twice, or holds no address or too many. named_in_from: the addresses in From in any reading, for `why` alone.
-    repaired: the only candidate was found only if nothing is taken for a quote or a comment. recipients: the addresses of To and
-    Cc in normal form. named: those that any reader of To and Cc could show. unread_recipients: To or Cc isn't empty, and no
-    address was found in them. message_id: as in the mail, or None. original: the author before a group or list put its own
-    address into From, if the mail names that author. is_automatic_answer: an out-of-office or the like. loop_tokens: the content
-    of our loop header, whoever wrote it. marked_confirmation: Google's header of a forwarding confirmation is present. found: the
-    original values of all headers that this module or `reading` reads, by name in lower case.
+    repaired: there is a candidate only if nothing is taken for a quote or a comment. recipients: the addresses of To and Cc in
+    normal form. named: those that any reader of To and Cc could show. unread_recipients: To or Cc isn't empty, and no address was
+    found in them. message_id: as in the mail, or None. original: the author before a group or list put its own address into From,
+    if the mail names that author. is_automatic_answer: an out-of-office or the like. loop_tokens: the content of our loop header,
+    whoever wrote it. marked_confirmation: Google's header of a forwarding confirmation is present. found: the original values of
+    all headers that this module or `reading` reads, by name in lower case.
     """
 
     candidates: tuple[str, ...]

@@ -29,12 +29,12 @@ class Facts:
     """The content of headers and envelope of held mail. addresses, message_id, direction, users, todo_users, sightings, via,
     doubt, named: the decision's.
 
-    candidates: all addresses that From could name. recipients: of To and Cc, in normal form, at most MAX_RECIPIENTS; log_address:
-    was it in the envelope? envelope_sender: None if unknown. has_proven_author: by a login, or because the mailbox's own user
-    sent it. is_automatic: a program wrote it as an answer. header_labels: `reading.labels.to_bits`. subject, sent_at: the
-    headers'. identity, version_digest: `identity.key` and `identity.version` of the whole mail by its own author. names:
-    (address, name) of the people who could become contacts (`display_names`); parent: the mail that it answers; both only for the
-    kinds that need them.
+    candidates: all addresses that From could name. recipients: of To and Cc without `addresses`, in normal form, at most
+    MAX_RECIPIENTS. envelope_sender: None if unknown. has_proven_author: by a login, or because the mailbox's own user sent it.
+    is_automatic: a program wrote it as an answer. header_labels: `reading.labels.to_bits`. subject, sent_at: the headers'.
+    identity, version_digest: `identity.key` and `identity.version` of the whole mail by its own author. names: (address, name) of
+    the people who could become contacts (`display_names`); parent: the mail that it answers; both only for the kinds that need
+    them.
     """
 
     addresses: tuple[str, ...]

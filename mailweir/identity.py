@@ -85,7 +85,7 @@ def version(
 
 
 def _is_signed_for(author: str, headers: Sequence[Header]) -> bool:
-    """Is there a signature by the author's domain, a parent domain or a subdomain? The digest checks whether it holds."""
+    """Is there a signature by the author's domain, a parent domain or a subdomain? `mailweir-digest` checks whether it holds."""
     domain = author.rpartition("@")[2].encode("ascii", "replace")
     for name, value in headers:
         if name.strip().lower() == _SIGNATURE and (found := _SIGNER.search(value)):

@@ -187,7 +187,7 @@ class DkimProver:
             return 0.0, b""
         except (dns.exception.DNSException, OSError) as error:
             raise DnsUnavailable(said("no answer for {name}: {error}", name=name, error=error)) from error
-        # RFC 6376 3.6.2.2: more than one record is undefined.
+        # RFC 6376 3.6.2.2: the result of more than one record is undefined.
         return answer.expiration, b"".join(answer[0].strings) if len(answer) == 1 else b""
 
 
