@@ -1,8 +1,8 @@
 """The settings: one TOML file, read once at a process's start.
 
-The file is `/etc/mailweir/mailweir.toml`, or the file in `MAILWEIR_CONFIG`. An unknown key is an error that names the key.
-Every key is in `mailweir.toml.example`, with its unit and default; a test compares the two. Called by every process's `main`;
-nothing else reads the environment or the file.
+The file is `/etc/mailweir/mailweir.toml`, or the file in `MAILWEIR_CONFIG`. An unknown key is an error that names the key. Every
+key is in `mailweir.toml.example`, with its unit and default; a test compares the two. Called by every process's `main`; no other
+module reads settings from the environment or the file.
 """
 
 import ipaddress
@@ -56,14 +56,14 @@ class Smtp(Section):
 
 
 class Filter(Section):
-    """The filter's workers and how much of a message they look at."""
+    """The filter's workers."""
 
     workers: int = Field(1, ge=1, le=64)
     pin_workers: bool = True
 
 
 class Dns(Section):
-    """The resolver for checking signatures. Empty: the system's."""
+    """The resolver for checking signatures. nameserver: empty for the system's."""
 
     nameserver: Annotated[str, AfterValidator(_nameserver)] = ""
     port: Port = 53
@@ -83,7 +83,7 @@ def _public(value: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.I
 
 
 class Relay(Section):
-    """The relay's sending addresses, the name whose SPF record clients include, and the limits of a login."""
+    """The relay's sending addresses, the name of the SPF record that lists them, and the limits of a login."""
 
     relay_addresses: tuple[Annotated[ipaddress.IPv4Address | ipaddress.IPv6Address, AfterValidator(_public)], ...] = ()
     spf_include: str = ""
@@ -93,7 +93,7 @@ class Relay(Section):
 
 
 class Confirmation(Section):
-    """Limits on redirecting confirmations to a person."""
+    """Limits on redirecting confirmations to a user."""
 
     max_redirects_per_message: int = Field(3, ge=1, le=10)
     max_redirects_per_user_and_hour: int = Field(20, ge=1)
