@@ -47,7 +47,7 @@ def note(mailbox: GmailMailbox, app_error: str | None) -> Explanation | None:
 
 
 def consent_end(mailbox: GmailMailbox) -> Explanation | None:
-    """The time when the consent expires, as those of an app "in testing" do; None if it doesn't."""
+    """The time when the consent expires, if the app is "in testing" at Google; None if it doesn't expire."""
     if not mailbox.consent_ends_at:
         return None
     return explain("mailbox.consent_ends", ends=mailbox.consent_ends_at)
