@@ -133,8 +133,8 @@ def _spf_verdict(results: set[str], faults: Sequence[str], warnings: Sequence[st
 
 def _faults(found: Sequence[Evaluation]) -> Iterator[str]:
     """Causes of a permerror, if not for the checked addresses, then for mail from an address that matches nowhere."""
-    # The most of all addresses counts: a look-up may be void for IPv6 and not for IPv4, and a macro may lead each address to
-    # another name.
+    # The highest numbers over all addresses: a look-up may be void for IPv6 and not for IPv4, and a macro may lead each address
+    # to another name.
     lookups, voids = _most([one.root for one in found])
     if lookups > MAX_LOOKUPS:
         yield said(

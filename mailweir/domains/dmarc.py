@@ -83,8 +83,8 @@ def _at(questions: Questions, domain: str) -> list[str]:
 
 
 def _near_fault(questions: Questions, domain: str) -> str:
-    """The fault of a record at a name that is nearly DMARC, or "". It must not stay beside a valid one: a lenient receiver would
-    find two records."""
+    """The fault of a name's record that is nearly DMARC, or "". Such a record must not stay beside a valid one: a lenient
+    receiver would find two."""
     values = questions.ask(f"_dmarc.{domain}", "TXT").values
     near = [value for value in values if dmarc_record.is_near(value)]
     if not near:

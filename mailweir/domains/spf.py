@@ -264,7 +264,8 @@ class _Walk:
         return names[0] if names else "unknown"
 
     def explain(self, root: Node) -> str:
-        """The explanation of a fail (6.2), from the record that a redirect leads to. On any fault in it: the default."""
+        """The explanation of a fail (6.2), from the record that a redirect leads to; the default if it is missing or has a
+        fault."""
         node = root
         while True:
             record = spf_record.parse(node.text or "v=spf1")

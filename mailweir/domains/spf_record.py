@@ -52,7 +52,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """mechanisms in their order; the two modifiers, once each at most."""
+    """mechanisms: in their order. redirect, exp: the two modifiers, or None."""
 
     mechanisms: tuple[Term, ...]
     redirect: Term | None

@@ -60,7 +60,8 @@ class Reading:
 
 
 def read_all(values: Iterable[str]) -> tuple[Reading, ...]:
-    """The SPF records among a name's TXT values, and the near-records. values: as in `Questions`, in any order."""
+    """Reads the SPF records among a name's TXT values, and the values that are nearly SPF. values: as in `Questions`, in any
+    order."""
     found = sorted(values)  # DNS returns them in any order
     counting = [value for value in found if spf_record.is_spf(value)]
     near = [value for value in found if not spf_record.is_spf(value) and is_near(value)]

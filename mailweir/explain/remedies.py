@@ -150,7 +150,7 @@ def of_hint(hint: Explanation | None, of_user: str = "") -> Remedy:
 
 
 def of_waiting(waiting: Waiting) -> Remedy:
-    """The remedy for a message that the sync has heard of."""
+    """The remedy for a message that waits in the sync."""
     return Remedy(Action.WAIT) if waiting.dead_at is None else Remedy(Action.RETRY, waiting.mailbox)
 
 

@@ -10,7 +10,7 @@ from mailweir.store.gmail.gmail_waiting import Waiting
 
 
 def waiting(message: Waiting) -> Explanation:
-    """The state of a message that the sync has heard of, and that has no decision yet."""
+    """The state of a message that the sync knows, and that has no decision yet."""
     if message.dead_at is not None:
         return explain("sync.given_up", attempts=message.attempts, error=message.error or "", username=message.username)
     if message.held_until is not None:  # own mail that will be sent later
