@@ -1,7 +1,7 @@
 """Gmail's API over HTTP: the only module that calls it.
 
-Never sleeps, never sends batches, and repeats a request only with a new token (401): a refused mailbox goes back into the queue.
-`errors` lists the errors. Used by the sync and the command line.
+Never sleeps, never sends batches, and repeats an answered request only with a new token (401): a refused mailbox goes back into
+the queue. `errors` lists the errors. Used by the sync and the command line.
 """
 
 import threading
