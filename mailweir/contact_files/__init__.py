@@ -1,1 +1,1 @@
-"""Files of contacts, CSV and vCard: bytes into rows, rows into text. Doesn't use the database, and opens no file."""
+"""Files of contacts, CSV and vCard: bytes into rows, rows into text. Knows no database and opens no file."""

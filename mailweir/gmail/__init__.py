@@ -1,5 +1,5 @@
 """Gmail over HTTP: requests, authorisation, and the interpretation of answers. The only package that imports Google's libraries.
-Doesn't use the database.
+Knows no database.
 
 `api` queries mailboxes; `tokens` and `consent` get the authorisation; `oauth_files` holds our credentials; `errors` lists the
 errors. Used by the sync, the page and the command line.
