@@ -64,7 +64,7 @@ class Waiting:
     ended: int
 
 
-# The lanes are written into the statements: only then does PostgreSQL use the later lane's partial index.
+# The lanes are constants in the statements: PostgreSQL uses the later lane's partial index only for a constant.
 _DUE = {
     Lane.NEW: (
         "SELECT raw_id, attempts, deaths FROM digest_queue WHERE stage = ? AND lane = 0 AND next_try_at <= ?"

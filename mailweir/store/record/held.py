@@ -203,7 +203,7 @@ def release(database: Database, held_ids: Sequence[int]) -> None:
         batches.change(database, "UPDATE held_messages SET next_try_at = '' WHERE id IN ({})", (), held_ids)
 
 
-# --- decided, in the caller's transaction, which has locked it by `for_update` ----------------------------------------
+# --- decided, in the caller's transaction, which has locked the mail by `for_update` ----------------------------------
 
 
 def captured(database: Database, one: Held, reason: Reason, activity_id: int) -> None:

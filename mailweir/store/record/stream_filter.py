@@ -12,7 +12,7 @@ from mailweir.store.database.moments import rfc3339
 from mailweir.store.people.deployments import Deployment
 
 END = 2**62  # above every id
-_CLOCKS = timedelta(hours=1)  # ids follow the hosts' clocks only within this tolerance
+_CLOCKS = timedelta(hours=1)  # ids follow time within this tolerance, because hosts' clocks differ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

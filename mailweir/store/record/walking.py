@@ -237,7 +237,7 @@ class Walk:
         )
         return several, values
 
-    # --- whether they are wanted --------------------------------------------------------------------------------------
+    # --- whether an id is wanted --------------------------------------------------------------------------------------
 
     def _condition(self, source: _Source) -> tuple[str, list[Any]]:
         """The condition on an activity `a` of the source, as SQL, and its values."""
