@@ -52,14 +52,14 @@ def demo(
 
 
 def _run_on(data_dir: Path) -> None:
-    """Until a signal."""
+    """Waits for a signal to stop."""
     _say_how_to_look(data_dir)
     with contextlib.suppress(KeyboardInterrupt):
         signal.pause()
 
 
 def _interrupt(*_: int | FrameType | None) -> None:
-    """Clears up, and only once: a second Ctrl-C must not interrupt that."""
+    """Ends the demo, which then clears up: a second Ctrl-C must not interrupt that."""
     for number in _STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
