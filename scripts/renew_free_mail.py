@@ -38,7 +38,7 @@ RESERVED = ("example", "test", "invalid", "localhost", "example.com", "example.n
 
 
 def main() -> None:
-    """Brings the packages, and writes the file."""
+    """Fetches the packages, and writes the file."""
     domains = set(OWN)
     notices = []
     for name, list_path, licence_path in PACKAGES:
