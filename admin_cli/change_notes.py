@@ -1,4 +1,4 @@
-"""Notes changes by commands in the log of changes, which also has those by the page: the person, the change, and its subject.
+"""Notes changes by commands in the log of changes, which also has changes by the page: the person, the change, and its subject.
 
 Each command has one of these marks: `changes`, `unnoted` or `reads`; a test checks all commands. The first transaction of the
 command that writes anything also writes the note. So neither exists without the other, and a command that changed nothing leaves
@@ -84,8 +84,8 @@ def instead(what: str) -> None:
 
 
 def of_deployments(deployment_ids: Iterable[int]) -> None:
-    """The running command's change belongs to these deployments. Without this call, or without a deployment in it, operators see
-    the change."""
+    """The running command's change belongs to these deployments. Without this call, or without an id, it belongs to no
+    deployment, and operators see it."""
     note = _running.get()
     if note is not None:
         note.deployment_ids = list(dict.fromkeys(deployment_ids)) or [None]

@@ -31,7 +31,7 @@ class Commands(LazyGroup):
         LazyCommand(
             "demo",
             "admin_cli.demo.command",
-            "Starts a stack of its own, captures five real mails, prints the result of each, and stops.",
+            "Starts a stack of its own, delivers five real mails, prints the result of each, and stops.",
         ),
         LazyCommand(
             "why",

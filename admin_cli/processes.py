@@ -82,7 +82,7 @@ def start(program: Program, *, work_dir: Path, environment: Mapping[str, str]) -
     parent = os.getpid()
 
     def end_with_parent() -> None:
-        # Runs between fork and exec. A change of user would undo it, and comes before it (PR_SET_PDEATHSIG(2const)).
+        # Runs between fork and exec, and after the change of user, which would clear the signal (PR_SET_PDEATHSIG(2const)).
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         if not _end_with(parent, library):
             os._exit(1)
@@ -106,8 +106,8 @@ def start(program: Program, *, work_dir: Path, environment: Mapping[str, str]) -
 
 @contextlib.contextmanager
 def still_ending_with_parent() -> Iterator[None]:
-    """This process still gets the signal that `start` set for its parent's death (in the demo, for example), although the block
-    changes its effective user, which clears that signal."""
+    """Keeps the signal that `start` set for the death of our parent (in the demo, for example): the block changes our effective
+    user, which clears the signal."""
     library, number, parent = ctypes.CDLL(None, use_errno=True), ctypes.c_int(0), os.getppid()
     library.prctl(_PR_GET_PDEATHSIG, ctypes.byref(number))
     try:

@@ -149,4 +149,4 @@ def _report(file: Path, deployment: str, imported: Imported, as_json: bool) -> N
 
 
 class _BadRows(MailweirError):
-    """Rows of a file can't be taken."""
+    """Rows of a file can't be imported."""

@@ -31,7 +31,7 @@ def demo(
         bool, typer.Option("--keep", help="Let it run until Ctrl-C, with its page, and keep its folder.")
     ] = False,
 ) -> None:
-    """Starts a stack of its own, captures five real mails, prints the result of each, and stops. Needs root."""
+    """Starts a stack of its own, delivers five real mails, prints the result of each, and stops. Needs root."""
     if os.geteuid() != 0:
         raise CannotStart("'mailweir demo' needs root (it runs a Postfix of its own): run it with sudo")
     for number in _STOP_SIGNALS:

@@ -22,7 +22,7 @@ _CURSOR = "1000"
 
 
 class MailboxServer:
-    """Serves while it is entered as a context. mails: (raw bytes, labels) of each; the id of a mail is its place, from 1 on."""
+    """Serves while it is entered as a context. mails: (raw bytes, labels) of each; its id is its place in hexadecimal, from 1."""
 
     def __init__(self, address: str, mails: Sequence[tuple[bytes, tuple[str, ...]]], now: datetime) -> None:
         self.address = address

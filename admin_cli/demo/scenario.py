@@ -1,7 +1,7 @@
 """The demo's steps: sets up a deployment, delivers five mails over SMTP, and reads back the results.
 
-All results are read from the database, the outbox and the stand-in for Gmail. Known beforehand are only the port and the number
-of messages in that mailbox. Called by `command`.
+All results are read from the database, the outbox and the stand-in for Gmail. Only the port and the number of messages in that
+mailbox are known beforehand. Called by `command`.
 """
 
 import contextlib
