@@ -1,6 +1,6 @@
 """Writes `mailweir/free_mail_domains.txt` again, from the lists of two npm packages and our own (`make free-mail`).
 
-Needs npm, which installs the packages. List additions and removals in the commit message.
+Needs npm, which downloads the packages. List additions and removals in the commit message.
 """
 
 import json
