@@ -133,7 +133,7 @@ def keep(pid: int) -> int:
         os.setsid()
         os.chdir("/")
         os.dup2(target, 0)
-        os.closerange(1, os.sysconf("SC_OPEN_MAX"))  # also that of the lock
+        os.closerange(1, os.sysconf("SC_OPEN_MAX"))  # also the descriptor of the lock
         if _end_with(parent, library):
             signal.sigwait({signal.SIGTERM})
         signal.pidfd_send_signal(0, signal.SIGTERM)
