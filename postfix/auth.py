@@ -52,7 +52,7 @@ class CannotAnswer(Exception):
 
 
 class Verdict(NamedTuple):
-    """The result of a request. login: as `relay_logins` spells it, or None if it doesn't exist."""
+    """The result of a request. login: in its stored spelling, or None if it doesn't exist."""
 
     login: str | None
     is_right: bool
@@ -123,7 +123,7 @@ def network_of(client: str) -> str:
 
 
 def per_thread(make: Callable[[], Prover]) -> Prove:
-    """Calls `prove` with a separate Prover for each thread: a database connection belongs to one thread."""
+    """A `prove` with a separate Prover for each thread: a database connection belongs to one thread."""
     own = threading.local()
 
     def prove(login: str, password: bytes) -> Verdict:

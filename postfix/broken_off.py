@@ -170,7 +170,7 @@ class Transactions:
         if queue_id == "NOQUEUE":  # the first one, so everything is known
             done = self._first.pop(pid, None)
             return _with(done, match) if done else None
-        # smtpd's line about a lost connection has no queue id.
+        # In Postfix 3.7, smtpd's line about a lost connection has no queue id.
         found = self._by_queue_id.get(queue_id) or self._by_pid.get(pid)
         if found:
             _with(found, match)

@@ -202,7 +202,7 @@ def _marked(decision: Decision, proven: bool, found: Confirmation | None, *, for
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Postfix's instructions. discard: nothing of the message is passed on, and no second queue is needed for it.
+    """Instructions for Postfix. discard: Postfix drops the message, because it goes to nobody else.
 
     remove: recipients by the names that Postfix may know them by. add: mailboxes. sender: a new envelope sender, or None.
     loop_mark: the value of our loop header, which identifies the mail if it comes back; or None.

@@ -1,4 +1,4 @@
-"""Addresses of the firm's groups and lists, such as sales@: mail from them was written by somebody else.
+"""Addresses of the firm's groups and lists, such as sales@. If one is in From, somebody else wrote the mail.
 
 Called by the command line and the page.
 """

@@ -46,7 +46,7 @@ class RelayLogin:
 
 
 class Proof(NamedTuple):
-    """A login in our spelling, and the hash of its password."""
+    """A login in its stored spelling, and the hash of its password."""
 
     login: str
     password_hash: str

@@ -1,6 +1,6 @@
 """Finds or creates the account of a person who will sign in: a user, an admin who isn't a user, or an operator.
 
-Called by `mailweir web`, and by the page's admin.
+Called by `mailweir web`, and by the page's admin pages.
 """
 
 from datetime import datetime
