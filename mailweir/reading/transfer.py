@@ -84,7 +84,7 @@ def _from_base64(raw: bytes, begin: int, end: int) -> Iterator[bytes]:
 
 
 def _runs(piece: bytes, *, is_padded: bool, most: int) -> list[bytes]:
-    """The runs between paddings, at most `most` of them. After the first one, a line of words is a list's footer, not base64."""
+    """The runs between padding, at most `most` of them. After the first one, a line of words is a list's footer, not base64."""
     if is_padded:
         return _between(_WORDS.sub(b"", piece), most)
     first, _, rest = piece.partition(b"=")

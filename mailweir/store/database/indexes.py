@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import peewee
+from mailweir.store.database.lean_peewee import peewee
 
 LOCK_TIMEOUT_SECONDS = 2
 ATTEMPTS = 60

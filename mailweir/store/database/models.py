@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-import peewee
+from mailweir.store.database.lean_peewee import peewee
 
 _CONNECTION: ContextVar[peewee.Database | None] = ContextVar("connection", default=None)
 

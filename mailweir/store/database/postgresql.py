@@ -10,11 +10,10 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any
 
-import peewee
-
 from mailweir.database_url import Postgresql as DatabaseUrl
 from mailweir.errors import SettingsError
-from mailweir.store.database import silence
+from mailweir.store.database import lean_peewee, silence
+from mailweir.store.database.lean_peewee import peewee
 
 CONNECT_TIMEOUT_SECONDS = 5
 # A vanished host doesn't answer: the kernel gives the connection up after this time, not after two hours.
@@ -38,6 +37,7 @@ class Postgresql:
         patience_seconds: float | None = None,
     ) -> None:
         try:
+            lean_peewee.load_driver()
             import psycopg
         except ImportError as error:
             raise SettingsError("PostgreSQL needs psycopg: install 'mailweir[postgresql]'") from error

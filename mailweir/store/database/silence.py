@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
-import peewee
-
 from mailweir.database_url import Postgresql as DatabaseUrl
+from mailweir.store.database.lean_peewee import peewee
 
 ANSWER_SECONDS = 3  # time limit for a new connection
 # Longer than any statement may take (`postgresql.STATEMENT_TIMEOUT_SECONDS`): the server would have ended it.

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import peewee
-
 from mailweir.store.database import like
+from mailweir.store.database.lean_peewee import peewee
 
 
 class Sqlite:
