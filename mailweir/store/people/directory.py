@@ -193,7 +193,7 @@ class SqlDirectory:
     def _rows(
         self, sql: str, first: tuple[int, ...], values: Collection[str] | Collection[bytes]
     ) -> Iterator[tuple[Any, ...]]:
-        """The rows of `sql`. Each `{}` in it takes the values; the parameters before each are `first`."""
+        """sql: each `{}` in it stands for the values. The parameters before each are `first`."""
         execute = self._database.fast_execute()
         for part in batches.parts(values):
             marks = ",".join("?" * len(part))
