@@ -73,7 +73,7 @@ def url(kind: str, folder: str) -> Iterator[DatabaseUrl]:
 
 def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, count: int) -> dict[str, Any]:
     versions.upgrade(url)
-    with closing(Database(url, durable=False)) as database:  # as the digest's own
+    with closing(Database(url, durable=False)) as database:  # as the digest opens it
         growth.make_people(database)
         entries = (signed(entry, number, key) for number, entry in enumerate(growth.entries(0, count)))
         for batch in parts(entries, 500):
@@ -112,7 +112,7 @@ def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, count: int) 
 
 
 def _held_seconds(database: Database) -> list[float]:
-    """The duration of each further transaction, from the moment that it has the write lock; on SQLite the filter waits for it."""
+    """A list that gets the seconds for which each later transaction holds the write lock. On SQLite the filter waits for it."""
     held: list[float] = []
     transaction = database.transaction
 
@@ -129,8 +129,8 @@ def _held_seconds(database: Database) -> list[float]:
 
 
 def _server_seconds(database: Database) -> float:
-    """The CPU time of the process behind the connection so far; none on SQLite. PostgreSQL's other processes (checkpoints, its
-    log) aren't counted."""
+    """The CPU seconds so far of the PostgreSQL process that serves this connection; 0 on SQLite. PostgreSQL's other processes
+    (checkpoints, its log) aren't counted."""
     if database.is_sqlite:
         return 0.0
     (pid,) = database.execute("SELECT pg_backend_pid()").fetchone()
@@ -139,7 +139,7 @@ def _server_seconds(database: Database) -> float:
 
 
 def _size_bytes(database: Database) -> int:
-    """Without the content of SQLite's log."""
+    """The database's size, after SQLite's write-ahead log was emptied."""
     if database.is_sqlite:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return health.size_bytes(database)

@@ -1,7 +1,7 @@
 """The cost of matching a message with few and with many contact addresses: `python -m bench.matching`.
 
-Measures the filter's work between the headers and the decision: parsing the headers, the database queries and the decision. Takes
-turns between a SQLite record with 1,000 contact addresses and another with 10 million. Half of the authors are contacts, and
+Measures the filter's work between the headers and the decision: parsing the headers, the database queries and the decision.
+Alternates between a SQLite record with 1,000 contact addresses and another with 10 million. Half of the authors are contacts, and
 every message has one further contact in Cc. Exit 1 if the goal is missed.
 """
 
