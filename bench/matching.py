@@ -138,8 +138,8 @@ def _say(line: str) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.matching", description="The cost of matching a message.")
-    parser.add_argument("--addresses", type=int, default=MANY, help=f"the many; default {MANY:,}")
-    parser.add_argument("--messages", type=int, default=20_000, help="a round; default 20,000")
+    parser.add_argument("--addresses", type=int, default=MANY, help=f"addresses of the large record; default {MANY:,}")
+    parser.add_argument("--messages", type=int, default=20_000, help="in each round; default 20,000")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-goal", action="store_true", help="exit 0 even where the goal is missed")
     parser.add_argument("--json", action="store_true", help="print JSON")

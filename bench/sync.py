@@ -118,7 +118,7 @@ def _measure(kind: str, boxes: int, delay_ms: float, mix: Mix, initial: int) -> 
         database = stack.enter_context(closing(site.open()))
         process = SyncProcess(site.settings_file, folder / "log")
         stack.callback(process.kill)
-        _wait(lambda: _swept(database, "") >= boxes)  # each token exists by then
+        _wait(lambda: _swept(database, "") >= boxes)  # afterwards, each mailbox has its access token
         server.forget()
         at, cpu, began = rfc3339(datetime.now(UTC)), cpu_seconds(process.pid), time.monotonic()
         database.execute("UPDATE gmail_mailboxes SET next_sweep_at = ?", (at,))
