@@ -22,7 +22,7 @@ class Gate:
 
     @classmethod
     def of(cls, threads: int) -> "Gate":
-        """A gate that at most half of the page's threads use, but always one. threads: the page's."""
+        """A gate for at most half of the page's threads, but for at least one. threads: the page's."""
         at_once = min(_AT_ONCE, max(1, threads // 2))
         return cls(at_once, max(0, threads // 2 - at_once))
 

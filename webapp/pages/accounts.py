@@ -184,7 +184,7 @@ def _set_role(account_id: int, role: Role, username: str | None) -> None:
     if is_last and not forms.ticked("sure"):
         raise BadInput(gettext("this is the last admin of the deployment: tick the box to do it anyway"))
     after = accounts.give_role(database, account.id, deployment, role, member.id if member else None)
-    # people who were signed in as the account, or have a link for it, don't get into this deployment
+    # people who are signed in as the account, or have a link for it, must not get into this deployment
     if before is None:
         sessions.end_all(database, account.id)
         links.end_all(database, account.id)
