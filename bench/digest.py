@@ -1,8 +1,8 @@
-"""The digest's throughput, examining and reading, from database to database, in messages a second: `python -m bench.digest`.
+"""How many messages a second the digest examines and reads, from database to database: `python -m bench.digest`.
 
-Mail of 4 kB (text beside HTML, a quote, a small file), each signed, with the key in the benchmark's own DNS server; recorded by
-the filter's code. Then the digest does both stages for all of it with its own children. It prints messages a second, the CPU of
-the digest, of its children and of PostgreSQL's process for each, how long transactions hold the write lock, and the growth of the
+Records signed mail of 4 kB (text beside HTML, a quote, a small file) by the filter's code; the key is in the benchmark's own DNS
+server. Then the digest does both stages for all of it, with its own children. Prints messages a second, the CPU of the digest, of
+its children and of PostgreSQL's process for each message, how long transactions hold the write lock, and the growth of the
 database. Exit 1 if the goal is missed.
 """
 

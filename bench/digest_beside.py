@@ -119,8 +119,8 @@ class Span:
 
 
 class Capture:
-    """Records new messages, as the filter does. first: the number of the first one; work_seconds: additional CPU for each; made:
-    creates messages, from the first one's number and their count."""
+    """Records new messages, as the filter does. first: the first message's number; work_seconds: additional CPU for each message;
+    made: creates messages, given the first number and a count."""
 
     def __init__(
         self,

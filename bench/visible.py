@@ -68,7 +68,7 @@ def _fill(database: Database, count: int, private: float) -> None:
             " CASE WHEN n > ? THEN 'participants' ELSE 'everyone' END FROM numbers",
             (count, private_from),
         )
-        # User 2 has the first rows alone; the others share the rest evenly.
+        # User 2 has only the first rows. Of the rest, user 1 has 3 % and the others about 1 % each.
         database.execute(
             f"{numbers} INSERT INTO activity_users (activity_id, user_id)"
             f" SELECT n, CASE WHEN n < ? THEN {_IDLE} WHEN n % {_USERS} = {_IDLE} THEN {_BUSY} ELSE n % {_USERS} + 1 END"

@@ -13,7 +13,7 @@ from webapp import here
 
 
 def zone() -> tzinfo:
-    """The account's zone, or the deployment's default."""
+    """The account's zone, or the host's setting."""
     account = here.account_or_none()
     return _named((account.zone if account else None) or here.site().settings.web.time_zone)
 
