@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from mailweir import heap
 from mailweir.forking import fork
 
 BEAT_SECONDS = 0.5
@@ -162,6 +163,7 @@ def keep(
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    heap.freeze()  # also for the children
     while not stopping and has_sense():
         family.fill()
         if not stopping:
