@@ -248,7 +248,7 @@ class Stack:
     def _start_filter(self, which: Filter) -> tuple[subprocess.Popen[bytes], Path]:
         if which is Filter.OURS:
             command = [str(self._programs / "mailweir-milter")]
-            environment = self._delay() | self._without_driver()
+            environment = self._delay()
             return self._spawn("mailweir-milter", command, **environment), self.settings.milter_socket
         # Copied: the unprivileged user may have no access to the checkout.
         program = shutil.copy(BUILD_DIR / "noop_filter", self._folder / "noop_filter")
@@ -260,15 +260,6 @@ class Stack:
             return {}
         library = shutil.copy(BUILD_DIR / "slow_fsync.so", self._folder / "slow_fsync.so")
         return {"LD_PRELOAD": str(library), "SLOW_FSYNC_MS": str(self._fsync_delay_ms)}
-
-    def _without_driver(self) -> dict[str, str]:
-        """An environment without psycopg, as on a host with SQLite. peewee would load it, and a worker would take 9 MB more."""
-        if not isinstance(self.settings.database_url, Path):
-            return {}
-        folder = self._folder / "without"
-        folder.mkdir(exist_ok=True)
-        (folder / "psycopg.py").write_text("raise ImportError('as on a host with SQLite')\n")
-        return {"PYTHONPATH": str(folder)}
 
     def drain(self) -> None:
         """Waits until Postfix has delivered all accepted mail. BenchError if mail is deferred or stays."""
