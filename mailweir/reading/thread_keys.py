@@ -1,8 +1,9 @@
 """The keys of a message's conversation: its own id, the ids that it names, and the base of its subject.
 
-Conversations are found by ids alone (RFC 5322 3.6.4). Subjects only exclude ids: clients reuse old mail for a new matter, and
-then References names unrelated mail; and a forward names its source without being part of it. Outlook's Thread-Index and
-Thread-Topic are not ids. Ids are stored as digests. Never raises, on any bytes. Pure; called by the reading of a message.
+Conversations are found by ids (RFC 5322 3.6.4), and by the subject only for a reply that names no id. Otherwise subjects only
+exclude ids: clients reuse old mail for a new matter, and then References names unrelated mail; and a forward names its source
+without being part of that conversation. Outlook's Thread-Index and Thread-Topic are not ids. Ids are stored as digests. Never
+raises, on any bytes. Pure; called by the reading of a message.
 """
 
 import hashlib
