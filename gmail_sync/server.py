@@ -13,7 +13,7 @@ from gmail_sync import job_factory, process_name
 from gmail_sync.job_factory import JobFactory
 from gmail_sync.returned_consents import ReturnedConsents
 from gmail_sync.scheduler import Scheduler
-from mailweir import cpu_affinity, daemons, log, settings
+from mailweir import cpu_affinity, daemons, heap, log, settings
 from mailweir.errors import MailweirError
 from mailweir.store.database import versions
 
@@ -36,6 +36,7 @@ def main() -> None:
         signal.signal(number, lambda *_: scheduler.stop())
     if config.gmail.pin_process:
         cpu_affinity.stay(os.getpid())
+    heap.freeze()
     logger.info("serving", threads=config.gmail.threads, sweep_seconds=config.gmail.sweep_seconds)
     returned = ReturnedConsents(services)
     returned.start()

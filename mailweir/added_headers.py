@@ -1,9 +1,9 @@
-"""The headers that the relay adds to a submission without them, Date and Message-ID (RFC 6409 8.2 and 8.3), and how to recognise
-both later.
+"""Date and Message-ID, which the relay adds to a submission that lacks them (RFC 6409 8.2 and 8.3), and how to recognise both
+later.
 
-The Message-ID is a keyed digest of login and message, so a retry has the same one and nobody can predict it. Both carry a mark: a
-copy that comes back with them has the key of the mail as submitted (`identity`). An existing header is the author's and stays,
-even if it is blank or unreadable. Pure; called by the filter and by `identity`. Standard library only.
+The Message-ID is a keyed digest of login and message, so a retry has the same one and nobody can predict it. Both carry a mark,
+so that `identity` can leave them out: a copy that comes back has the key of the mail as submitted. An existing header is the
+author's and stays, even if it is blank or unreadable. Pure; called by the filter and by `identity`. Standard library only.
 """
 
 import base64
@@ -43,7 +43,7 @@ def is_own_date(raw_date: bytes) -> bool:
 
 
 def is_own_id(message_id: str) -> bool:
-    """Does it have the form that `ContentId` makes? An imitated one doesn't count as a Message-ID; it has no other effect."""
+    """Does the Message-ID have the form of `ContentId`? An imitation counts as no Message-ID either, and has no other effect."""
     return message_id.startswith("<" + _ID_MARK) and _OWN_ID.fullmatch(message_id) is not None
 
 

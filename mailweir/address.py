@@ -1,4 +1,4 @@
-"""Addresses: one address in its normal form.
+"""The normal form of addresses, domains and usernames.
 
 The filter, the look-ups and the command line share this one normaliser, so that an address is the same everywhere
 (`"richard"@Demo.example.net.` is `richard@demo.example.net`). Never guesses: an ambiguous input gives None. Never raises, on any
@@ -23,7 +23,7 @@ RESERVED_LOCAL_PARTS = ROLE_LOCAL_PARTS | {LOG_LOCAL_PART, BOUNCE_LOCAL_PART, "m
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-\u0080-\ud7ff\ue000-\U0010ffff]+")
 _QUOTED_LOCAL = re.compile(r'"((?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[\x20-\x7e])*)"')
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9_])?")
-_MAX_LABEL_CHARS = 63  # RFC 1035 2.3.4, of an A-label, which is never shorter than its U-label
+_MAX_LABEL_CHARS = 63  # RFC 1035 2.3.4: the limit of an A-label, which is never shorter than its U-label
 # The form of nearly every address; this shortcut gives the same result as the full parser in a fifth of the time.
 _ORDINARY = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?"
@@ -87,7 +87,7 @@ def normalise_domain(text: str) -> str | None:
 
 @functools.lru_cache(maxsize=1024)  # a message repeats few domains; converting one takes 50 microseconds
 def _a_label(label: str) -> str:
-    """The A-label of a label (RFC 5891 5.4), or an empty string if the label has none. ASCII stays as it is.
+    """The A-label of a label (RFC 5891 5.4), or an empty string if the label has none. An ASCII label is its own A-label.
 
     Upper case is mapped to lower case, letter by letter, and a final Σ to ς (RFC 5895 2); nothing else is mapped.
     """

@@ -2,8 +2,8 @@
 
 Anybody can seal, so only the sealers in the settings count, compared by their exact domain. There are two questions. `vouched` is
 for mail that names its author in From: it reads what a trusted sealer saw, if the message is still as sealed. `vouched_for_group`
-is for mail that a group changed and sealed again: it reads what a trusted sealer saw before that. Called by `sender_auth`, within
-its deadline.
+is for mail that a group changed and sealed again: it reads what a trusted sealer saw before the change. Called by `sender_auth`,
+within its deadline.
 """
 
 import re
@@ -75,7 +75,7 @@ def vouched(
 def vouched_for_group(
     message: Message, is_aligned: IsAligned, sealers: AbstractSet[str], txt: Txt, now: float
 ) -> SenderVerdict | None:
-    """The result of a trusted sealer for an author whom a group removed from From. It rests on the word of all later sealers.
+    """The result of a trusted sealer for an author whom a group removed from From. All later sealers could have changed it.
 
     So all of them must be trusted, the whole chain must hold, and the last one's message signature must hold now. None if nothing
     is sealed. Otherwise as `vouched`.
@@ -99,7 +99,7 @@ def vouched_for_group(
 
 
 def _trusted(sets: list[_Set], sealers: AbstractSet[str]) -> Iterator[_Set]:
-    """The sets of trusted sealers from the last set on, up to the first set of a sealer who isn't trusted."""
+    """The trusted sealers' sets, from the last one backwards, until a set whose sealer isn't trusted."""
     for one in reversed(sets):
         if not one.is_by(sealers):
             return

@@ -11,8 +11,7 @@ from mailweir import address, dates
 from mailweir.sender_verdict import VerdictReason
 
 MAX_BYTES = 8_192  # Google's have 1,500
-# These domains say nothing about the person: anybody may have an address there, and a signature covers any From that it was made
-# for.
+# A signature of these domains doesn't prove the person: anybody may have an address there, and write any From.
 _FOR_EVERYBODY = (
     "aol.com fastmail.com freenet.de gmail.com gmx.at gmx.ch gmx.com gmx.de gmx.net googlemail.com hotmail.com hotmail.co.uk"
     " icloud.com libero.it live.com mac.com mail.com mail.ru me.com msn.com orange.fr outlook.com proton.me protonmail.com qq.com"
@@ -23,12 +22,12 @@ FOR_EVERYBODY = frozenset(_FOR_EVERYBODY.split())
 _PROPERTIES = frozenset({"header.from", "header.i", "header.d", "smtp.mailfrom"})
 # A quoted value (of `prvs=…` and the like) without anything that could look like a result; quotes aren't allowed anywhere else.
 _QUOTED = re.compile(r'(?<==)"[^"\\;()\s@]+(?:@[^"\\;()\s@]+)?"(?=[@;\s]|\Z)')
-# RFC 7489 6.3 ends in pass, fail or none; Microsoft's bestguesspass says that there is no policy.
+# DMARC's results for a domain without a policy: RFC 7489 11.2 has `none`, Microsoft also `bestguesspass`.
 _NO_POLICY = frozenset({"none", "bestguesspass"})
 
 
 class Result(NamedTuple):
-    """One result: the method, the result, and the properties that name a domain, in normal form or ""."""
+    """One result. domains: by property, in normal form; "" if the value isn't a domain."""
 
     method: str
     result: str
@@ -75,8 +74,8 @@ def _domains(words: Sequence[str]) -> dict[str, str] | None:
 def proof(results: Sequence[Result], author_domain: str, is_aligned: Callable[[str], bool]) -> VerdictReason | None:
     """How the server that wrote these results proved the author in From; None if it didn't.
 
-    By DMARC. If the author's domain has no policy, by a signature or SPF of the author's organisation, but not of domains where
-    anybody may have an address. No result may name another From.
+    DMARC proves the author. If the author's domain has no policy, a signature or SPF of the author's organisation does, except at
+    domains where anybody may have an address. No result may name another From.
     """
     policies = [one for one in results if one.method == "dmarc"]
     if any(one.domains["header.from"] != author_domain for one in results if "header.from" in one.domains):
@@ -93,7 +92,7 @@ def proof(results: Sequence[Result], author_domain: str, is_aligned: Callable[[s
 
 def is_proven(results: Sequence[Result], is_aligned: Callable[[str], bool]) -> bool:
     """Was the author's domain proven, in a mail whose From no longer has the author? A DKIM signature doesn't say what From was,
-    so no result may name another From. The envelope sender says nothing about it."""
+    so no result may name another From. SPF doesn't count: the envelope sender says nothing about the author."""
     if not all(is_aligned(one.domains["header.from"]) for one in results if "header.from" in one.domains):
         return False
     return any(_tells(one, is_aligned) for one in results)

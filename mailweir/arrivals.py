@@ -13,8 +13,8 @@ from mailweir.envelope import Recipient
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """The capture addresses of one deployment in an envelope. owners: users by capture address. The other fields hold the capture
-    addresses of each other kind."""
+    """The capture addresses of one deployment in an envelope. addresses: all of them. owners: the users among them, by address.
+    at_log: is the log address one of them? bounce_tokens: the token of each `bounce+TOKEN@`."""
 
     deployment: DeploymentRef
     addresses: tuple[str, ...]

@@ -46,7 +46,7 @@ def _behind_group(
         return author
     if author.address not in users and not are_groups(deployment, [author.address], directory):
         return author
-    # A list may direct answers to itself, so Reply-To counts only if it is a known outside person.
+    # A list may direct answers to itself, so the address in Reply-To counts only if it is a contact's and no user's.
     if original.is_reply_to and (original.address in users or original.address not in contacts):
         return author
     return Author(original.address, doubt=author.doubt, via=author.address)
@@ -63,7 +63,7 @@ def _in_from(view: HeaderView, people: People) -> Author | None:
 
 
 def named(view: HeaderView) -> tuple[str, ...]:
-    """All addresses that From and the headers of a group could name, if that isn't the author alone."""
+    """All addresses that From and the headers of a group could name; empty if that is the author alone."""
     if view.original:
         return tuple(dict.fromkeys((*view.named_in_from, view.original.address)))
     return () if view.named_in_from == view.candidates and view.author else view.named_in_from

@@ -28,7 +28,7 @@ def is_answer(found: Mapping[bytes, Sequence[bytes]], envelope_sender: str | Non
         return True
     if any(value.strip().lower() in (b"auto_reply", b"auto-reply") for value in found.get(_PRECEDENCE, ())):
         return True
-    # RFC 3834 5: every keyword except `no` means a program, also an unknown one.
+    # RFC 3834 5: every keyword except `no`, even an unknown one, means a program.
     if not submitted - {"", "no"}:
         return False
     return _is_null(found, envelope_sender) or (_SUPPRESS in found and _IN_REPLY_TO in found)

@@ -1,7 +1,7 @@
-"""A directory for the time in which one message is examined; it remembers answers, so nothing is asked twice.
+"""A directory for the time in which one message is examined. It asks for each deployment, user and contact only once.
 
-A message is matched by its envelope and its headers, or by its metadata and its raw form: both mostly name the same people. The
-cache ends with the message, so an admin's changes count for the next one. Pure. Used by the filter and the sync.
+The filter examines a message's envelope and headers, the sync its metadata and raw form: both parts mostly name the same people.
+The cache ends with the message, so an admin's changes count for the next message. Pure. Used by the filter and the sync.
 """
 
 from collections.abc import Collection, Mapping

@@ -33,7 +33,7 @@ _TAKEN_OUT = re.compile(
 _PAIRED = re.compile(r"[^<>]*+(?:<[^<>]*+>[^<>]*+)*+")  # angle brackets
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # a tab is white space, and so is the rest of a fold
 _ISO_2022_RUN = re.compile(r"\x1b\$[@-Z]?[^\x1b]*+(?:\x1b\([A-Z])?")  # RFC 1468 and similar charsets
-# Each removed part leaves a private-use character behind: of one plane for a quote, of the other for a comment.
+# A private-use character replaces each removed part: of plane 15 for a quote, of plane 16 for a comment.
 _QUOTE, _COMMENT = 0xF0000, 0x100000
 _TAKEN_QUOTE = re.compile("[\U000f0000-\U000ffffd]")
 _TAKEN_COMMENT = re.compile("[\U00100000-\U0010fffd]")
@@ -42,9 +42,10 @@ _MAX_TAKEN = 0xFFFE
 _SEPARATORS = frozenset(":;")
 _ITEM_END = re.compile(r"[,;:]|(?<=>)")
 _UNSOUND = re.compile(r'["()\\]')
-_HALF_A_CHARACTER = re.compile(r"[\udc80-\udcff][\\@\[\]]")  # in Shift_JIS, Big5 and GBK
+_HALF_A_CHARACTER = re.compile(r"[\udc80-\udcff][\\@\[\]]")  # second bytes in Shift_JIS, Big5 and GBK
 _ENCODED_WORD = re.compile(r"=\?[^?\s]*\?[bBqQ]\?([^?]*)\?=")
-# RFC 2047 5: an encoded word is delimited by white space. Some readers decode other ones before they look for addresses.
+# RFC 2047 5: an encoded word is delimited by white space. Some readers also decode words that aren't, and only then look for
+# addresses.
 _GLUED_WORD = re.compile(
     r"""(?<=[^\s(,;:"])=\?[^?\s]*\?[bBqQ]\?[^?]*+\?=|=\?[^?\s]*\?[bBqQ]\?[^?]*+\?=(?![\s<),;]|\Z)"""
 )
@@ -62,8 +63,8 @@ class Reading(NamedTuple):  # a dataclass would take longer to create than a pla
 
     shown: the result of the search. in_doubt: the value isn't sound, and readers may take other parts of it for quotes and
     comments. raw: further addresses if nothing is taken for a quote or a comment; only searched for in doubt. hidden: addresses
-    in quotes, comments and encoded words alone; only searched for if nothing else is found. is_odd: there is a group or something
-    that looks like one, or an address in a comment.
+    in quotes, comments and encoded words alone; only searched for if nothing else is found. is_odd: there is group syntax (RFC
+    5322 3.4) or something that looks like it, or an address in a comment.
     """
 
     shown: tuple[str, ...]
@@ -74,7 +75,8 @@ class Reading(NamedTuple):  # a dataclass would take longer to create than a pla
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        """The addresses that count as recipients: nothing is trusted because of To and Cc."""
+        """The addresses that count as recipients, doubtful ones only if there are no others: nothing is trusted because of To and
+        Cc."""
         return self.shown or self.raw or self.hidden
 
     @property
@@ -167,7 +169,7 @@ def _in_doubt(text: str) -> Iterator[str]:
 
 
 def _both_ways(text: str) -> Iterator[str]:
-    """The addresses in a text from which nothing is removed."""
+    """The addresses in a text from which nothing is removed: as it is, and without blanks beside `.` and `@`."""
     yield from _addresses(text, {})
     yield from _addresses(_closed_up(text), {})
 
@@ -191,7 +193,8 @@ def _addresses(text: str, taken: Mapping[str, str]) -> Iterator[str]:
 
 
 def _local_parts(text: str, at: int, taken: Mapping[str, str]) -> tuple[str, ...]:
-    """The local parts before an `@`: without an opening apostrophe, and with leading dots in both ways. Empty if too long."""
+    """The local parts before an `@`, without opening apostrophes. Leading dots give two: with and without them. Empty if too
+    long."""
     if text[at - 1 : at] in taken:
         quote = taken[text[at - 1]]
         return (quote,) if quote.startswith('"') else ()
@@ -218,7 +221,7 @@ def _is_in_doubt(text: str, leftover: str) -> bool:
 
 
 def _has_unsound_word(text: str) -> bool:
-    """Is there an encoded word with text that late-decoding readers take for list syntax (RFC 2047 5)?"""
+    """Is there an encoded word with characters that a reader takes for list syntax if it decodes words last (RFC 2047 5)?"""
     start = text.find("=?")
     while start >= 0:
         word = _ENCODED_WORD.match(text, start)

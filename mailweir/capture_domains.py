@@ -1,4 +1,4 @@
-"""A deployment's capture domain and the settings: its DNS record, and the domains that can't be one.
+"""A deployment's capture domain: its DNS record, and the domains that the settings rule out.
 
 Called by `mailweir deployment`.
 """
@@ -15,7 +15,7 @@ from mailweir.store.people.deployments import Deployment
 
 
 def add(database: Database, settings: Settings, name: str, domain: str, now: datetime) -> Deployment:
-    """Creates a deployment. BadInput as of `deployments.add`, and if mail to the admin would come back into the domain."""
+    """Creates a deployment. BadInput: as for `deployments.add`, and if mail to the admin would come back into the domain."""
     if address.split(settings.admin_address)[1].lower() == address.typed_domain(domain):
         raise BadInput(
             said(

@@ -115,8 +115,8 @@ def _is_utf_8(data: bytes) -> bool:
 
 
 def _mend(error: UnicodeError) -> tuple[str, int]:
-    """Decodes bytes that a codec of Python's can't read but the superset can. For `codecs.register_error`: a text, and the
-    position to continue at."""
+    """Decodes bytes that a codec of Python's can't read but the superset can. Returns a text, and the position to continue at, as
+    `codecs.register_error` requires."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     raw, start = error.object, error.start

@@ -17,15 +17,15 @@ from mailweir.headers import Header, HeaderView
 
 SENDER = "forwarding-noreply@google.com"
 SIGNING_DOMAIN = "google.com"
-# Google's signature covers these. Without them, anybody could send a genuine confirmation on to others, any number of times.
+# Google's signature must cover these. Otherwise anybody could send a genuine confirmation on to others, any number of times.
 COVERED_HEADERS = frozenset({b"to", b"message-id", b"subject"})
 MAX_LOOK_BYTES = 65_536
 
 # `vf-` confirms; `uf-` cancels, and is never shown to anybody.
 _LINK = re.compile(rb"https://(?:mail-settings|mail)\.google\.com/mail/(?:u/\d+/)?vf-[A-Za-z0-9%_.~=&?+\-\[\]/]+")
 _FORWARDED_BY = "+caf_="
-# ASCII, as all of Google's accounts: some languages write the words beside an address without a space. Bounded, or a long run
-# without an @ would be tried from each of its characters on.
+# ASCII only, like all of Google's accounts: some languages write the words beside an address without a space. The length is
+# bounded: otherwise a long run without an @ would be tried from each of its characters on.
 _ADDRESS = re.compile(r"[A-Za-z0-9._+\-][A-Za-z0-9._+'\-]{0,63}@[A-Za-z0-9.\-]{1,252}[A-Za-z0-9]")
 
 
@@ -65,8 +65,8 @@ def asked_addresses(header_lines: list[Header]) -> tuple[str, ...]:
 
 def forwarder(sender: str) -> tuple[str, str] | None:
     """The mailbox that Gmail forwarded from, and the address that it forwards to, by the envelope sender that such mail has
-    (`jane+caf_=richard=demo.example.net@gmail.com`); None for any other. sender: in normal form. Anybody can write one: it
-    proves nothing."""
+    (`jane+caf_=richard=demo.example.net@gmail.com`); None for any other sender. sender: in normal form. Anybody can write such a
+    sender: it proves nothing."""
     local, domain = address.split(sender)
     own, _, target = local.rpartition(_FORWARDED_BY)
     target_local, _, target_domain = target.rpartition("=")

@@ -57,8 +57,7 @@ def of(
 ) -> Content:
     """The content that the decision's deployment stores.
 
-    view: of the headers as submitted, which the key is made of (law 7). sent_at: used if the view has no date, because we add a
-    Date.
+    view: of the headers as submitted: the key is made of them (law 7). sent_at: the Date that we add, if the mail has none.
     """
     through_group = decision.via is not None
     return Content(

@@ -1,6 +1,6 @@
 """The table of the long-running processes, one entry each. The supervisor, `doctor`, the units and the documents follow it.
 
-Pure. A test compares the console scripts, the role's units and the role's list of services to stop for an upgrade with it.
+Pure. A test compares this table with the console scripts, the role's units, and the services that the role stops for an upgrade.
 """
 
 from dataclasses import dataclass

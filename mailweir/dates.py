@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from mailweir import encoded_words
 from mailweir.month_names import MONTHS
 
-MAX_DATE_BYTES = 1_000  # a longer value is cut; its end may have the zone
+MAX_DATE_BYTES = 1_000  # a longer value isn't read: cut, it could lose its zone
 _FIRST_YEAR = 1900  # RFC 5322 3.3
 
 _ENGLISH = {

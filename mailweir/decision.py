@@ -19,7 +19,7 @@ class Outcome(enum.StrEnum):
 
 
 class Reason(enum.StrEnum):
-    """Why. The command line puts it into a sentence."""
+    """The reason for a decision. The command line puts it into a sentence."""
 
     AUTHOR_IS_USER = "author is a user"
     AUTHOR_IS_CONTACT = "author is a contact"
@@ -71,8 +71,8 @@ FROM_THE_LOG = frozenset({Reason.NO_SUCH_RECIPIENT, Reason.POSTFIX_REFUSED, Reas
 
 
 class HeldKind(enum.StrEnum):
-    """Why mail is held until its reading decides (law 3, decision 0036): a user may have forwarded a client's mail by hand; the
-    author may be a new contact of a known company; it may be an answer in a known thread."""
+    """Why mail is held until its reading decides (law 3, decision 0036): a user may have forwarded a contact's mail by hand; the
+    author may be a new contact of a known company; the mail may be an answer in a known thread."""
 
     FORWARD = "forward"
     COMPANY = "company"
@@ -122,10 +122,10 @@ class Decision:
 
     author: None if uncertain. addresses: the capture addresses that received it, if any. direction: None if nothing is captured
     or held. users: ids of the users on whose record it is. todo_users: ids of the users on whose list it is. sightings: (route,
-    user id or None). named: all addresses that From and the headers of a group could name, if that isn't the author alone. via:
-    see `authorship.Author`. rule: the never-log rule that hid it. held: why the mail is held; the outcome is `ignored` until that
-    is decided, and direction, users and sightings are the values for the case that the mail is recorded. by_known_thread: its
-    author is unknown, and its thread is known.
+    user id or None). named: all addresses that From and the headers of a group could name; empty if that is the author alone.
+    via: see `authorship.Author`. rule: the never-log rule that keeps it off the record. held: why the mail is held; the outcome
+    is `ignored` until that is decided, and direction, users and sightings are the values for the case that the mail is recorded.
+    by_known_thread: it is recorded because its thread is known; its author is unknown.
     """
 
     deployment: DeploymentRef

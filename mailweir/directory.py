@@ -12,8 +12,8 @@ from mailweir.folding import EXACT, Folding
 
 class DeploymentRef(NamedTuple):
     """A tenant, as matching sees it. automatic_todos: automatic answers become to-dos too. holds_forwards: mail that its users
-    forward to log@ by hand is held until it is read. has_auto_contacts: some company's domain makes contacts of its senders.
-    known_threads: replies from unknown addresses are recorded if their thread is known."""
+    forward to log@ by hand is held until it is read. has_auto_contacts: a company has auto-contacts. known_threads: replies from
+    unknown addresses are recorded if their thread is known."""
 
     id: int
     name: str
@@ -101,7 +101,7 @@ class Directory(Protocol):
         """The domains whose senders become contacts."""
 
     def removed_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
-        """The keys that an admin removed from a contact."""
+        """The keys of addresses that an admin removed from a contact."""
 
     def knows_message(self, deployment_id: int, digests: Collection[bytes]) -> bool:
         """Is one of these the Message-ID of a message in a recorded thread? digests: see `reading.thread_keys`."""
@@ -120,7 +120,8 @@ class Directory(Protocol):
 
 
 def people_among(deployment: DeploymentRef, addresses: tuple[str, ...], directory: Directory) -> People:
-    """Users and contacts by the addresses in the mail, in any spelling that we know."""
+    """Users and contacts by these addresses, as the mail spells them; the deployment's folding decides which spellings are
+    equal."""
     if deployment.folding == EXACT:
         return directory.people_with(deployment.id, addresses)
     keys = {a: deployment.folding.key(a) for a in addresses}

@@ -27,7 +27,7 @@ _ALIKE = ("LATIN", "CYRILLIC", "GREEK", "CHEROKEE", "ARMENIAN")
 
 
 def of(normal: str, values: Iterable[bytes]) -> str:
-    """The name for an address, in normal form. values: of From, or of To and Cc."""
+    """The name for an address. normal: the address in normal form. values: of From, or of To and Cc."""
     for value in values:
         found = _beside(normal, value[:MAX_VALUE_BYTES].decode("utf-8", "replace"))
         if name := cleaned(found):
@@ -36,7 +36,7 @@ def of(normal: str, values: Iterable[bytes]) -> str:
 
 
 def unless_taken(name: str, normal: str, taken: Iterable[str]) -> str:
-    """The name, or the local part or the address if the name is already taken, for example by staff."""
+    """The name; the local part if the name is taken, for example by staff; the address if both are."""
     refused = {_folded(one) for one in taken}
     fitting = (one for one in (name, _of_local_part(normal)) if one and _folded(one) not in refused)
     return next(fitting, normal[:MAX_ADDRESS_CHARS])

@@ -1,4 +1,4 @@
-"""DKIM's canonical forms of a header and of a body (RFC 6376 3.4), in linear time, and a body's digest in them.
+"""DKIM's canonical forms of headers and bodies (RFC 6376 3.4), and a body's digest in each form, in linear time.
 
 A large body is digested in pieces, so it takes no extra memory, whatever its content. Never changes a message. Pure. Called by
 `dkim_signing` and `dkim_message`. Standard library only.
@@ -26,12 +26,13 @@ def collapsed(text: bytes) -> bytes:
 
 
 def relaxed_header(name: bytes, value: bytes) -> bytes:
-    """RFC 6376 3.4.2, with the CRLF. name: in lower case. value: with or without its own CRLF."""
+    """A header in relaxed form (RFC 6376 3.4.2), with its CRLF. name: in lower case. value: with or without its own CRLF."""
     return b"%s:%s\r\n" % (name, collapsed(_LINE_END.sub(b"", value)).strip())
 
 
 class RelaxedBody:
-    """SHA-256 of a body in its relaxed form (RFC 6376 3.4.4); takes the body in pieces of any size and keeps two bytes of it."""
+    """SHA-256 of a body in its relaxed form (RFC 6376 3.4.4); takes the body in pieces of any size and keeps at most two
+    bytes."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()

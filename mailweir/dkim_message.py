@@ -1,7 +1,8 @@
-"""A message as signatures see it: its headers in their order, and its body, in the canonical forms.
+"""A message in the form that signatures cover: its headers in their order, and its body, in the canonical forms.
 
-Strict where readers differ: a line that isn't a header makes the whole message unreadable, and it proves nothing. Linear in time;
-needs a few times the message's size in memory. Never raises, on any bytes. Pure. Called by `sender_auth` and `arc`.
+Strict where readers differ: a line that isn't a header makes the whole message unreadable, and such a message proves nothing.
+Linear in time; needs a few times the message's size in memory. Never raises, on any bytes. Pure. Called by `sender_auth` and
+`arc`.
 """
 
 import re
@@ -33,7 +34,8 @@ class Message:
         return [self.headers[index] for index in self._places.get(name, ())]
 
     def has_additions(self) -> bool:
-        """RFC 6376 8.15: a header added above a signed one of the same name isn't covered, and readers would show it instead."""
+        """Does a header that may occur only once occur twice? A second one above the signed one isn't covered, and readers would
+        show it (RFC 6376 8.15)."""
         return any(len(self._places.get(name, ())) > 1 for name in ONCE)
 
     def body_digest(self, *, is_relaxed: bool) -> bytes:

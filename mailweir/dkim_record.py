@@ -70,7 +70,7 @@ class PublishedKey:
 
     @property
     def has_right_length(self) -> bool:
-        """Is the length right? Whether data is an RSA key shows only in its DER."""
+        """Is the length right? Any length is right for RSA, whose DER is checked when the key is loaded."""
         return self.kind != "ed25519" or len(self.data) == ED25519_BYTES
 
     def takes(self, algorithm: str) -> bool:

@@ -54,7 +54,7 @@ class SigningKey:
 
         self.domain = domain
         self.selector = selector
-        # The value comes from a seal that detects changes; the check of its primes would take 40 ms.
+        # No check of the primes, which would take 40 ms: the key was stored sealed, and unsealing detects changes.
         self._key: Any = serialization.load_der_private_key(private_der, None, unsafe_skip_rsa_key_validation=True)
 
     def signature(self, headers: Sequence[Header], body_digest: bytes, now: datetime) -> bytes:
@@ -97,7 +97,8 @@ def generate() -> tuple[bytes, bytes]:
 def signed_names(headers: Sequence[Header]) -> list[bytes]:
     """The names for `h=`: each name as often as it occurs, and once more.
 
-    A header that Postfix may have cut on its way to us is left out, with all headers of its name: its receiver gets it whole.
+    A header that Postfix may have cut on its way to us is left out, with all headers of its name: the message's receiver gets it
+    whole.
     """
     times: dict[bytes, int] = {}
     cut = set()

@@ -23,7 +23,7 @@ Tags = Mapping[bytes, bytes]
 
 
 def read(value: bytes) -> Tags:
-    """A signature's tags; empty if it can't be parsed, has a tag twice (RFC 6376 3.2) or isn't worth parsing."""
+    """A signature's tags; empty if it can't be parsed, has a tag twice (RFC 6376 3.2) or is too long."""
     if len(value) > MAX_SIGNATURE_BYTES:
         return {}
     specs = value.strip().split(b";")
@@ -84,8 +84,8 @@ def proves_something(tags: Tags, must_cover: frozenset[bytes] = MUST_COVER) -> b
 
 
 def is_timely(tags: Tags, now: float) -> bool:
-    """Is the signature within its validity period now? Late examination, or a slow clock, doesn't make it forged (RFC 6376
-    3.5)."""
+    """Is the signature within its validity period now? A signature outside it isn't necessarily forged: the examination may be
+    late, or a clock wrong (RFC 6376 3.5)."""
     expires_at, signed_at = seconds(tags, b"x"), seconds(tags, b"t")
     return (expires_at is None or expires_at >= now) and (signed_at is None or signed_at <= now + CLOCK_SLACK_SECONDS)
 

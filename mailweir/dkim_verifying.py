@@ -15,9 +15,9 @@ from mailweir.dkim_tags import Tags
 from mailweir.sender_verdict import VerdictReason
 
 MIN_RSA_BITS = 1024  # RFC 8301 3.2
-MAX_RSA_BITS = 16_384  # OpenSSL's own limit; RFC 8301 has verifiers know 4096
+MAX_RSA_BITS = 16_384  # OpenSSL's own limit; RFC 8301 3.2 requires verifiers to accept 4096
 _MANDATORY = (b"v", b"a", b"b", b"bh", b"d", b"h", b"s")
-_MAX_KEYS = 512  # a few bytes each; a domain signs all of its mail with one or two
+_MAX_KEYS = 512  # a domain signs all of its mail with one or two
 
 Txt = Callable[[str], bytes]
 
@@ -31,7 +31,8 @@ class Signature(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """The result for one signature. is_good: None if unknown, because there is no key or the signature has expired."""
+    """The result for one signature. is_good: None if unknown, for example because there is no key or the signature has
+    expired."""
 
     is_good: bool | None
     reason: VerdictReason
@@ -128,7 +129,7 @@ def _holds(key: Any, kind: str, signature: bytes, text: bytes) -> bool:
 
     try:
         if kind == "ed25519":
-            digest = hashes.Hash(hashes.SHA256())  # RFC 8463 3: it signs the digest
+            digest = hashes.Hash(hashes.SHA256())  # RFC 8463 3: Ed25519 signs the digest
             digest.update(text)
             key.verify(signature, digest.finalize())
         else:
@@ -139,5 +140,5 @@ def _holds(key: Any, kind: str, signature: bytes, text: bytes) -> bool:
 
 
 def is_well_formed(signature: Signature, mandatory: Collection[bytes]) -> bool:
-    """Checks as `dkim_tags.is_well_formed`, and that its domain is valid."""
+    """Is the signature's domain valid, and are its tags well-formed (`dkim_tags.is_well_formed`)?"""
     return bool(signature.domain) and dkim_tags.is_well_formed(signature.tags, mandatory)

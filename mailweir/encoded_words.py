@@ -1,4 +1,4 @@
-"""RFC 2047 encoded words as text: for display and search only, never for matching.
+"""Decodes RFC 2047 encoded words to text.
 
 Never raises, on any bytes; unreadable bytes become U+FFFD. Called by `headers`, `candidates`, `dates` and `identity`. Pure.
 """
@@ -10,7 +10,7 @@ from mailweir import charsets
 
 # RFC 2047 2, with a language (RFC 2231 5). Mailers also write blanks into words, and raw question marks into Q words, even in
 # front of an encoded byte (`?=20`). A Q word ends at any other `?=`, and can't contain `=?`, so it never extends into the next
-# word. The search for its end stops there too: many openings take no more time than a single opening.
+# word. The search for its end stops at `=?` too, so many openings take no more time than one.
 _Q_TEXT = r"[^?=]*(?:(?:=(?!\?(?!=))|\?(?!=))[^?=]*)*"
 _WORD = re.compile(
     r"=\?([^?\s*]{1,40})(?:\*[^?\s]*)?\?(?:"

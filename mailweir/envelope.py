@@ -19,7 +19,8 @@ class Recipient:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The forms by which Postfix may know it, for removing it: as typed, or that without a phrase and a source route."""
+        """The forms by which Postfix may know the recipient, for removing it: as typed, and without a phrase and a source
+        route."""
         bare = self.typed.rpartition("<")[2].partition(">")[0]
         if bare.startswith("@"):
             bare = bare.partition(":")[2]

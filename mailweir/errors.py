@@ -1,6 +1,7 @@
-"""Named errors: raised with the facts where the fault is found, and translated once at an edge (SMTP reply, exit code).
+"""Named errors. The code that finds a fault raises one with the facts; an edge translates it once, to an SMTP reply or an exit
+code.
 
-Pure. Never holds a reply code or an exit code itself: the edges know those.
+Pure. An error never holds a reply code or an exit code: the edges choose it.
 """
 
 

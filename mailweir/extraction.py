@@ -1,9 +1,9 @@
 """Extracts bytes from a stored message: one of its files, or all of it. A child process does it under limits, because mail is
 hostile.
 
-The child is a separate program, because callers may have threads and forking those is unsafe. The number of running children is
-limited. The child's output is in an unnamed file, so a slow browser occupies no child. Called by the page and by `mailweir
-activity attachment`.
+The child is a separate program, because callers may have threads, and forking a process with threads is unsafe. The number of
+running children is limited. The child's output is in an unnamed file, so a slow browser occupies no child. Called by the page and
+by `mailweir activity attachment`.
 """
 
 import json

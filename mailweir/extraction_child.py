@@ -1,4 +1,4 @@
-"""The child of `extraction`: extracts one file, or all, from a message, and ends. `python -m mailweir.extraction_child`.
+"""The child of `extraction`: extracts one file, or the whole message, and ends. `python -m mailweir.extraction_child`.
 
 Standard input: a line of JSON with the request, then the stored message, compressed. The output goes to standard output. The exit
 code is the answer. It has no database, no settings and no secret. Started by `extraction`.
@@ -74,8 +74,8 @@ def _part(whole: BinaryIO, order: dict[str, Any]) -> int:
 
 
 def _exactly(whole: BinaryIO, count: int) -> bytes:
-    """This many bytes, or fewer at the end of the input. A single read of this size would allocate the memory that the mail only
-    claims."""
+    """This many bytes, or fewer at the end of the input. A single read would allocate memory for all of them, even if the mail is
+    shorter."""
     pieces = []
     while count > 0:
         piece = whole.read(min(_CHUNK_BYTES, count))

@@ -15,10 +15,10 @@ _STOPS = {signal.SIGTERM, signal.SIGINT}
 
 
 def fork(work: Callable[[], None], logger: structlog.stdlib.BoundLogger) -> int:
-    """Starts a child that does this and ends, with exit code 1 if it raised; returns the child's pid. SIGTERM and SIGINT end it
-    at once."""
+    """Starts a child that does `work` and ends, with exit code 1 if that raised; returns the child's pid. SIGTERM and SIGINT end
+    the child at once."""
     parent = os.getpid()
-    # A stop signal between the fork and the entry would be lost.
+    # A stop signal that reaches the child before it has reset its handlers would be lost.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
     pid = os.fork()
     if pid:

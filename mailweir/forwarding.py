@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-WINDOW = timedelta(days=60)  # before the last mail: how regular was it?
-LEAST_QUIET = timedelta(days=3)  # a weekend doesn't count as one
+WINDOW = timedelta(days=60)  # before the last mail: was mail regular in it?
+LEAST_QUIET = timedelta(days=3)  # a weekend without mail isn't quiet
 FACTOR = 2
 LEAST_DAYS = 5  # fewer days with mail don't count as regular
 

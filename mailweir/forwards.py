@@ -1,9 +1,9 @@
-"""Which client's mail a user forwarded by hand: the originals that were read and that a contact wrote (decision 0036).
+"""Which contacts' mail a user forwarded by hand: the originals that contacts wrote (decision 0036).
 
-Originals in the text come before attached ones, because a client's mail may itself have messages attached. In forwards of
-forwards it is the outermost original whose author is a contact. An original that isn't a contact's is searched further only if
-its subject says that it is a forward itself, because other mails contain the mail that they answer. Pure: asks the directory that
-it is given. Called by `holding`.
+Originals in the text come before attached ones, because a contact's mail may itself have messages attached. In a forward of a
+forward, the outermost original by a contact counts. An original by anybody else is searched further only if its subject says that
+it is a forward too: other mails contain only the mail that they answer. Pure: asks the directory that it is given. Called by
+`holding`.
 """
 
 from collections.abc import Iterator
@@ -94,7 +94,7 @@ class Search:
         return Found(decision, view.candidates, attached=attached)
 
     def _contacts(self, author: str | None) -> tuple[ContactRef, ...]:
-        """Staff come before contacts: an address that is both is a user's."""
+        """The contacts with this address; none if it is also a user's, because staff come before contacts."""
         self._has_original = True
         users, contacts = people_among(self.deployment, (author,) if author else (), self.directory)
         if author in users:

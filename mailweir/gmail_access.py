@@ -1,7 +1,7 @@
 """Connecting and disconnecting a user's Gmail: which mailbox a consent opens, and what remains at Google afterwards.
 
-The edge (the command line, a page) brings the consent, and words the errors and results in its own way. The database is open for
-short moments only: Google may take its time.
+The caller (the command line, a page) brings the consent, and words the errors and results in its own way. The database is open
+for short moments only, because Google may be slow.
 """
 
 from collections.abc import Callable, Iterator
@@ -47,8 +47,8 @@ class AnotherAccount(BadInput):
 
 
 class AnotherMailbox(BadInput):
-    """The user is connected with another mailbox, and it isn't the same one renamed. found: the new mailbox's address.
-    may_be_renamed: too little is recorded to tell, so somebody may confirm it by naming the address."""
+    """The user is connected with another mailbox, and the new one isn't that one renamed. found: the new mailbox's address.
+    may_be_renamed: too little is recorded to tell, so a person may confirm the renaming by naming the address."""
 
     def __init__(self, before: str, found: str, *, may_be_renamed: bool) -> None:
         super().__init__(
@@ -65,8 +65,8 @@ class AnotherMailbox(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The mailbox to connect. address: of the intended mailbox; is_exact: it was named, so only that one will do. before: the
-    user's connected mailbox, if any."""
+    """The mailbox to connect. address: of the intended mailbox; is_exact: a person named it, so no other mailbox is accepted.
+    before: the user's connected mailbox, if any."""
 
     address: str
     before: Connected | None
@@ -75,8 +75,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A mailbox that Gmail lets us read. token_sealed: the consent's, or None for a service account. consent_ends_at: None if it
-    lasts."""
+    """A mailbox that Gmail lets us read. token_sealed: the consent's token, or None for a service account. consent_ends_at: None
+    if it lasts."""
 
     profile: Profile
     token_sealed: bytes | None = field(repr=False)
@@ -113,7 +113,7 @@ def proven(
 def _give_back(
     settings: Settings, open_database: OpenDatabase, client: OAuthClient, given: Consent, address: str
 ) -> None:
-    """Revokes a grant at Google that isn't used, unless the mailbox is already read by the same consent."""
+    """Revokes an unused consent at Google, unless the mailbox is already read by the same consent."""
     with open_database() as database:
         is_read = gmail_mailboxes.is_read(database, address)
     if not is_read:
@@ -124,7 +124,7 @@ def _give_back(
 def _profile_of(reader: MailboxReader, wanted: Wanted, whose: list[str], *, is_delegated: bool) -> Profile:
     """The profile of the mailbox; its address is added to `whose` as soon as it is known."""
     profile, before = patiently(reader.profile), wanted.before
-    # A service account has named the mailbox itself.
+    # With a service account, we named the mailbox in the request.
     found = addresses.normalise(profile.address) or (wanted.address if is_delegated else None)
     whose += [found] if found else []
     if found is None:
@@ -148,7 +148,7 @@ class Directions:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connected mailbox. renamed_from: its former address, if it has a new one. is_swept: by any sync."""
+    """A connected mailbox. renamed_from: its former address, if it has a new one. is_swept: a sync is running."""
 
     mailbox: GmailMailbox
     renamed_from: str | None
@@ -224,8 +224,8 @@ def give_up(
 ) -> tuple[Left, str]:
     """Gives a mailbox's consent back; returns what remains at Google, and why if Google couldn't be notified.
 
-    sealed: the token, or None for a service account. is_shared: another mailbox is read by it. client_id: of the client that the
-    token belongs to.
+    sealed: the token, or None for a service account. is_shared: another user's mailbox is read by the same consent. client_id: of
+    the client that the token belongs to.
     """
     if sealed is None:
         return Left.SERVICE_ACCOUNT, ""

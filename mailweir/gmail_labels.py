@@ -1,5 +1,5 @@
-"""Gmail's system labels that a decision depends on, as a bit mask. It is stored with the decision: a changed label causes a new
-decision.
+"""Gmail's system labels that a decision depends on, as a bit mask. The mask is stored with the decision: a changed label causes a
+new decision.
 
 Pure. Called by the sync.
 """

@@ -1,7 +1,7 @@
 """Keeps child processes running: a child that dies or hangs is replaced at once, and the sockets of its clients stay open
 meanwhile.
 
-A child signals that it is alive by a byte at intervals. The guardian has one thread, knows no secret and opens no database.
+A child signals that it is alive by a byte at intervals. The guardian has one thread, holds no secret and opens no database.
 Called by `mailweir-auth`, which has one child, and by `mailweir-web`, which has as many as the settings say.
 """
 
@@ -15,11 +15,13 @@ from dataclasses import dataclass
 
 import structlog
 
+from mailweir import heap
 from mailweir.forking import fork
 
 BEAT_SECONDS = 0.5
 LOOK_SECONDS = 1.0
-# Checks in a row without a beat. Counted in checks and not in seconds: when the whole host stands still, no child hangs.
+# Checks in a row without a beat. Counted in checks and not in seconds: if the whole host stands still for a while, no child
+# counts as hanging.
 MAX_SILENT_LOOKS = 4
 STOP_SECONDS = 3.0
 SHORT_LIFE_SECONDS = 1.0
@@ -151,7 +153,7 @@ def keep(
     stop_seconds: float = STOP_SECONDS,
 ) -> None:
     """Runs `work` in this many children, restarting them, until SIGTERM or SIGINT, or until `has_sense` is false. Then the
-    children get SIGTERM, SIGKILL after `stop_seconds`, and the function returns."""
+    children get SIGTERM, and SIGKILL after `stop_seconds`, and the function returns."""
     family = _Family(work, count, patience, logger)
     stopping = False
 
@@ -162,6 +164,7 @@ def keep(
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    heap.freeze()  # also for the children
     while not stopping and has_sense():
         family.fill()
         if not stopping:

@@ -14,7 +14,7 @@ from mailweir.original_author import Original
 
 Header = tuple[bytes, bytes]  # name; value with its leading white space and its folds (CRLF), without the final CRLF
 
-MAX_RECIPIENT_BYTES = 250_000  # of To: and Cc: together, each of which occurs once
+MAX_RECIPIENT_BYTES = 250_000  # of To and Cc together, each of which may occur once
 # Postfix passes at most 60,000 bytes of a header, omits the whole folded line that doesn't fit, and gives no sign of it. A value
 # near that size may be cut: of `jane@client.example.evil.example` the filter may get `jane@client.example`.
 MAX_WHOLE_BYTES = 50_000
@@ -23,7 +23,7 @@ MAX_SUBJECT_CHARS = 998
 MAX_MESSAGE_ID_BYTES = 998  # RFC 5322 2.1.1: no line is longer; and PostgreSQL indexes at most 2,700
 LOOP_HEADER = b"X-Mailweir-Loop"
 MAX_LOOP_BYTES = 1_000  # about 30 tokens
-# RFC 5322 3.6, RFC 2045: a message has each of these once; of two, readers differ in which they take.
+# RFC 5322 3.6, RFC 2045: a message has each of these at most once; if there are two, readers differ in which they show.
 ONCE = frozenset(b"from to cc subject date message-id reply-to sender content-type content-transfer-encoding".split())
 MAX_PROVABLE_HEADERS = 300  # no signature is checked in a message with more: ordinary mail has 20 to 60
 
@@ -61,12 +61,12 @@ class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to
 
     candidates: the addresses that readers of From could show (`candidates`), in normal form; none if the author is uncertain:
     From occurs twice, or holds no address or too many. named_in_from: the addresses in From in any reading, for `why` alone.
-    repaired: the only candidate was found only if nothing is taken for a quote or a comment. recipients: the addresses of To and
-    Cc in normal form. named: those that any reader of To and Cc could show. unread_recipients: To or Cc isn't empty, and no
-    address was found in them. message_id: as in the mail, or None. original: the author that the mail names from before a group
-    or list put its own address into From. is_automatic_answer: an out-of-office or the like. loop_tokens: the content of our loop
-    header, whoever wrote it. marked_confirmation: Google's header of a forwarding confirmation is present. found: the original
-    values of all headers that this module or `reading` reads, by name in lower case.
+    repaired: there is a candidate only if nothing is taken for a quote or a comment. recipients: the addresses of To and Cc in
+    normal form. named: those that any reader of To and Cc could show. unread_recipients: To or Cc isn't empty, and no address was
+    found in them. message_id: as in the mail, or None. original: the author before a group or list put its own address into From,
+    if the mail names that author. is_automatic_answer: an out-of-office or the like. loop_tokens: the content of our loop header,
+    whoever wrote it. marked_confirmation: Google's header of a forwarding confirmation is present. found: the original values of
+    all headers that this module or `reading` reads, by name in lower case.
     """
 
     candidates: tuple[str, ...]
@@ -144,7 +144,8 @@ def _read_from(values: list[bytes]) -> _From:
     if len(values) == len(readings) == 1 and len(readings[0].shown) == 1 and not readings[0].in_doubt:
         return _From(readings[0].shown, readings[0].shown)
     named = tuple(dict.fromkeys(one for reading in readings for one in reading.all))[: candidates.MAX_CANDIDATES]
-    # RFC 5322 3.6: exactly one From. With two, readers differ in which one they show. A NUL ends a text for some of them.
+    # RFC 5322 3.6: exactly one From. If there are two, readers differ in which one they show. For some readers, a NUL ends a
+    # text.
     if len(values) != 1 or not readings or "\0" in texts[0]:
         return _From(named=named)
     shown, raw = readings[0].shown, readings[0].raw

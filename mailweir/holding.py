@@ -29,8 +29,8 @@ class Facts:
     """The content of headers and envelope of held mail. addresses, message_id, direction, users, todo_users, sightings, via,
     doubt, named: the decision's.
 
-    candidates: all addresses that From could name. recipients: of To and Cc, in normal form, at most MAX_RECIPIENTS; log_address:
-    was it in the envelope? envelope_sender: None if unknown. has_proven_author: by a login, or as the mailbox's own.
+    candidates: all addresses that From could name. recipients: of To and Cc without `addresses`, in normal form, at most
+    MAX_RECIPIENTS. envelope_sender: None if unknown. has_proven_author: by a login, or because the mailbox's own user sent it.
     is_automatic: a program wrote it as an answer. header_labels: `reading.labels.to_bits`. subject, sent_at: the headers'.
     identity, version_digest: `identity.key` and `identity.version` of the whole mail by its own author. names: (address, name) of
     the people who could become contacts (`display_names`); parent: the mail that it answers; both only for the kinds that need
@@ -156,8 +156,8 @@ def _names(decision: Decision, view: HeaderView) -> Iterator[tuple[str, str]]:
 
 
 class Mail(NamedTuple):
-    """Held mail that was read. author: as matching knows it. verdict: on the author. originals: the mails that it forwards; only
-    for kind FORWARD."""
+    """Held mail that was read. author: as matching determined it. verdict: on the author. originals: the mails that it forwards;
+    only for kind FORWARD."""
 
     deployment: DeploymentRef
     kind: HeldKind
@@ -168,13 +168,13 @@ class Mail(NamedTuple):
 
     @property
     def has_proven_author(self) -> bool:
-        """Law 8."""
+        """Is the author proven, now or when the mail was held (law 8)?"""
         return self.verdict.is_pass or self.facts.has_proven_author
 
 
 class Pick(NamedTuple):
-    """One mail for the record. decision: captured. attached: the attached message to record, or that contains it; None: the held
-    mail itself. inline: the original in its text, or None."""
+    """One mail for the record. decision: captured. attached: the attached message to record, or to search for `inline`; None: the
+    held mail itself. inline: the original to record, if it is in a text."""
 
     decision: Decision
     attached: Attached | None = None
@@ -182,7 +182,7 @@ class Pick(NamedTuple):
 
 
 class Ignored(NamedTuple):
-    """Why nothing goes on the record. rule: the never-log rule that hid it."""
+    """Why nothing goes on the record. rule: the never-log rule that is the reason, if any."""
 
     reason: Reason
     rule: RuleRef | None = None
@@ -197,14 +197,14 @@ def is_meant(facts: Facts, kind: HeldKind, domain: str) -> bool:
 
 
 def decide(mail: Mail, directory: Directory) -> Picks | Ignored | NewContacts:
-    """At least one pick, or why there is none, or the people who must become contacts first; in that case the function is called
+    """At least one pick, or why there is none, or the people who must become contacts first; after that the function is called
     again."""
     return _RULES[mail.kind](mail, directory)
 
 
 def _forward(mail: Mail, directory: Directory) -> Picks | Ignored:
-    """A user's own words are that user's alone, so nothing counts unless the user is proven to have written the mail. Then it is
-    the mail of the contacts among the authors of the originals."""
+    """A forwarded original is only the forwarder's word, so nothing is recorded unless the user is proven to have written the
+    forward. If so, the originals by contacts are recorded."""
     if not mail.deployment.holds_forwards:
         return Ignored(Reason.NO_CONTACT)
     forwarder = people_among(mail.deployment, (mail.author,), directory).users.get(mail.author)
@@ -226,7 +226,7 @@ def _forward(mail: Mail, directory: Directory) -> Picks | Ignored:
 
 
 def _company(mail: Mail, directory: Directory) -> Picks | Ignored | NewContacts:
-    """See `strangers.of_company`. A rule that hides the mail doesn't make its author a contact either."""
+    """See `strangers.of_company`. If a never-log rule hides the mail, its author doesn't become a contact either."""
     found = strangers.of_company(_stranger(mail), directory)
     if not isinstance(found, NewContacts):
         return _picked(mail, found, directory)

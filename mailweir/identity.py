@@ -20,9 +20,9 @@ _SIGNED_NAMES = re.compile(rb"(?:^|;)\s*h\s*=([^;]*)")
 def key(view: HeaderView, body_digest: bytes, *, author: str | None = None) -> bytes:
     """32 bytes: of Message-ID, author and date; of the content if there is no Message-ID.
 
-    The author includes all addresses that From could name: the author by our choice may change with the contacts, and the message
-    doesn't. author: the author in From before a group put its own address there, so that the group's copy and a direct one are
-    one message.
+    The author is the list of all addresses that From could name: which of them we choose may change with the contacts, and the
+    message stays the same. author: the author in From before a group put its own address there, so that the group's copy and a
+    direct one are one message.
 
     Trace headers, envelope recipients and headers that forwarders add don't count. So the copies that two users forward, a copy
     at the log address and the copy that the sync finds are one message. The body doesn't count either if there is a Message-ID:
@@ -62,12 +62,12 @@ def version(
 ) -> bytes:
     """32 bytes that distinguish versions under one key: of the body, the signatures, and the headers that the verdict depends on.
 
-    Those are the signed headers (RFC 6376 5.4), the headers of which a second one makes all signatures worthless, and whether
-    there are too many headers (`sender_auth`). So two copies with one digest have one verdict, and none replaces a copy that can
-    be proven. Byte for byte, because a signature may cover the white space too (3.4.1). Trace headers don't count: copies of one
-    mail that two users forward are one version. through_group: the verdict also depends on seals and on the author that the group
-    noted. author: in normal form; without a signature by the author's domain the verdict depends on seals (`arc`), so they count.
-    Otherwise they don't: each forwarder adds its own.
+    The verdict depends on the signed headers (RFC 6376 5.4), on the headers that may occur only once, because a second one makes
+    all signatures worthless, and on whether there are too many headers (`sender_auth`). So two copies with one digest have one
+    verdict, and none replaces a copy that can be proven. Headers count byte for byte, because a signature may cover the white
+    space too (3.4.1). Trace headers don't count: copies of one mail that two users forward are one version. through_group: the
+    verdict also depends on seals and on the author that the group noted. author: in normal form; without a signature by the
+    author's domain the verdict depends on seals (`arc`), so they count. Otherwise they don't: each forwarder adds its own.
     """
     names = {_SIGNATURE, *ONCE}
     if through_group:
@@ -85,7 +85,7 @@ def version(
 
 
 def _is_signed_for(author: str, headers: Sequence[Header]) -> bool:
-    """Is there a signature by the author's domain, a parent domain or a subdomain? The digest checks whether it holds."""
+    """Is there a signature by the author's domain, a parent domain or a subdomain? `mailweir-digest` checks whether it holds."""
     domain = author.rpartition("@")[2].encode("ascii", "replace")
     for name, value in headers:
         if name.strip().lower() == _SIGNATURE and (found := _SIGNER.search(value)):

@@ -1,8 +1,8 @@
 """The decisions on a message: the rules of each route. Headers and directory give one decision for each deployment.
 
-Pure: asks the directory that it is given, writes nothing. Staff come before contacts. Matching uses the author and RCPT TO, and
-never requires the capture address in To. Deployments are independent of each other: each decision uses that deployment's own
-users and contacts alone. Called by the filter and the sync. Standard library only.
+Pure: asks the directory that it is given, writes nothing. Staff come before contacts: an address that is both is a user's.
+Matching uses the author and RCPT TO, and never requires the capture address in To. Deployments are independent of each other:
+each decision uses that deployment's own users and contacts alone. Called by the filter and the sync. Standard library only.
 """
 
 from collections.abc import Collection
@@ -26,9 +26,9 @@ def ignore(
     arrival: Arrival | None = None,
     author: Author | None = None,
 ) -> Decision:
-    """A decision that stores nothing but itself.
+    """The decision to ignore a message: only the decision is stored.
 
-    arrival: the deployment's capture addresses in the envelope, if any. author: if more than From determined it.
+    arrival: the deployment's capture addresses in the envelope, if any. author: if it was determined by more than From.
     """
     return Decision(
         deployment=deployment,
@@ -93,7 +93,7 @@ def _ignored_at_sight(arrival: Arrival, view: HeaderView, directory: Directory) 
     if not arrival.owners and not arrival.at_log:
         # A user may have been removed since RCPT.
         return Reason.BOUNCE if arrival.bounce_tokens else Reason.UNKNOWN_RECIPIENT
-    # Anybody can write our header: only a token proves that the mail went out from here.
+    # Anybody can write our loop header: only a token proves that the mail went out from here.
     if view.loop_tokens and directory.gave_token(arrival.deployment.id, view.loop_tokens):
         return Reason.RETURNED_CONFIRMATION
     return None if view.candidates else Reason.UNREADABLE_AUTHOR
@@ -145,8 +145,8 @@ def _may_forward(
     people: People,
     directory: Directory,
 ) -> bool:
-    """Could it be a client's mail that a user forwarded to log@ by hand? It may go to no known person except the same user. If
-    others get it too, its headers must say that it is a forward, because mail to strangers isn't stored even briefly."""
+    """Could it be a contact's mail that a user forwarded to log@ by hand? No other user may be a recipient. If unknown people
+    are, the headers must say that it is a forward, because mail to unknown people isn't stored even briefly."""
     deployment = arrival.deployment
     if not arrival.at_log or not deployment.holds_forwards or view.is_automatic_answer or view.unread_recipients:
         return False
@@ -324,8 +324,8 @@ def _captured(
     sightings: tuple[tuple[Route, int | None], ...],
     addresses: tuple[str, ...] = (),
 ) -> Decision:
-    """A captured message with an author by From alone. Outgoing mail makes no to-do: a colleague's mail is done, and an author
-    isn't proven yet (law 8)."""
+    """The decision to capture a message. Outgoing mail makes no to-do: a user's mail needs none, and the author isn't proven yet
+    (law 8)."""
     is_incoming = direction is Direction.INCOMING
     return Decision(
         deployment=deployment,
@@ -384,7 +384,8 @@ def _why_unknown(deployment: DeploymentRef, view: HeaderView, author: Author, di
 
 
 def _asks_for_something(deployment: DeploymentRef, view: HeaderView, author: Author) -> bool:
-    """Is it a to-do? Not if the author could be somebody else, nor for an out-of-office, unless the deployment wants those."""
+    """Is the mail a to-do? Not if readers may show other authors, nor if it is an automatic answer and the deployment doesn't
+    want those."""
     return author.doubt is not Doubt.SEVERAL and (deployment.automatic_todos or not view.is_automatic_answer)
 
 

@@ -1,4 +1,4 @@
-"""Month names in the languages whose mailers write their own names into Date.
+"""Month names in the languages in which mailers write Date.
 
 Names and abbreviations are those of Unicode's CLDR, in lower case and without dots, with some older ones added. A name with two
 meanings (`lis` is October in Croatia and November in Poland) is excluded. Pure. Called by `dates`.

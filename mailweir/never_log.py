@@ -1,10 +1,10 @@
-"""Never-log rules: the parts of a decision that a listed address or domain removes. A rule only ever removes something.
+"""Never-log rules: a listed address or domain removes parts of a decision. A rule never adds anything.
 
 A rule that names the author hides the mail. A rule that names a contact among the recipients hides it if no other contact takes
 part; otherwise the mail is recorded without that contact. A deployment's rule holds for all. A user's rule removes the mail from
-that user's record; if nobody else brought it or has it on record, it isn't recorded. Decision 0034. Pure: asks the directory that
-it is given. Called by `matching`, by `store` where a rule is written, and by `store.record.hidden_by_rule`. Standard library
-only.
+that user's record; if no other user has it on record, or all its sightings are by users with such a rule, it isn't recorded.
+Decision 0034. Pure: asks the directory that it is given. Called by `matching`, by `store` where a rule is written, and by
+`store.record.hidden_by_rule`. Standard library only.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -15,7 +15,8 @@ from mailweir.decision import Decision, HeldKind, Outcome, Reason
 from mailweir.directory import Directory, RuleRef
 from mailweir.folding import Folding
 
-# Held mail of these kinds is its author's own; a forward by hand has its author known only once it is read.
+# The author of held mail of these kinds is the author in the decision. The author of a forwarded original is known only once the
+# mail is read.
 _HELD_BY_AUTHOR = frozenset({HeldKind.COMPANY, HeldKind.THREAD})
 
 
@@ -90,14 +91,14 @@ def applied(decision: Decision, authors: Sequence[str], directory: Directory) ->
 
 
 def _involved(decision: Decision) -> list[int]:
-    """The users on whose record it would be, and those who brought it."""
+    """The users on whose record it would be, and the users of its sightings."""
     return list(
         dict.fromkeys([*decision.users, *(user_id for _, user_id in decision.sightings if user_id is not None)])
     )
 
 
 def _without(decision: Decision, taken: dict[int, RuleRef]) -> Decision:
-    """The decision without the users whose own rules hide the mail; ignored if nobody else has it, or nobody else brought it."""
+    """The decision without the users whose own rules hide the mail; ignored if no user or no sighting is left."""
     users = tuple(one for one in decision.users if one not in taken)
     sightings = tuple(one for one in decision.sightings if one[1] not in taken)
     if not users or not sightings:

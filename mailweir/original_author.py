@@ -1,8 +1,8 @@
-"""The original author of mail that a group or mailing list passed on under its own address, and the From before that.
+"""The original author of mail that a group or mailing list passed on under its own address, and the From that it replaced.
 
-Google's groups, and lists that rewrite From because of DMARC, leave the author in headers of their own. Anybody can write those,
-so they prove no more than a plain From; matching looks at them only if From is the firm's own address or its group's. Pure, and
-never raises. Called by `headers` and the sender verdict. Standard library only.
+Google's groups, and lists that rewrite From because of DMARC, put the author into headers of their own. Anybody can write such
+headers, so they prove no more than a plain From; matching looks at them only if From is the firm's own address or its group's.
+Pure, and never raises. Called by `headers` and the sender verdict. Standard library only.
 """
 
 import re
@@ -23,7 +23,7 @@ _MAX_BYTES = 50_000  # as of a From (`headers`)
 
 
 class Original(NamedTuple):
-    """The author that a mail names beside its From, in normal form. is_reply_to: only Reply-To names it, which may be the list
+    """The author that a mail names beside its From, in normal form. is_reply_to: only Reply-To names it, so it may be the list
     itself."""
 
     address: str

@@ -65,7 +65,7 @@ def fault_of(password: str, name: str) -> Fault | None:
 
 
 def digest(password: str | bytes, strength: Strength = GENERATED) -> str:
-    """Its hash with the scheme's name before it (RFC 9106 in the form of crypt(5)): `{ARGON2ID}$argon2id$…`."""
+    """The password's hash, with the scheme's name before it (RFC 9106 in the form of crypt(5)): `{ARGON2ID}$argon2id$…`."""
     hasher = PasswordHasher(time_cost=strength.time, memory_cost=strength.memory_kib, parallelism=strength.lanes)
     return _SCHEME + hasher.hash(password)
 

@@ -1,7 +1,7 @@
 """The one write path: stores a decision's results in the caller's transaction; safe to repeat.
 
-Never opens a transaction, compresses or parses: the caller passes in the rows, and the filter writes many entries in one commit.
-Called by the filter's group commit and by the sync.
+Never opens a transaction, compresses or parses. The caller passes in the entries; the filter writes many of them in one commit.
+Called by the filter's group commit, the sync and the digest.
 """
 
 import hashlib
@@ -30,8 +30,8 @@ from mailweir.visibility import is_private
 class Content:
     """The stored part of a captured message. raw_zstd: the message's bytes, compressed; size_bytes: its size before that.
 
-    identity, version_digest: `identity.key` and `identity.version`. is_proven: the author is known without a signature, by a
-    login. header_labels: `reading.labels.to_bits` of its headers.
+    identity, version_digest: `identity.key` and `identity.version`. is_proven: the author is proven without a signature, by a
+    login or by the mailbox that sent it. header_labels: `reading.labels.to_bits` of its headers.
     """
 
     identity: bytes
@@ -68,11 +68,12 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message in one deployment. source_id: queue id or Gmail id. content is set exactly if it is captured, and hold if the
-    decision says that it is held.
+    """One message in one deployment. source_id: queue id or Gmail id. content: set exactly if it is captured; hold: set exactly
+    if it is held.
 
-    use: its share in the count of the login that sent it. traces: of header recipients, see `traces`. labels: the labels of Gmail
-    that the decision used (`gmail_labels`). forwarded: the users whom Gmail forwarded it to: (user id, forwarding mailbox).
+    use: its contribution to the counts of the login that sent it. traces: of header recipients, see `traces`. labels: the labels
+    of Gmail that the decision used (`gmail_labels`). forwarded: the users whom Gmail forwarded it to: (user id, forwarding
+    mailbox).
     """
 
     decision: Decision
@@ -143,7 +144,7 @@ def _record_together(database: Database, entries: Sequence[Entry]) -> list[Recor
 
 
 def _hold(database: Database, entries: Sequence[Entry], recorded: list[Recorded]) -> None:
-    """Stores the mail to hold, and records for the rest that there was no room."""
+    """Stores the mail to hold. Mail for which there is no room gets the reason HELD_TOO_MUCH."""
     positions = [position for position, entry in enumerate(entries) if entry.hold and entry.decision.held]
     if not positions:
         return
@@ -291,7 +292,7 @@ def _why_in_doubt(doubt: Doubt | None) -> str | None:
 
 
 def _record_redirect(writer: ConfirmationWriter, entry: Entry, redirect: Redirect) -> tuple[Recorded, Reason]:
-    """The link is stored for the person's page even if a limit is reached and nothing is redirected."""
+    """The link is stored, so that the page can show it, even if a limit is reached and nothing is redirected."""
     now, hour_ago = entry.seen_at, entry.seen_at - timedelta(hours=1)
     message_id = entry.decision.message_id or f"queue id {entry.source_id}"
     token = secrets.token_hex(16)
@@ -330,7 +331,7 @@ def _decision_row(entry: Entry, result: Recorded, reason: Reason) -> DecisionRow
         author=decision.author,
         message_id=decision.message_id,
         activity_id=result.activity_id,
-        # Refused mail isn't relayed, and nobody is owed a notice for it.
+        # Refused mail isn't relayed, so nobody gets a notice about it.
         relay_login_id=entry.use.login_id if entry.use and result.outcome is not Outcome.REFUSED else None,
         named=json.dumps(decision.named, ensure_ascii=False) if decision.named else None,
         recipient_digests=entry.traces,

@@ -3,8 +3,8 @@ them.
 
 The key pair is derived from the file's key, so there is one file to keep. The sealed value: an ephemeral X25519 key's public half
 (RFC 7748), then AES-256-GCM under a key that HKDF-SHA256 (RFC 5869) derives from the shared secret and both public halves. Each
-value has an ephemeral key of its own, so no nonce is used twice. Bound to its purpose, like everything that `secrets_file` seals.
-Called by `secrets_file`, and by the page through it.
+value has an ephemeral key of its own, so no nonce is used twice. Each value is bound to its purpose, like everything that
+`secrets_file` seals. Called by `secrets_file`, and by the page through it.
 """
 
 from cryptography.exceptions import InvalidTag
@@ -29,7 +29,7 @@ def box_purpose() -> str:
 
 
 def public_of(file_key: bytes) -> bytes:
-    """The public half, 32 bytes. file_key: the key file's."""
+    """The public half, 32 bytes. file_key: the key in the key file."""
     return _private_of(file_key).public_key().public_bytes_raw()
 
 

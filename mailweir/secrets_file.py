@@ -1,10 +1,10 @@
-"""The key file, which encrypts secrets in the database: DKIM's private keys, and later the tokens of mailboxes.
+"""The key file, which encrypts secrets in the database: DKIM's private keys, and the tokens of Gmail mailboxes.
 
 A copy of the database alone reveals none of these. The file (`token_key_file` of the settings, mode 0600, its owner `run_as`)
-holds one line, 32 random bytes in base64. Several hosts that share a database share a copy of it. AES-256-GCM (NIST SP 800-38D);
-each value is bound to its purpose, so a value can't be moved to another row. A process that must not read the values that it
-seals has the public half alone (`Sealer`, `sealed_box`). Called by the filter, the sync, the page and the command line; the
-command line makes the file.
+holds one line, 32 random bytes in base64. Hosts that share a database have the same file. AES-256-GCM (NIST SP 800-38D); each
+value is bound to its purpose, so a value can't be moved to another row. A process that must not read the values that it seals has
+the public half alone (`Sealer`, `sealed_box`). Called by the filter, the sync, the page and the command line; the command line
+makes the file.
 """
 
 import base64
@@ -134,14 +134,14 @@ class PurposeKey:
             return load_key(self._own_file)
 
     def is_apart(self) -> bool:
-        """Does its own file hold this key? SettingsError if the key file can't be read."""
+        """Does `own_file` hold this key? SettingsError if the key file can't be read."""
         wanted = hmac.digest(load_key(self._file), self._purpose, "sha256")
         with suppress(SettingsError):
             return self._own_file is not None and load_key(self._own_file) == wanted
         return False
 
     def keep_apart(self) -> None:
-        """Writes it to its own file, for the key file's owner. SettingsError if the key file can't be read; OSError."""
+        """Writes the key to `own_file`, which gets the key file's owner. SettingsError if the key file can't be read; OSError."""
         if self._own_file is None:
             raise ValueError("it has no file of its own")
         owner = self._file.stat()
@@ -189,7 +189,7 @@ def read_private(file: Path, what: str, max_bytes: int) -> bytes:
 
 
 def _unread(error: OSError, file: Path, what: str) -> Sentence:
-    """The error for an unreadable file. If it is somebody else's, it names the right owner."""
+    """The error for an unreadable file. If permission is denied, the error names the right owner."""
     why = error.strerror or str(error)
     if not isinstance(error, PermissionError):
         return said("can't read the {what} file {file}: {error}", what=what, file=file, error=why)
@@ -208,7 +208,8 @@ def _unread(error: OSError, file: Path, what: str) -> Sentence:
 
 
 def make(file: Path) -> None:
-    """Creates the file if there is none, in an existing folder; two processes at once end with one key. Errors: OSError."""
+    """Creates the file if there is none, in an existing folder; of two processes at once, one makes the key and both use it.
+    Errors: OSError."""
     with _new_file(file, os.urandom(KEY_BYTES)) as part, suppress(FileExistsError):
         os.link(part, file)
 
@@ -229,7 +230,8 @@ def _new_file(file: Path, key: bytes) -> Iterator[Path]:
 
 
 def foreign(file: Path, wanted: str) -> str | None:
-    """Why the owner of a file that only this user may read is wrong; None if it is right, or can't be determined."""
+    """Why the file's owner is wrong; None if the owner is right, or can't be determined. wanted: the one user who may read the
+    file."""
     try:
         uid, owner = file.stat().st_uid, pwd.getpwnam(wanted)
     except (OSError, KeyError):

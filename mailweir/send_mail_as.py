@@ -1,4 +1,4 @@
-"""A user's login of the relay, with all values for the form of Gmail's "Send mail as".
+"""A user's login for the relay, with all values for Gmail's form "Send mail as".
 
 The password is made here, shown once and stored nowhere: only its hash is stored. Called by `mailweir relay`.
 """
@@ -26,7 +26,7 @@ class NewPassword:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """The values for Gmail's form. username: the login. hindrances: why Gmail itself can't use it yet."""
+    """The values for Gmail's form. username: the login. hindrances: why Gmail can't use the login yet."""
 
     host: str
     submission_port: int
@@ -37,13 +37,14 @@ class Form:
 
 
 def connect(database: Database, deployment: Deployment, username: str, now: datetime) -> NewPassword:
-    """Makes a user's login. NotFound for the user, BadInput if there is already one."""
+    """Makes a user's login. NotFound if the user is unknown, BadInput if there is already a login."""
     password = passwords.generate()
     return NewPassword(relay_logins.connect(database, deployment, username, passwords.digest(password), now), password)
 
 
 def rotate(database: Database, deployment: Deployment, username: str, now: datetime) -> NewPassword:
-    """Gives a login a new password: the old one is refused from now on, and a suspension is lifted. NotFound."""
+    """Gives a login a new password: the old one is refused from now on, and a suspension is lifted. NotFound if there is no
+    login."""
     password = passwords.generate()
     return NewPassword(relay_logins.rotate(database, deployment, username, passwords.digest(password), now), password)
 

@@ -1,7 +1,7 @@
 """Is a message proven to be from its stated author: by DKIM, else by a trusted sealer (ARC), with a deadline for DNS?
 
-Owns DNS for signatures. Never trusts an unsealed Authentication-Results header. Called by the filter for a likely forwarding
-confirmation only, because DNS has no place on the path of every message, and by the digest for everything on the record.
+Makes the DNS queries for signatures. Never trusts an unsealed Authentication-Results header. Called by the filter for a likely
+forwarding confirmation only, because not every message may wait for DNS, and by the digest for everything on the record.
 dnspython, `cryptography` and the list of public suffixes are imported when first needed: they cost a worker 18 MB.
 """
 
@@ -30,7 +30,7 @@ _LEAST_DNS_SECONDS = 0.001  # enough for cached answers
 _ORGANISATIONS = 4_096
 _KEPT_ANSWERS = 4_096
 
-# Each tenant of these mailbox providers signs with a subdomain of its own, and the list of public suffixes lacks them.
+# Each tenant of these mailbox providers signs with a subdomain of its own, and the list of public suffixes lacks these domains.
 _SHARED = ("mail.onmicrosoft.com", "onmicrosoft.com", "onmicrosoft.us", "partner.onmschina.cn", "gappssmtp.com")
 
 IsWanted = Callable[[str], bool]
@@ -38,7 +38,7 @@ Organisation = Callable[[str], str | None]
 
 
 class DkimProver:
-    """Verifies signatures and seals. One for each process; thread-safe. keep_answers: keys are cached as long as DNS says."""
+    """Verifies signatures and seals. One for each process; thread-safe. keep_answers: keys are cached for their TTL in DNS."""
 
     def __init__(self, dns: Dns, *, keep_answers: bool = False) -> None:
         self._dns = dns
@@ -63,11 +63,11 @@ class DkimProver:
     def verdict(
         self, raw: bytes, author: str, sealers: Collection[str] = (), seen_at: datetime | None = None
     ) -> SenderVerdict:
-        """Is the message (CRLF) proven to be of its author's organisation (RFC 7489 3.1.1, relaxed), or by the seal of one of the
-        sealers (RFC 8617) that saw it proven? Call `load` first.
+        """The verdict on the author of a message (CRLF): `pass` by a signature of the author's organisation (RFC 7489 3.1.1,
+        relaxed), or by the seal (RFC 8617) of one of the sealers that saw a proof. Call `load` first.
 
-        author: in normal form. sealers: domains. seen_at: when the mail came; its signatures must not have expired then; None:
-        now. Errors: DnsUnavailable if a required answer isn't available in time.
+        author: in normal form. sealers: domains. seen_at: when the mail came; its signatures must not have expired at that time;
+        None: now. Errors: DnsUnavailable if a required answer isn't available in time.
         """
         domain, now = author.rpartition("@")[2], _moment(seen_at)
         message = _provable(raw)
@@ -90,9 +90,9 @@ class DkimProver:
         """The verdict on the original author of mail that a group passed on under its own address: `pass` or `none`. Call `load`
         first.
 
-        The group changed From, and usually much else, so a bad signature proves nothing. A good result is a signature of the
-        author's organisation over the From that the group noted, or a seal (RFC 8617) of one of the sealers that saw the mail
-        before. Errors: DnsUnavailable, as with `verdict`.
+        The group changed From, and usually much else, so a bad signature proves nothing. Proofs are a signature of the author's
+        organisation over the From that the group noted, and the seal (RFC 8617) of one of the sealers that saw the mail before
+        the change. Errors: DnsUnavailable, as with `verdict`.
         """
         is_aligned, now = self._aligned_with(author.rpartition("@")[2]), _moment(seen_at)
         restored = original_author.restored(raw)
@@ -114,10 +114,11 @@ class DkimProver:
         )
 
     def proves(self, raw: bytes, domain: str, *, covering: Collection[bytes] = ()) -> bool:
-        """Has the message (CRLF) a signature by exactly `domain` that verifies and covers From and the whole body?
+        """Does the message (CRLF) have a signature by exactly `domain` that verifies and covers From and the whole body?
 
-        covering: names of headers in lower case that it must cover, too; otherwise anybody could replay it with other ones.
-        Errors: DnsUnavailable if the key isn't available within the deadline: the result is unknown, so try again.
+        covering: names of headers in lower case that the signature must cover, too; otherwise anybody could replay the message
+        with other values of them. Errors: DnsUnavailable if the key isn't available within the deadline: the result is unknown,
+        so try again.
         """
         message = _provable(raw)
         if isinstance(message, VerdictReason):
@@ -153,7 +154,7 @@ class DkimProver:
             self._places.release()
 
     def _txt(self, name: str, deadline: float) -> bytes:
-        """The DNS record at a name, or b"". Cached answers count as long as DNS says."""
+        """The DNS record at a name, or b"". Cached answers count for their TTL."""
         until, kept = self._kept.get(name, (0.0, b""))
         if time.time() < until:
             return kept
@@ -186,7 +187,7 @@ class DkimProver:
             return 0.0, b""
         except (dns.exception.DNSException, OSError) as error:
             raise DnsUnavailable(said("no answer for {name}: {error}", name=name, error=error)) from error
-        # RFC 6376 3.6.2.2: more than one record is undefined.
+        # RFC 6376 3.6.2.2: the result of more than one record is undefined.
         return answer.expiration, b"".join(answer[0].strings) if len(answer) == 1 else b""
 
 
@@ -250,7 +251,7 @@ def _by_signature(
 
 def _covers_ids(message: Message, signature: Signature) -> bool:
     """Does a signature cover all headers that name the message's conversation? If such a header occurs twice, it has to cover
-    both (RFC 6376 5.4.2). An absent one can't be added without breaking this check, because then it is present."""
+    both (RFC 6376 5.4.2). A header that is absent needn't be covered: if somebody adds it later, this check fails."""
     covered = dkim_tags.covered(signature.tags)
     return all(covered.count(name) >= len(message.named(name)) for name in NAMES_A_CONVERSATION)
 
@@ -258,8 +259,8 @@ def _covers_ids(message: Message, signature: Signature) -> bool:
 def _is_good_over_ids(
     message: Message, signatures: Collection[Signature], txt: Txt, now: float, must_cover: frozenset[bytes]
 ) -> bool:
-    """Does one of these good signatures cover those headers? A key that isn't available now counts as none: the author is proven
-    anyway."""
+    """Does one of these signatures verify and cover those headers? A signature whose key isn't available now doesn't count: the
+    author is proven anyway."""
     for one in signatures:
         if _covers_ids(message, one):
             with suppress(DnsUnavailable):
@@ -269,7 +270,7 @@ def _is_good_over_ids(
 
 
 def _unsigned(signatures: Collection[Signature]) -> SenderVerdict:
-    """The author's organisation made no signature."""
+    """The verdict if the author's organisation made no signature."""
     signer = next((one.domain for one in signatures if one.domain), "")
     if signer:
         return sender_verdict.none(VerdictReason.OTHER_DOMAIN, signer)

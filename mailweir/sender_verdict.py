@@ -23,7 +23,8 @@ class Verdict(enum.StrEnum):
 
 
 class VerdictReason(enum.StrEnum):
-    """Why. The reasons in PROOFS prove the author, and no others do. The record stores the words, so they stay."""
+    """The reason for a verdict. The reasons in PROOFS prove the author, and no others do. The record stores the words, so they
+    must not change."""
 
     # proven
     DKIM = "dkim"
@@ -66,7 +67,7 @@ PROOFS = frozenset({VerdictReason.DKIM, VerdictReason.SEAL, VerdictReason.SEAL_S
 @dataclass(frozen=True, slots=True)
 class SenderVerdict:
     """domain: of the signature or seal, in lower-case ASCII, or "". covers_ids: the proof also covers the headers that name the
-    conversation, so a replay can't assign the message to another one."""
+    conversation, so a replay can't move the message to another conversation."""
 
     value: Verdict
     reason: VerdictReason
@@ -86,8 +87,8 @@ class SenderVerdict:
 
     @classmethod
     def parse(cls, packed: bytes) -> Self:
-        """Parses a packed verdict. ValueError for everything else, such as a proof without a reason for it: hostile mail may have
-        taken over the child that sent it."""
+        """Parses a packed verdict. ValueError for anything else, such as `pass` with a reason that proves nothing: hostile mail
+        may have taken over the child that sent it."""
         words = packed.decode("ascii").split(" ") if len(packed) <= MAX_PACKED_BYTES else []
         covers_ids = words[-1:] == [_COVERS_IDS]
         if covers_ids:

@@ -37,7 +37,7 @@ class Sentence(str):
 
 
 class Kept(str):
-    """An English sentence as the database stored it, without its template: a translator finds the template again by the words.
+    """An English sentence as the database stored it, without its template: the page finds the template again by the words.
 
     Its text may be anything, if another program wrote it.
     """
@@ -46,7 +46,7 @@ class Kept(str):
 
 
 def said(template: str, /, **values: object) -> Sentence:
-    """A sentence. template: a literal, because it is collected for translators; a literal brace is doubled.
+    """A sentence. template: a string literal, because a tool collects it for translators; a brace in the text is doubled.
 
     values: an error stands for its text. A value that isn't a text, number or moment is formatted by `str`.
     """

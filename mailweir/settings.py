@@ -1,18 +1,18 @@
 """The settings: one TOML file, read once at a process's start.
 
-The file is `/etc/mailweir/mailweir.toml`, or the file in `MAILWEIR_CONFIG`. An unknown key is an error that names the key.
-Every key is in `mailweir.toml.example`, with its unit and default; a test compares the two. Called by every process's `main`;
-nothing else reads the environment or the file.
+The file is `/etc/mailweir/mailweir.toml`, or the file in `MAILWEIR_CONFIG`. An unknown key is an error that names the key. Every
+key is in `mailweir.toml.example`, with its unit and default; a test compares the two. Called by every process's `main`; no other
+module reads settings from the environment or the file.
 """
 
 import ipaddress
 import os
 import re
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
 from mailweir.database_url import DatabaseUrl, Postgresql, fault_of
 from mailweir.errors import SettingsError
@@ -56,14 +56,14 @@ class Smtp(Section):
 
 
 class Filter(Section):
-    """The filter's workers and how much of a message they look at."""
+    """The filter's workers."""
 
     workers: int = Field(1, ge=1, le=64)
     pin_workers: bool = True
 
 
 class Dns(Section):
-    """The resolver for checking signatures. Empty: the system's."""
+    """The resolver for checking signatures. nameserver: empty for the system's."""
 
     nameserver: Annotated[str, AfterValidator(_nameserver)] = ""
     port: Port = 53
@@ -83,7 +83,7 @@ def _public(value: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.I
 
 
 class Relay(Section):
-    """The relay's sending addresses, the name whose SPF record clients include, and the limits of a login."""
+    """The relay's sending addresses, the name of the SPF record that lists them, and the limits of a login."""
 
     relay_addresses: tuple[Annotated[ipaddress.IPv4Address | ipaddress.IPv6Address, AfterValidator(_public)], ...] = ()
     spf_include: str = ""
@@ -93,7 +93,7 @@ class Relay(Section):
 
 
 class Confirmation(Section):
-    """Limits on redirecting confirmations to a person."""
+    """Limits on redirecting confirmations to a user."""
 
     max_redirects_per_message: int = Field(3, ge=1, le=10)
     max_redirects_per_user_and_hour: int = Field(20, ge=1)
@@ -175,10 +175,10 @@ class Retention(Section):
     prune_hours: float = Field(24.0, ge=0, le=8760)
 
 
-class Settings(BaseSettings):
+class Settings(Section):
     """All settings of one host. Frozen; the same for every process on it."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(validate_default=True)
 
     data_dir: Path
     hostname: str = "localhost.localdomain"
@@ -214,18 +214,6 @@ class Settings(BaseSettings):
         if self.gmail.oauth_client_file and self.gmail.service_account_file:
             raise ValueError("gmail.oauth_client_file and gmail.service_account_file exclude each other")
         return self
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only the file (handed over by `load`) counts: no environment, no .env."""
-        return (init_settings,)
 
     @property
     def database_url(self) -> DatabaseUrl:
@@ -291,7 +279,7 @@ def load(path: Path | None = None) -> Settings:
     """Reads the file. SettingsError with one line if it is missing, isn't TOML, or has an invalid key or value."""
     path = path or path_in_force()
     try:
-        values = TomlConfigSettingsSource(Settings, path).toml_data if path.is_file() else None
+        values = tomllib.loads(path.read_text("utf-8")) if path.is_file() else None
     except PermissionError as error:
         raise SettingsError(
             f"{path} can't be read by this user: run this as root, or as one of the file's group"
@@ -302,11 +290,8 @@ def load(path: Path | None = None) -> Settings:
         raise SettingsError(
             f"no settings file at {path}; name one with {PATH_VARIABLE}, or make one with 'mailweir up'"
         )
-    private = [key for key in values if key.startswith("_")]
-    if private:  # pydantic-settings would treat them as options of its own
-        raise SettingsError(f"{path}: unknown key '{private[0]}'")
     try:
-        return Settings(**values)
+        return Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(f"{path}: {'; '.join(_in_words(item) for item in error.errors())}") from error
 

@@ -36,7 +36,7 @@ class Unpublished(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """The effect of activating a domain's next key. next: it signs from then on. signing: it is retired then."""
+    """The effect of activating a domain's next key. next: signs from then on. signing: the keys that are then retired."""
 
     next: DkimKey
     signing: tuple[DkimKey, ...]
@@ -63,7 +63,7 @@ def make_next(
 
 
 def rotation(database: Database, deployment: Deployment, domain: str) -> Rotation:
-    """The key to activate. NotFound if there is none."""
+    """The key to activate, and the keys that it replaces. NotFound if there is no next key."""
     keys = dkim_keys.keys_of(database, deployment, domain)
     waiting = next((key for key in keys if key.state is State.NEXT), None)
     if waiting is None:
@@ -74,9 +74,10 @@ def rotation(database: Database, deployment: Deployment, domain: str) -> Rotatio
 
 
 def refuse_unpublished(key: DkimKey, look_up: LookUp) -> None:
-    """Unpublished if DNS doesn't have the key's record. look_up: returns each TXT record at a name. Its errors: DnsUnavailable.
+    """Raises Unpublished if DNS doesn't have the key's record. look_up: returns each TXT record at a name. Its errors:
+    DnsUnavailable.
 
-    Call it while the database is closed: DNS may take its time.
+    Call it while the database is closed: DNS may be slow.
     """
     name = record(key).name
     if fault := dkim_record.fault_of(look_up(name), key.public_key_der):
@@ -84,7 +85,7 @@ def refuse_unpublished(key: DkimKey, look_up: LookUp) -> None:
 
 
 def to_check(database: Database, deployment: Deployment, domain: str) -> list[Key]:
-    """The keys of the domain that sign now or later, to be looked up in DNS (`domains.checks`). NotFound if the domain isn't
-    ours."""
+    """The keys of the domain that sign now or later, to be looked up in DNS (`domains.checks`). NotFound if the deployment
+    doesn't have the domain."""
     keys = dkim_keys.keys_of(database, deployment, domain)
     return [Key(key.selector, key.public_key_der) for key in keys if key.state is not State.RETIRED]

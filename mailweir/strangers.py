@@ -1,7 +1,7 @@
 """Mail from unknown authors and to unknown recipients: which of it is held, and the decision afterwards (decision 0037).
 
-An admin can switch on two things. Mail with a company's domain makes contacts, if its author is proven. An answer in a recorded
-thread is recorded with the thread, and marked. All other mail is ignored as before. Pure: asks the directory that it is given.
+An admin can switch on two things. Mail from and to a company's domain makes contacts, if its author is proven. An answer in a
+recorded thread is recorded with the thread, and marked. All other mail is ignored. Pure: asks the directory that it is given.
 Called by `matching` when mail comes, and by `holding` once it is read. Standard library only.
 """
 
@@ -32,7 +32,7 @@ class Parent(NamedTuple):
 
     @classmethod
     def of(cls, view: HeaderView) -> "Parent":
-        """The parent by the headers."""
+        """The parent that the headers name."""
         keys = thread_keys.read(view)
         return cls(keys.in_reply_to, keys.references, thread_keys.subject_digest(keys.base_subject))
 
@@ -113,7 +113,8 @@ def _held(ignored: Decision, kind: HeldKind, like: Decision, *, todo_users: tupl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stranger:
-    """Held mail of these kinds. Fields without a description come from the decision that held it. names: see `holding.Facts`."""
+    """Held mail from an unknown author or to unknown recipients. is_proven: the author is. names, parent: see `holding.Facts`.
+    Most other fields come from the decision that held the mail."""
 
     deployment: DeploymentRef
     author: str
@@ -139,8 +140,8 @@ class NewContacts(NamedTuple):
 
 
 def of_company(mail: Stranger, directory: Directory) -> Decision | Reason | NewContacts:
-    """The decision by the current directory: recorded if somebody is a contact. Otherwise the author must be proven, and then the
-    mail makes contacts."""
+    """The decision by the current directory: captured if somebody is a contact by now. Otherwise the mail makes contacts if its
+    author is proven."""
     recipients = [one for one in mail.recipients if address.split(one)[1] != mail.deployment.domain]
     people = people_among(mail.deployment, (mail.author, *recipients), directory)
     known = _captured_as_known(mail, recipients, people)
@@ -159,8 +160,8 @@ def of_company(mail: Stranger, directory: Directory) -> Decision | Reason | NewC
 
 
 def of_thread(mail: Stranger, directory: Directory) -> Decision | Reason:
-    """Recorded for the users of the mail who take part in the thread. Proof is required only of authors who could be trusted for
-    their domain: the firm's, or a company's."""
+    """The decision: captured for the users of the mail who take part in the thread. The author must be proven only at domains
+    that readers would trust: the firm's, or a company's."""
     recipients = [one for one in mail.recipients if address.split(one)[1] != mail.deployment.domain]
     known = _captured_as_known(mail, recipients, people_among(mail.deployment, (mail.author, *recipients), directory))
     if known is not None:

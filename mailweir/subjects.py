@@ -1,5 +1,5 @@
-"""Could two subjects be of one mail? Prefixes of replies, forwards, lists and gateways don't count, nor does the place where a
-long subject is cut.
+"""Could two subjects be of one mail? Prefixes of replies, forwards, lists and gateways don't count, and a long subject may be cut
+off.
 
 Two mails may share one Message-ID, author and second: programs that send invoices do that. Their bodies can't distinguish them
 from one mail that a list or gateway changed on its way; their subjects can. Pure; called by `recording` and
@@ -11,7 +11,7 @@ import unicodedata
 from typing import NamedTuple
 
 MAX_CHARS = 1_000
-_MIN_CUT_CHARS = 50  # a shorter subject that begins another one is a different one: `Invoice 1`, `Invoice 10`
+_MIN_CUT_CHARS = 50  # a shorter subject doesn't count as cut: `Invoice 1` isn't `Invoice 10`
 # Re of RFC 5322 3.6.5, and its equivalents in mail programs of other languages; `Re[2]:` and `Re (2):` too. `VS` is an answer in
 # Finnish and a forward in Norwegian: it counts as an answer, because those are more frequent.
 _REPLY = "re|r|aw|antw|antwort|sv|vs|res|ynt|odp|odg|ats|atb|bls|ref|rif|vá|απ|на|отв|ответ|رد|השב|回复|回覆|答复|答覆|返信|회신|답장|ตอบ"  # noqa: E501

@@ -1,8 +1,8 @@
 """The recipients of mail that isn't recorded, as keyed digests. `why` uses them to find a message by its recipient.
 
-A reader of the database can't tell from them who writes to whom: the key is not in it, and one deployment's digests reveal
-nothing about another's. They are deleted with their decision, after `retention.decision_days`. Called by the filter, the sync and
-`why`, and by the role, which stores their key separately.
+A reader of the database can't tell from the digests who writes to whom: their key is not in it, and one deployment's digests
+reveal nothing about another's. They are deleted with their decision, after `retention.decision_days`. Called by the filter, the
+sync and `why`, and by the role, which stores their key separately.
 """
 
 import hmac
@@ -20,7 +20,7 @@ OWN_KEY = "traces.key"
 class Traces:
     """Makes the digests with a host's key file. Without that file there are none, and nothing else changes.
 
-    On a host, the page must not read that file: it uses `traces.key` beside it, which can't open anything.
+    On hosts that the role sets up, the page can't read that file: it uses `traces.key` beside it, which can't decrypt anything.
     """
 
     def __init__(self, key_file: Path) -> None:

@@ -78,7 +78,8 @@ def _stands_in(word: str, text: str) -> bool:
 
 
 def _is_edge(neighbour: str, own: str) -> bool:
-    """Is this position a word boundary? neighbour: the character beside it, or "". A word that ends in punctuation ends there."""
+    """Is there a word boundary between a word and its neighbour? own: the word's first or last character; neighbour: the
+    character beside it, or "". Punctuation on either side is a boundary."""
     if not neighbour or not _is_of_word(neighbour) or not _is_of_word(own):
         return True
     return _is_without_spaces(own) or _is_without_spaces(neighbour)

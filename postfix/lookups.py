@@ -16,7 +16,7 @@ from typing import Protocol
 
 import structlog
 
-from mailweir import address, daemons, log, settings
+from mailweir import address, daemons, heap, log, settings
 from mailweir.errors import DatabaseUnavailable, MailweirError
 from mailweir.settings import Settings
 from mailweir.store.database import versions
@@ -118,6 +118,7 @@ async def serve(configured: Settings, database: Database, logger: structlog.stdl
     stop = connections.stop_event()
     answer = guarded(lookups.answer, database.close, logger)
     async with connections.serving(configured.lookups_socket, partial(socketmap.Connection, answer, logger)):
+        heap.freeze()
         logger.info("answering", socket=str(configured.lookups_socket), pid=os.getpid())
         await stop.wait()
     logger.info("stopped")

@@ -5,7 +5,8 @@ Texts are the strings of programs and of the page's templates.
     check_prose.py [PATH...]
 
 Without a path it checks the whole tree, otherwise these files or folders. scripts/prose_exceptions.toml holds single exceptions
-with their reasons; an exception that nothing matches is a finding, too.
+with their reasons; an exception that nothing matches is a finding, too. A word has to be English, in the glossary, or among the
+names and terms of scripts/prose_words.txt (`prose_words`).
 Prints `file:line: pattern: text; advice`. Exit codes: 0 clean, 1 findings, 2 usage. Called by `make check-code`.
 
 A text is split into clauses at `. ! ? : ;`. Questions, headings, code and words in quotation marks are no findings.
@@ -25,17 +26,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import prose_words
 from jinja2 import Environment
+from prose_words import Words
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 EXCEPTIONS = "scripts/prose_exceptions.toml"
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*", "bench/*", "tests/*", "ansible/*")
+DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*", "bench/*", "tests/*", "ansible/*")
 TEMPLATES = "webapp/*.html"
 # Elements of a template that hold a heading or a name, and no sentence
 HEADING = re.compile(r"<(?:h[1-6]|title|th|dt|legend|summary|strong)\b[^<]*$")
 COMMENTED = (".toml", ".yml", ".yaml", ".j2", ".cf", ".sh", ".example")
 PASSED_OVER = {"build", "dist", "node_modules", "typings", "__pycache__"}
 COLUMNS = 100
+MIN_BARE_WORDS = 3  # a name has fewer
 GLOSSARY = "words.md"
 
 AUXILIARIES = (
@@ -53,6 +57,9 @@ SENTENCE = r"(?:^[*_(]*|(?<=[.!?:;] )|(?<=[.!?:;][*_)”’\"'] ))"
 WITHIN = r"(?:(?<=[:;] )|(?<=[:;][*_)”’\"'] ))"
 REST = r"(?P<rest>.*?(?:[.!?](?=[\s\"'”’)*_]|$)|$))"
 PLAIN = "say it as subject, verb, object"
+UNDEFINED = (
+    f"use a common word, define it in docs/{GLOSSARY}, or list a name or term of the field in {prose_words.LIST}"
+)
 
 
 class Pattern(NamedTuple):
@@ -91,6 +98,7 @@ class Block(NamedTuple):
 
     text: str
     starts: tuple[tuple[int, int], ...]  # offset in the text, line of the file
+    is_program_text: bool = False  # a string of a program, which may be code
 
     def line(self, offset: int) -> int:
         """The line of the file that holds the character at an offset."""
@@ -197,11 +205,18 @@ def python_blocks(text: str) -> Iterator[Block]:
         node = stack.pop()
         if isinstance(node, ast.JoinedStr):
             parts = (part.value if isinstance(part, ast.Constant) else "x" for part in node.values)
-            yield from string_blocks("".join(map(str, parts)), node, lines)
+            yield from program_texts(string_blocks("".join(map(str, parts)), node, lines))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield from string_blocks(node.value, node, lines)
+            yield from program_texts(string_blocks(node.value, node, lines))
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield from string_blocks(node.value.value, node.value, lines)  # a docstring
         else:
             stack.extend(ast.iter_child_nodes(node))
+
+
+def program_texts(blocks: Iterable[Block]) -> Iterator[Block]:
+    """The same blocks, marked."""
+    return (block._replace(is_program_text=True) for block in blocks)
 
 
 def string_blocks(value: str, node: ast.expr, lines: Sequence[str]) -> Iterator[Block]:
@@ -236,6 +251,16 @@ def template_blocks(text: str) -> Iterator[Block]:
             yield block_of([(line, ("… " if heading else "") + ast.literal_eval(value))])
 
 
+def bare_texts(path: str, text: str) -> Iterator[Finding]:
+    """Sentences of a template outside its strings: nobody translates them, and no other check reads them."""
+    data = "".join(value if kind == "data" else "\n" * value.count("\n") for _, kind, value in Environment().lex(text))
+    for element in (r"<(script|style|code|pre)\b.*?</\1>", r"<!--.*?-->", r"<[^<>]*>"):
+        data = re.sub(element, lambda found: "\n" * found[0].count("\n"), data, flags=re.S)
+    for number, line in enumerate(data.split("\n"), 1):
+        if len(re.findall(r"[A-Za-z]{2,}", re.sub(r"&#?\w+;|\S*\w\.\w\S*", " ", line))) >= MIN_BARE_WORDS:
+            yield Finding(path, number, "bare text", line.strip()[:60], "put it into _()")
+
+
 def blocks_of(path: str, text: str) -> Iterator[Block]:
     """All prose of a file, by its name."""
     if path.endswith(".md"):
@@ -251,12 +276,16 @@ def blocks_of(path: str, text: str) -> Iterator[Block]:
 # ---- blocks to findings
 
 
-def findings_in(path: str, text: str, retired: Sequence[Pattern]) -> Iterator[Finding]:
+def findings_in(path: str, text: str, retired: Sequence[Pattern], words: Words) -> Iterator[Finding]:
     """All findings in one file. SyntaxError if a module can't be parsed."""
     if path.endswith(".md"):
         yield from long_lines(path, text)
+    if path.endswith(".html"):
+        yield from bare_texts(path, text)
     for block in blocks_of(path, text):
         plain = without_code(block.text)
+        for begin, word in () if block.is_program_text else words.unknown(plain):
+            yield Finding(path, block.line(begin), "undefined word", word, UNDEFINED)
         for pattern in PATTERNS if path.endswith(GLOSSARY) else (*PATTERNS, *retired):
             for found in pattern.expression.finditer(plain):
                 begin = found.start("found")
@@ -264,10 +293,15 @@ def findings_in(path: str, text: str, retired: Sequence[Pattern]) -> Iterator[Fi
                     yield Finding(path, block.line(begin), pattern.name, block.text[begin : begin + 60], pattern.advice)
 
 
+def glossary_of(root: Path) -> Path | None:
+    """The glossary's file, if the tree has one."""
+    return next(iter(sorted((root / "docs").rglob(GLOSSARY))), None)
+
+
 def retired_words(root: Path) -> list[Pattern]:
     """Words that the glossary has retired: the rows below its heading `## Retired words`, as | word | say |."""
-    pages = sorted((root / "docs").rglob(GLOSSARY))
-    below = pages[0].read_text("utf-8").partition("## Retired words")[2] if pages else ""
+    glossary = glossary_of(root)
+    below = glossary.read_text("utf-8").partition("## Retired words")[2] if glossary else ""
     rows = re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|$", below, re.M)
     return [
         Pattern(f"retired word {word}", re.compile(rf"(?P<found>\b{re.escape(word)}s?\b)", re.I), f"say: {instead}")
@@ -308,25 +342,26 @@ def read_exceptions(root: Path) -> Exceptions:
 
 
 class Result(NamedTuple):
-    """All findings that no exception covers; exceptions that nothing matches."""
+    """All findings that no exception covers; exceptions that nothing matches; listed names that no text has."""
 
     findings: list[Finding]
     unused: list[tuple[str, str]]
+    unused_names: list[str]
 
 
 def check(root: Path, within: Sequence[Path], exceptions: Exceptions) -> Result:
     """Checks the files in some folders."""
-    retired = retired_words(root)
+    retired, words = retired_words(root), Words(root, glossary_of(root))
     findings, unused = [], set(exceptions)
     for path in sorted({file for place in within for file in files_below(root, place)}):
-        for finding in findings_in(path, (root / path).read_text("utf-8"), retired):
+        for finding in findings_in(path, (root / path).read_text("utf-8"), retired, words):
             allowed = {
                 one for one in exceptions if one[0] == path and (one[1] == "*" or finding.text.startswith(one[1]))
             }
             unused -= allowed
             if not allowed:
                 findings.append(finding)
-    return Result(findings, sorted(unused))
+    return Result(findings, sorted(unused), sorted(words.listed - words.used))
 
 
 def main() -> None:
@@ -349,6 +384,7 @@ def main() -> None:
         printed += [
             f"{EXCEPTIONS}: {path}: nothing matches {text!r} any more; remove it" for path, text in found.unused
         ]
+        printed += [f"{prose_words.LIST}: no text has {name!r} any more; remove it" for name in found.unused_names]
     if printed:
         print("\n".join(printed))
         sys.exit(1)

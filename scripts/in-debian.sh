@@ -94,7 +94,7 @@ copy_settings() {
 copy_checkout() {
     mkdir -p "$copy"
     find "$copy" -mindepth 1 -depth ! -path "$copy/.venv*" ! -path '*/node_modules*' \( ! -type d -o -empty \) -delete
-    tar -C "$top" -cf "$root.tar" --exclude-vcs --exclude=./.venv --exclude=./build --exclude=./dist --exclude=./bench/build \
+    tar -C "$top" -cf "$root.tar" --exclude-vcs --exclude='./.venv*' --exclude=./build --exclude=./dist --exclude=./bench/build \
         --exclude=node_modules --exclude='*.egg-info' --exclude=__pycache__ --exclude='.*_cache' --exclude=.hypothesis .
     tar -C "$copy" --no-same-owner -xf "$root.tar"
     rm "$root.tar"

@@ -176,6 +176,13 @@ install_project() {
     printf '%s\n' "$want" >"$stamp"
 }
 
+# Python can't keep the daemons' bytecode: their user may not write to the checkout, and PYTHONDONTWRITEBYTECODE may be set. Then
+# each start would compile everything again. A fault in a file is reported where the file is used.
+compile_checkout() {
+    [ "$mode" = editable ] || return 0
+    (cd "$top" && "$VENV/bin/python" -m compileall -q -j 0 mailweir milter admin_cli postfix gmail_sync webapp >/dev/null) || true
+}
+
 need_npm() {
     command -v npm >/dev/null 2>&1 && return 0
     can_be_root && command -v apt-get >/dev/null 2>&1 || return 1
@@ -206,4 +213,5 @@ VENV=${VENV:-$(sh "$top/scripts/venv-path.sh")}
 # it and holds a copy of the project.
 case $VENV in "$top"/*) mode=editable ;; *) mode=copy ;; esac
 install_project
+compile_checkout
 [ "$only" = venv ] || install_gmail_server

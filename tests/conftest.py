@@ -24,7 +24,7 @@ from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
 from mailweir.store.people.directory import SqlDirectory
-from tests import postgresql, programs, scratch
+from tests import file_order, postgresql, programs, scratch
 from tests.needs import lacks
 from tests.postgresql import Cluster
 
@@ -54,7 +54,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`--quick` deselects tests, and says at the end how many. SQLite's half of a test on both databases stays."""
+    """Orders the files. `--quick` deselects tests, and says how many. SQLite's half of a test on both databases stays."""
+    files = file_order.by_file((item.path.relative_to(config.rootpath), item) for item in items)
+    items[:] = [item for path in file_order.mixed(list(files)) for item in files[path]]
     if not config.getoption("--quick"):
         return
     needs_server = [item for item in items if _needs_postgresql(item)]

@@ -14,7 +14,7 @@ from functools import partial
 
 import structlog
 
-from mailweir import daemons, guardian, log, settings
+from mailweir import daemons, guardian, heap, log, settings
 from mailweir.errors import MailweirError
 from mailweir.settings import Settings
 from mailweir.store.database import versions
@@ -72,6 +72,7 @@ def _work(
     page = serving.Server(app, listening, config.web.threads, is_https=app.config["IS_HTTPS"])
     if worker:
         worker.start()
+    heap.freeze()
     logger.info("serving", port=config.web.port, pid=os.getpid())
     page.run(beat)
     if worker:

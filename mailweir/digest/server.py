@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 
-from mailweir import daemons, log, settings
+from mailweir import daemons, heap, log, settings
 from mailweir.digest import children, workers
 from mailweir.digest.held import HeldDesk, HeldHand
 from mailweir.digest.outcomes import Outcome, Outcomes
@@ -72,6 +72,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     digest = make(config, database, logger, lambda: datetime.now(UTC))
+    heap.freeze()
     logger.info("serving", workers=config.digest.workers)
     try:
         _serve(digest, config.digest.poll_seconds, logger, is_over)

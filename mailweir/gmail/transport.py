@@ -110,7 +110,7 @@ class _Noticing(http.client.HTTPConnection):
 
     @property
     def is_open(self) -> bool:
-        """Is it connected, with nothing to read? Unrequested data, or the end of the stream, makes it useless."""
+        """Is it connected, with nothing to read? Data that nobody requested, or the end of the stream, makes it useless."""
         if self.sock is None:
             return False
         poll = select.poll()

@@ -25,10 +25,10 @@ ALL_SECONDS = 10.0  # after which no further deployment is begun
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """everybodys: findings that all deployments share. of_deployments: by name. not_reached: names of those without time for a
+    """common: findings that all deployments share. of_deployments: by name. not_reached: names of those without time for a
     check."""
 
-    everybodys: tuple[Finding, ...]
+    common: tuple[Finding, ...]
     of_deployments: Mapping[str, tuple[Finding, ...]]
     not_reached: tuple[str, ...]
 
@@ -89,12 +89,12 @@ def _of_dns(settings: Settings, deployments: Sequence[Deployment], found: list[F
     return by_name
 
 
-def standings(everybodys: Iterable[Finding], reports: Iterable[HealthReport], now: datetime) -> list[Standing]:
+def standings(common: Iterable[Finding], reports: Iterable[HealthReport], now: datetime) -> list[Standing]:
     """The state of each shared area, for readers who may not see the findings, because those name others' mail and hosts.
 
     reports: of all hosts. A silent host makes its areas unknown, unless another host finds something wrong.
     """
-    found = [Standing(one.area, one.level, None) for one in everybodys]
+    found = [Standing(one.area, one.level, None) for one in common]
     found += [Standing(one.check, _level(one, now), one.at) for one in reports]
     areas = dict.fromkeys(one.area for one in found)
     return [_together([one for one in found if one.area == area]) for area in areas]

@@ -84,7 +84,7 @@ def _from_base64(raw: bytes, begin: int, end: int) -> Iterator[bytes]:
 
 
 def _runs(piece: bytes, *, is_padded: bool, most: int) -> list[bytes]:
-    """The runs of base64 between paddings; only the first `most` paddings divide. Below the first padding, a line of words is
+    """The runs of base64 between padding; only the first `most` signs of it divide. Below the first padding, a line of words is
     dropped: it is a list's footer."""
     if is_padded:
         return _between(_WORDS.sub(b"", piece), most)

@@ -26,7 +26,7 @@ from capture_milter.handling import ConfirmationDesk
 from capture_milter.readers import Readers
 from capture_milter.session import Services, Session, register
 from capture_milter.signing import Signers
-from mailweir import cpu_affinity, daemons, forking, log, settings
+from mailweir import cpu_affinity, daemons, forking, heap, log, settings
 from mailweir.errors import MailweirError
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Settings
@@ -97,6 +97,7 @@ def _keep_workers(config: Settings, sessions: _Sessions, logger: structlog.stdli
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    heap.freeze()  # also for the workers
     logger.info("serving", socket=str(config.milter_socket), workers=config.filter.workers)
     while True:
         while len(workers) < config.filter.workers:

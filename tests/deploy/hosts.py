@@ -41,7 +41,7 @@ class Host:
         mounts |= {folder: {"bind": place, "mode": "ro"} for place, folder in (volumes or {}).items()}
         self.container: Container = client.containers.run(
             image,
-            # The second word is for the engine's older kind of cgroups. Newer systemds use that kind only when told to.
+            # The second word is for the engine's older kind of cgroups. A newer systemd uses that kind only when told to.
             ["/lib/systemd/systemd", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"],
             name=name,
             hostname=name,

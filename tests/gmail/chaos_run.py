@@ -46,7 +46,7 @@ _WROTE = b" event=decided "
 @dataclass
 class Figures:
     """One run's figures. wanted: messages that must be on the record; share: of the mail, decided before the last kill;
-    lost_leases: sweeps that the fence refused; raws: whole messages fetched. invalid: why the run proves nothing, or ''."""
+    lost_leases: sweeps that the fence refused; `raws`: messages fetched whole. invalid: why the run proves nothing, or ''."""
 
     database: str
     workers: int

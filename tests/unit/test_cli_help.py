@@ -12,7 +12,7 @@ import typer
 from admin_cli import main
 
 HEAVY = {
-    *("peewee", "playhouse", "sqlite3", "psycopg", "pydantic", "pydantic_settings", "structlog", "zstandard"),
+    *("peewee", "playhouse", "sqlite3", "psycopg", "pydantic", "structlog", "zstandard"),
     *("dns", "dkim", "cryptography", "argon2", "jinja2", "rich", "schedule", "prometheus_client"),
     *("google", "googleapiclient", "google_auth_oauthlib", "requests", "urllib3", "certifi", "publicsuffixlist"),
 }

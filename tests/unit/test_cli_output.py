@@ -38,7 +38,7 @@ JOINED = (
     "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",  # Scotland
     "می\u200cخواهم",  # Persian: one word, two parts
     "क\u094d\u200dष \u0d28\u0d4d\u200d",  # Devanagari; Malayalam, at a word's end
-    "\u845b\U000e0100\u57ce",  # Katsuragi, as that family writes it
+    "\u845b\U000e0100\u57ce",  # a Japanese name with a rare form of its first character
     "\u182d\u180b\u1820",  # Mongolian
     "\u0661\u0662\u0663 \u06dd",
 )

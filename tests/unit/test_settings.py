@@ -81,7 +81,7 @@ def test_what_is_set_is_read(load: Load) -> None:
         ('data_dir = "/srv"\nhostnam = "x"', "unknown key 'hostnam'"),
         ('data_dir = "/srv"\n[smtp]\nport = 25', "unknown key 'smtp.port'"),
         ('data_dir = "/srv"\n[smtps]\nport = 25', "unknown key 'smtps'"),
-        # names that pydantic-settings would take for options of its own
+        # names that pydantic could take for its own
         ('data_dir = "/srv"\n_env_file = "/etc/passwd"', "unknown key '_env_file'"),
         ('data_dir = "/srv"\n_cli_parse_args = true', "unknown key '_cli_parse_args'"),
         ('data_dir = "/srv"\nmodel_config = 1', "unknown key 'model_config'"),

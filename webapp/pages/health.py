@@ -68,9 +68,9 @@ def page() -> str:
     reports = health_reports.list_all(here.database())
     sections = _of_deployments(examined, looked_at, at)
     if is_operator:
-        sections += [_everybodys(examined), *_of_hosts(reports)]
+        sections += [_common(examined), *_of_hosts(reports)]
     levels = [one.level for section in sections for one in section.found]
-    standings = [] if is_operator else looking.standings(examined.everybodys, reports, here.now())
+    standings = [] if is_operator else looking.standings(examined.common, reports, here.now())
     levels += [one.level for one in standings if one.level is not None]
     return flask.render_template(
         "admin/health.html",
@@ -100,8 +100,8 @@ def _of_deployments(examined: Examined, looked_at: Sequence[Deployment], at: Dep
     return sections
 
 
-def _everybodys(examined: Examined) -> _Section:
-    return _Section("", _for_operators(examined.everybodys))
+def _common(examined: Examined) -> _Section:
+    return _Section("", _for_operators(examined.common))
 
 
 def _of_hosts(reports: Sequence[HealthReport]) -> list[_Section]:

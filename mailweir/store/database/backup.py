@@ -1,8 +1,8 @@
 """Backs up SQLite's file while it is in use, and checks a backup before it is restored.
 
-One read transaction holds a snapshot for the duration of the copying: nobody waits for it (write-ahead log), and concurrent
-writes don't make it start again. The copy is one file without a log beside it. Never writes to the database itself. PostgreSQL's
-counterpart is `postgresql_backup`. Called by `mailweir db backup` and `db restore`.
+One read transaction holds a snapshot while the file is copied. With the write-ahead log no writer waits for it, and writes don't
+make the copying start again. The copy is one file without a log beside it. A backup never writes to the database itself.
+PostgreSQL's counterpart is `postgresql_backup`. Called by `mailweir db backup` and `db restore`.
 """
 
 import sqlite3
@@ -19,13 +19,13 @@ from mailweir.store.web import retention
 # Tables that each version of ours has had, which identify a database as ours.
 OURS = ("deployments", "users", "contacts", "activities", "raw_messages", "todos", "decisions")
 COUNTED = (*OURS, "readings")
-PAGES_A_STEP = 2_000  # 8 MB: a progress bar moves, and Ctrl-C is noticed
+PAGES_A_STEP = 2_000  # 8 MB: small enough for a progress bar to move, and for Ctrl-C to be noticed
 
 Progress = Callable[[int, int], None]
 
 
 class Snapshot:
-    """The database as it was when this object was made. To be closed."""
+    """The database as it was when this object was made. Close it after use."""
 
     def __init__(self, path: Path) -> None:
         """DatabaseUnavailable if it can't be read."""
@@ -55,9 +55,9 @@ class Snapshot:
 
 
 def verify(path: Path, named: Path | None = None) -> dict[str, int]:
-    """The number of rows of each kind in a copy that is complete. BackupError if it is damaged or isn't ours.
+    """Checks a copy, and returns the number of rows in each table of `COUNTED`. BackupError if it is damaged or isn't ours.
 
-    named: its name in the error.
+    named: the path that errors show.
     """
     name = named or path
     with _failing(name), closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as copy:
@@ -67,14 +67,14 @@ def verify(path: Path, named: Path | None = None) -> dict[str, int]:
         tables = {row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables.issuperset(OURS):
             raise BackupError(f"{name} is none of mailweir's databases")
-        counted = [table for table in COUNTED if table in tables]  # a backup may be older than some
+        counted = [table for table in COUNTED if table in tables]  # an older backup may lack some
         return {table: copy.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in counted}
 
 
 def make_current(path: Path) -> list[str]:
-    """Upgrades a copy that is about to be restored, and ends the page's sessions in it; returns the steps that it lacked.
+    """Upgrades a copy that is about to be restored, and ends the page's sessions in it; returns the migrations that it lacked.
 
-    DatabaseVersionError if it is newer.
+    DatabaseVersionError if the copy is newer than this program.
     """
     applied = versions.upgrade(path)
     with closing(Database(path)) as database:

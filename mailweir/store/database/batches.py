@@ -12,7 +12,7 @@ _Value = TypeVar("_Value")
 
 
 def parts(values: Iterable[_Value], size: int | None = None) -> Iterator[list[_Value]]:
-    """Yields this many at a time; None: as many as one statement takes."""
+    """Yields the values in lists of this size; None: as many as one statement takes."""
     left = iter(values)
     while part := list(islice(left, size or MAX_ROWS)):
         yield part
@@ -21,7 +21,7 @@ def parts(values: Iterable[_Value], size: int | None = None) -> Iterator[list[_V
 def insert(
     database: Database, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], ending: str = ""
 ) -> list[tuple[Any, ...]]:
-    """Inserts rows; returns the result of an `ending` that is RETURNING, in no guaranteed order."""
+    """Inserts rows. If the `ending` is RETURNING, returns its rows, in no guaranteed order."""
     marks = f"({', '.join('?' * len(columns))})"
     found: list[tuple[Any, ...]] = []
     for part in parts(rows):
@@ -34,8 +34,8 @@ def insert(
 
 
 def update(database: Database, table: str, key: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
-    """Updates rows, each to its own values. columns: by name, with PostgreSQL's type for a value (it can't infer one if all are
-    NULL). rows: the key, an integer, then a value for each column; each key once."""
+    """Updates rows, each to its own values. columns: each name with its type, which PostgreSQL can't infer if all values are
+    NULL. rows: the key, an integer, then a value for each column; each key once."""
     casts = ", ".join(f"{name} = CAST(new.v{at} AS {kind})" for at, (name, kind) in enumerate(columns.items()))
     named = ", ".join(f"v{at}" for at in range(len(columns)))
     marks = f"({', '.join('?' * (1 + len(columns)))})"
@@ -45,16 +45,16 @@ def update(database: Database, table: str, key: str, columns: Mapping[str, str],
 
 
 def among(database: Database, sql: str, first: Sequence[Any], values: Collection[Any]) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query with the values in place of `{}`, after the parameters `first`."""
+    """Yields the rows of a query that has the values in place of `{}`. first: the parameters before the values."""
     for part in parts(values):
         yield from database.execute(sql.replace("{}", ",".join("?" * len(part))), (*first, *part)).fetchall()
 
 
 def of_ids(database: Database, sql: str, ids: Sequence[int], first: Sequence[Any] = ()) -> tuple[str, list[Any]]:
-    """A query whose `IN ({})` stands for these ids, after the parameters `first`, as it is executed. Of no more ids than one
-    statement takes (`MAX_ROWS`).
+    """The SQL and the parameters of a query that has these ids in place of `IN ({})`. first: the parameters before the ids. At
+    most `MAX_ROWS` ids.
 
-    PostgreSQL gets them as one value. So it plans a statement once for any number of them, and the driver makes one value.
+    PostgreSQL gets the ids as one value. So it plans a statement once for any number of ids, and the driver makes one value.
     """
     if database.is_sqlite:
         return sql.replace("{}", ",".join("?" * len(ids))), [*first, *ids]
@@ -62,6 +62,6 @@ def of_ids(database: Database, sql: str, ids: Sequence[int], first: Sequence[Any
 
 
 def change(database: Database, sql: str, first: Sequence[Any], values: Collection[Any]) -> None:
-    """Runs a statement with the values in place of `{}`, after the parameters `first`."""
+    """Runs a statement that has the values in place of `{}`. first: the parameters before the values."""
     for part in parts(values):
         database.execute(sql.replace("{}", ",".join("?" * len(part))), (*first, *part))

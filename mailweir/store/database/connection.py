@@ -1,7 +1,7 @@
 """One connection to the database, SQLite's or PostgreSQL's, and its transactions.
 
-A `Database` belongs to one thread at a time and is opened after a fork, never before. Reads see the last commit, so a contact
-added by the command line counts at the next message. Called by every process that reads or records.
+A `Database` belongs to one thread at a time and is opened after a fork, never before. Reads see the last commit, so the next
+message is matched with a contact that a command has just added. Called by every process that reads or records.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,8 @@ BUSY_TIMEOUT_SECONDS = 5.0
 
 
 class _Backend(Protocol):
-    """The differences between the two. begin: of peewee's `atomic`; serialise: makes writers wait for each other, or None."""
+    """The differences between SQLite and PostgreSQL. begin: arguments of peewee's `atomic`. serialise: the SQL that makes
+    writers wait for each other, or None."""
 
     peewee: Any
     begin: tuple[str, ...]
@@ -37,10 +38,11 @@ class _Backend(Protocol):
 class Database:
     """A connection, opened at first use. SQL has `?` for a parameter.
 
-    durable: a commit is on the disk. Without it a power failure shortly after may undo a commit, but always as a whole: for work
-    that is then repeated. Other connections' commits stay durable. patience_seconds: a server that is silent for this long, and
-    accepts no other connection either, counts as unavailable. None: waits for a hanging server, for callers with time. Errors:
-    DatabaseUnavailable if the database can't be opened, is locked for longer than the time-out, is full or gone.
+    durable: a commit is on the disk when it returns. If False, a power failure shortly afterwards may undo a commit, but always
+    as a whole: use it for work that is then repeated. Other connections' commits stay durable. patience_seconds: a server that is
+    silent for this long, and accepts no other connection either, counts as unavailable. None: waits for a hanging server, for
+    callers that have time. Errors: DatabaseUnavailable if the database can't be opened, is locked for longer than the time-out,
+    is full or gone.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Database:
             database_url, busy_timeout_seconds, create=create, durable=durable, patience_seconds=patience_seconds
         )
         self.peewee = self._backend.peewee
-        self.before_commit: Callable[[], None] | None = None  # within each transaction that wrote, at its end
+        self.before_commit: Callable[[], None] | None = None  # called at the end of each transaction that wrote
         self._is_asking_at_once = False
 
     @property
@@ -101,7 +103,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Several reads with `fast_execute`."""
+        """A block for several reads with `fast_execute`."""
         with self._translated():
             self.open()
             yield
@@ -115,9 +117,10 @@ class Database:
 
     @contextmanager
     def transaction(self, *, alone: bool = True) -> Iterator[None]:
-        """A transaction that writes. alone: no other such transaction runs meanwhile, so that earlier look-ups in it stay valid.
+        """A transaction that writes. alone: no other such transaction runs meanwhile, so that earlier look-ups stay valid.
 
-        On SQLite that is always so; on PostgreSQL the recording of mail does without it, and many hosts record at once.
+        On SQLite every transaction that writes is alone. On PostgreSQL mail is recorded with `alone=False`, so that many hosts
+        record at once.
         """
         self.open()
         is_outermost = self.before_commit is not None and not self.peewee.in_transaction()
@@ -131,17 +134,17 @@ class Database:
             self._backend.refuse_lost_transaction()
 
     def together(self) -> AbstractContextManager[object]:
-        """Within a transaction: statements whose results nobody reads are sent together with the next one.
+        """Within a transaction: statements whose results nobody reads are sent together with the next statement.
 
-        An error of one may be raised at a later one, or at the end of the block. Row counts of changes aren't available.
+        A statement's error may be raised at a later one, or at the end of the block. Row counts of changes aren't available.
         """
         return self._backend.together()
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Several reads by `execute`: all are asked before the first answer is awaited. Rows are fetched after the block."""
+        """Several reads by `execute`: all are sent before the first answer is awaited. Fetch the rows after the block."""
         self.open()
-        # an answer that is there already is no sign that the server hung up
+        # `is_stale` would take an answer that has arrived for the end of the connection
         before, self._is_asking_at_once = self._is_asking_at_once, True
         try:
             with self._translated(), self._backend.together():

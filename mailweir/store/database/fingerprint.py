@@ -1,23 +1,24 @@
 """A number for a text, computed by the database, for indexes that must not contain the text.
 
-SQLite leaves copies of index entries behind if it splits or joins pages, and `secure_delete` doesn't reach them. So text that can
-be erased isn't the key of an index; a number made of some of its characters is. Equal texts have equal numbers. Different texts
-may share one, so a statement compares the text as well. Addresses of one domain, numbered ones too, often differ in a few
-neighbouring characters, so their number is made of more. Pure. Called by migrations 0038 and 0042 and by `decision_search`.
+SQLite leaves copies of index entries behind if it splits or joins pages, and `secure_delete` doesn't reach them. So the key of an
+index is never a text that can be erased, but a number made of some of its characters. Equal texts have equal numbers. Different
+texts may share one, so a statement compares the text as well. Addresses of one domain, such as numbered ones, often differ in a
+few neighbouring characters alone, so an address's number is made of more characters. Pure. Called by migrations 0038 and 0042 and
+by `decision_search`.
 """
 
-# Of characters, from 1: a Message-ID differs later than an address. Never change these: existing databases have indexes by them,
-# and others take another migration.
+# Places of characters, counted from 1. They go up to 26, because Message-IDs may begin alike. Never change them: existing
+# databases have indexes by them, and other places need another migration.
 _PLACES = (1, 2, 4, 6, 8, 10, 12, 13, 16, 19, 22, 26)
 _BASE = 11  # its eleventh power times the highest code point is below 2**63
-# Of an address: most of the local part, then some of the domain. A number for each of the two rows of places, below 2**31.
+# Places in an address: most of the local part, then some of the domain. Each of the two rows makes a number below 2**31.
 _PLACES_OF_ADDRESS = (tuple(range(1, 17)), (17, 18, 20, 22, 24, 26, 29, 33))
 _BASE_OF_ADDRESS, _CODES = 13, 128  # the fifteenth power of the base times 128 is below 2**63
 _MODULUS = 2**31 - 1
 
 
 def sql(column: str, *, is_sqlite: bool) -> str:
-    """The expression for a text column; NULL for NULL."""
+    """The SQL expression for the number of a text column; NULL for NULL."""
     code = "COALESCE(UNICODE(SUBSTR({}, {}, 1)), 0)" if is_sqlite else "ASCII(SUBSTR({}, {}, 1))"
     parts = [f"CAST({code.format(column, place)} AS BIGINT) * {_BASE**power}" for power, place in enumerate(_PLACES)]
     return f"(LENGTH({column}) + {' + '.join(parts)})"
@@ -33,7 +34,7 @@ def of(text: str) -> int:
 
 
 def address_sql(column: str, *, is_sqlite: bool) -> str:
-    """The expression for a column of addresses; NULL for NULL. PostgreSQL has a function for it, which reads the whole text."""
+    """The SQL expression for a column of addresses; NULL for NULL. PostgreSQL's own function reads the whole text."""
     if not is_sqlite:
         return f"HASHTEXTEXTENDED({column}, 0)"
     first, second = (
@@ -47,7 +48,7 @@ def address_sql(column: str, *, is_sqlite: bool) -> str:
 
 
 def asked_address(text: str, *, is_sqlite: bool) -> tuple[str, int | str]:
-    """The number of a text that is asked for, as SQL, and its value."""
+    """The number of an address that a search looks for: SQL with one parameter, and the parameter's value."""
     return ("?", _of_address(text)) if is_sqlite else ("HASHTEXTEXTENDED(CAST(? AS TEXT), 0)", text)
 
 

@@ -1,4 +1,4 @@
-"""Health of the database: its size, damage, whether it is writable. Changes nothing. Called by `mailweir doctor`."""
+"""Health of the database: its size, damage, and whether it is writable. Changes nothing. Called by `mailweir doctor`."""
 
 import os
 import time
@@ -19,9 +19,9 @@ def size_bytes(database: Database) -> int:
 
 
 def find_damage(database: Database, seconds: float) -> str | None:
-    """The result of SQLite's quick check, or None. PostgreSQL checks its pages itself, and returns None here.
+    """The damage that SQLite's quick check finds, or None. None for PostgreSQL, which checks its pages itself.
 
-    DatabaseUnavailable ("interrupted") if it doesn't end in that time.
+    DatabaseUnavailable ("interrupted") if the check takes longer.
     """
     if not database.is_sqlite:
         return None
@@ -32,7 +32,7 @@ def find_damage(database: Database, seconds: float) -> str | None:
 
 @contextmanager
 def limited(database: Database, seconds: float) -> Iterator[None]:
-    """Interrupts statements that run longer: DatabaseUnavailable. PostgreSQL has a limit of its own."""
+    """Interrupts statements that run longer: DatabaseUnavailable. PostgreSQL's connections have a statement_timeout instead."""
     if not database.is_sqlite:
         yield
         return

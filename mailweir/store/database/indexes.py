@@ -1,6 +1,6 @@
 """Creates and drops indexes of large tables while mail is recorded. Called by steps in `migrations/` that aren't transactions.
 
-On PostgreSQL it is done CONCURRENTLY: no writer waits for it. It waits for earlier transactions, for a limited time per attempt.
+On PostgreSQL this is done CONCURRENTLY: no writer waits. Each attempt waits for earlier transactions, for a limited time.
 A half-made index of an earlier attempt is dropped, and made again. On SQLite each index is a transaction of its own: writers wait
 for one index at a time.
 """
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import peewee
+from mailweir.store.database.lean_peewee import peewee
 
 LOCK_TIMEOUT_SECONDS = 2
 ATTEMPTS = 60
@@ -55,7 +55,7 @@ def _make_concurrently(db: Any, statement: str, sleep: Callable[[float], None]) 
         row = db.execute_sql(_IS_VALID, (name,)).fetchone()
         if row is not None and row[0]:
             return
-        if row is not None:  # an attempt was interrupted: nothing uses the index, and all writers pay for it
+        if row is not None:  # an attempt was interrupted: no query uses this index, and all writers maintain it
             db.execute_sql(f"DROP INDEX CONCURRENTLY {name}")
         db.execute_sql(statement.replace(" INDEX ", " INDEX CONCURRENTLY ", 1))
 
@@ -69,8 +69,8 @@ def _drop_concurrently(db: Any, name: str, sleep: Callable[[float], None]) -> No
 def try_often(db: Any, attempt: Callable[[], object], sleep: Callable[[float], None] = time.sleep) -> None:
     """On PostgreSQL: repeats an attempt until it gets its lock of a large table. Errors as in `make`.
 
-    A statement that wants the table for itself meanwhile waits for us, and all others wait for that statement. So each attempt
-    waits for a limited time.
+    While an attempt waits, another statement may need the table for itself. That statement waits for the attempt, and all later
+    statements wait for that statement. So each attempt waits for a limited time.
     """
     db.execute_sql(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
     try:
@@ -87,6 +87,6 @@ def try_often(db: Any, attempt: Callable[[], object], sleep: Callable[[float], N
 
 
 def _sqlstate(error: BaseException) -> str | None:
-    """PostgreSQL's code for it; peewee's error contains the driver's."""
+    """PostgreSQL's code for an error. The driver's error has it, and peewee's error contains the driver's."""
     within = (error, error.__cause__, error.__context__, *error.args)
     return next((str(one.sqlstate) for one in within if getattr(one, "sqlstate", None)), None)

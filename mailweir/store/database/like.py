@@ -2,7 +2,7 @@
 
 import unicodedata
 
-FOLDED = "like_folded"  # SQLite's function, which is `folded`
+FOLDED = "like_folded"  # the name by which SQLite calls `folded`
 
 
 def escaped(text: str) -> str:
@@ -19,7 +19,7 @@ def folded(text: str | None) -> str | None:
 
 
 def folded_sql(column: str, *, is_sqlite: bool) -> str:
-    """A column as `folded` has it."""
+    """The SQL expression for a column's text as `folded` returns it."""
     if is_sqlite:
         return f"{FOLDED}({column})"
     return f"REPLACE(LOWER(REGEXP_REPLACE(NORMALIZE({column}, NFKD), '[\u0300-\u036f]', '', 'g')), 'ß', 'ss')"

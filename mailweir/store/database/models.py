@@ -1,7 +1,7 @@
-"""peewee's models of the tables that admins write. Everything else is plain SQL, also reading these.
+"""peewee's models of the tables that admins write. Plain SQL also reads these tables, and reads and writes all others.
 
-Never used outside `store/`: rows leave it as frozen dataclasses. The tables themselves are made by `migrations/`; a test compares
-the two. Models use the connection that `Database.bound()` sets for the thread, because there is no module-level one.
+The models are never used outside `store/`: rows leave it as frozen dataclasses. `migrations/` makes the tables; a test compares
+them with the models. Models use the connection that `Database.bound()` sets for the thread, because there is no module-level one.
 """
 
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-import peewee
+from mailweir.store.database.lean_peewee import peewee
 
 _CONNECTION: ContextVar[peewee.Database | None] = ContextVar("connection", default=None)
 
 
 class _Connection(peewee.DatabaseProxy):
-    """The context's own connection. peewee would bind the models for all threads at a time, and they would have to wait for each
-    other."""
+    """The context's own connection. peewee would bind the models for all threads at a time, and the threads would have to wait
+    for each other."""
 
     __slots__ = ()
 
@@ -68,7 +68,7 @@ class Deployment(_Base):
 
 
 class User(_Base):
-    """A member of the staff; `removed_at` is None while it counts."""
+    """A member of the staff; `removed_at` is None until the user is removed."""
 
     deployment = peewee.ForeignKeyField(Deployment)
     username = peewee.TextField()
@@ -159,7 +159,7 @@ class AutoContactSwitch(_Base):
 
 
 class Contact(_Base):
-    """An outside person; `removed_at` is None while it counts."""
+    """An outside person; `removed_at` is None until the contact is removed."""
 
     deployment = peewee.ForeignKeyField(Deployment)
     company = peewee.ForeignKeyField(Company, null=True)
@@ -200,7 +200,7 @@ class RemovedAddress(_Base):
 
 
 class DkimKey(_Base):
-    """A key that signs for a client's domain; `private_key_sealed` is empty once it is retired."""
+    """A key that signs for a deployment's domain; `private_key_sealed` is empty once the key is retired."""
 
     deployment = peewee.ForeignKeyField(Deployment)
     domain = peewee.TextField()
@@ -216,7 +216,7 @@ class DkimKey(_Base):
 
 
 class RelayLogin(_Base):
-    """A user's login at the relay; `disconnected_at` is None while it counts."""
+    """A user's login at the relay; `disconnected_at` is None until it is disconnected."""
 
     deployment = peewee.ForeignKeyField(Deployment)
     user = peewee.ForeignKeyField(User)
@@ -233,7 +233,7 @@ class RelayLogin(_Base):
 
 
 class RelayUse(_Base):
-    """The use of a login within one hour; `refused`: the messages over its limit."""
+    """The use of a login within one hour; `refused`: the messages that were refused because of its limit."""
 
     login = peewee.ForeignKeyField(RelayLogin)
     hour = peewee.TextField()
@@ -247,7 +247,7 @@ class RelayUse(_Base):
 
 
 class GmailMailbox(_Base):
-    """A user's Gmail mailbox; `disconnected_at` is None while it counts. See `gmail_mailboxes`."""
+    """A user's Gmail mailbox; `disconnected_at` is None until it is disconnected. See `gmail_mailboxes`."""
 
     deployment = peewee.ForeignKeyField(Deployment)
     user = peewee.ForeignKeyField(User)

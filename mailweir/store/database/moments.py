@@ -1,4 +1,4 @@
-"""Times as the tables hold them: UTC, RFC 3339 with microseconds and a Z, so that text sorts by time.
+"""Times as the tables store them: UTC, RFC 3339 with microseconds and a Z, so that their texts sort by time.
 
 In Python a time is an aware datetime in UTC. It becomes text only where `store/` writes it and where a log or JSON shows it; both
 conversions are here.

@@ -1,13 +1,13 @@
-"""Detects writes by other connections. Called by the digest, which gives them priority."""
+"""Detects writes by other connections. Called by the digest, which lets other writers go first."""
 
 from mailweir.store.database.connection import Database
 
 
 def version_by_others(database: Database) -> int:
-    """A number that changes as others write, and stays unchanged if only this connection does. DatabaseUnavailable.
+    """A number that changes if other connections write, and stays unchanged if only this one writes. DatabaseUnavailable.
 
-    SQLite counts the commits of other connections (data_version). PostgreSQL has no such count that is cheap to query, so there
-    it is `last_captured`: the digest captures nothing.
+    SQLite counts the commits of other connections (data_version). PostgreSQL has no such count that is cheap to query, so its
+    number is `last_captured`: the digest captures nothing itself.
     """
     if not database.is_sqlite:
         return last_captured(database)

@@ -1,4 +1,4 @@
-"""Connections that a process's threads share: there are more threads than queries at once, and PostgreSQL has few for all hosts.
+"""Connections that a process's threads share: few threads query at once, and PostgreSQL has few connections for all hosts.
 
 Called by the filter (`readers`) and by the sync (`database_pool`).
 """
@@ -14,7 +14,7 @@ from mailweir.store.database.connection import Database
 
 
 class Pool:
-    """Lends out a limited number; a broken one is closed, so that the next borrower opens a new one."""
+    """Lends out a limited number of connections. A broken connection is closed, and opened again at its next use."""
 
     def __init__(self, open_database: Callable[[], Database], most: int) -> None:
         self._open_database = open_database
@@ -24,7 +24,7 @@ class Pool:
 
     @contextmanager
     def lent(self, wait_seconds: float) -> Iterator[Database]:
-        """A connection. DatabaseUnavailable also if other threads hold all of them for longer than that."""
+        """A connection. DatabaseUnavailable also if other threads hold all connections for longer than `wait_seconds`."""
         if not self._places.acquire(timeout=wait_seconds):
             raise DatabaseUnavailable(said("all {most} connections are busy", most=self._most))
         try:
@@ -43,6 +43,6 @@ class Pool:
             self._places.release()
 
     def close(self) -> None:
-        """Closes the idle ones."""
+        """Closes the idle connections."""
         while self._idle:
             self._idle.pop().close()

@@ -1,7 +1,7 @@
 """PostgreSQL as a back end, for several hosts that share a record: its connection, and which of its errors mean an outage.
 
-Needs psycopg 3 (`mailweir[postgresql]`). A connection that the server gave up is noticed before it is used, so a server that
-comes back is used again without a message being put off for it. Called by `connection`.
+Needs psycopg 3 (`mailweir[postgresql]`). A connection that the server has closed is noticed before its next use. So once the
+server is back, no message is put off because of an old connection. Called by `connection`.
 """
 
 import select
@@ -10,11 +10,10 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any
 
-import peewee
-
 from mailweir.database_url import Postgresql as DatabaseUrl
 from mailweir.errors import SettingsError
-from mailweir.store.database import silence
+from mailweir.store.database import lean_peewee, silence
+from mailweir.store.database.lean_peewee import peewee
 
 CONNECT_TIMEOUT_SECONDS = 5
 # A vanished host doesn't answer: the kernel gives the connection up after this time, not after two hours.
@@ -23,7 +22,7 @@ STATEMENT_TIMEOUT_SECONDS = 60.0
 _LIMIT_EXCEEDED = (
     "54"  # SQLSTATE class: a row too large for an index, which psycopg counts among the operational errors
 )
-_WRITERS_KEY = 7_305_806  # of the advisory lock that serialises commands
+_WRITERS_KEY = 7_305_806  # of the advisory lock that serialises transactions (`serialise`)
 
 
 class Postgresql:
@@ -38,6 +37,7 @@ class Postgresql:
         patience_seconds: float | None = None,
     ) -> None:
         try:
+            lean_peewee.load_driver()
             import psycopg
         except ImportError as error:
             raise SettingsError("PostgreSQL needs psycopg: install 'mailweir[postgresql]'") from error
@@ -49,7 +49,7 @@ class Postgresql:
         options = {
             "lock_timeout": f"{int(busy_timeout_seconds * 1000)}ms",
             "statement_timeout": f"{max(busy_timeout_seconds, STATEMENT_TIMEOUT_SECONDS):.0f}s",
-            "synchronous_commit": "on" if durable else "off",  # law 1: on the disk, with any server default
+            "synchronous_commit": "on" if durable else "off",  # law 1: on the disk, whatever the server's default is
             "idle_in_transaction_session_timeout": "60s",
             "timezone": "UTC",
         }
@@ -85,7 +85,8 @@ class Postgresql:
         return bool(poll.poll(0))
 
     def refuse_lost_transaction(self) -> None:
-        """Before a commit: PostgreSQL answers COMMIT of a failed transaction with a silent rollback, of none with a warning."""
+        """Called before a commit; raises an error if there is no intact transaction. PostgreSQL would answer COMMIT with a silent
+        rollback if the transaction has failed, and with a warning if there is none."""
         connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
         if connection.info.transaction_status != self._in_transaction:
             raise peewee.OperationalError("the transaction was lost before it could be committed")
@@ -105,7 +106,7 @@ class Postgresql:
         return execute
 
     def together(self) -> AbstractContextManager[object]:
-        """The protocol's pipeline: five round trips for a batch of messages instead of ten."""
+        """Pipeline mode of PostgreSQL's protocol: five round trips for a batch of messages instead of ten."""
         connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
         pipeline: AbstractContextManager[object] = connection.pipeline()
         return pipeline
@@ -120,6 +121,6 @@ class Postgresql:
 
 @lru_cache(maxsize=1024)
 def numbered(sql: str) -> str:
-    """`?` in PostgreSQL's own notation, `$1`: psycopg then has nothing to parse. None of our statements has a literal `?`."""
+    """The SQL with `$1`, `$2`, … instead of `?`: psycopg then has nothing to parse. None of our statements has a literal `?`."""
     first, *others = sql.split("?")
     return first + "".join(f"${number}{text}" for number, text in enumerate(others, 1))

@@ -1,8 +1,8 @@
 """A backup of PostgreSQL's database by its own programs: `pg_dump` in its custom format, read back by `pg_restore`.
 
-`pg_dump` sees one moment, and nobody waits for it. Restoring is one transaction: all of it or nothing. Both need PostgreSQL's
-client programs, no older than the server. The password is passed in the environment, never on the command line. Called by
-`admin_cli.backups`.
+`pg_dump` reads one snapshot, and no writer waits for it. `pg_restore` runs as one transaction: all of it or nothing. Both are
+PostgreSQL's client programs, and must be no older than the server. The password is passed in the environment, never on the
+command line. Called by `admin_cli.backups`.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _MAGIC = b"PGDMP"
 
 
 def dump(database_url: Postgresql, target: Path) -> dict[str, int]:
-    """Dumps the whole database into an existing empty file; returns the number of rows of each kind. BackupError."""
+    """Dumps the whole database into an existing empty file; returns the rows in each table of `COUNTED`. BackupError."""
     with closing(Database(database_url)) as database:
         versions.check(database)
         database.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -59,8 +59,8 @@ def count_users(database_url: Postgresql) -> int:
 
 
 def load(database_url: Postgresql, file: Path, now: datetime) -> tuple[str | None, list[str], dict[str, int]]:
-    """Fills the database from the file, without the page's sessions; returns the schema that keeps the old content, the upgrade's
-    steps, and the rows of each kind.
+    """Fills the database from the file, without the page's sessions; returns the schema that keeps the old content (None if there
+    was none), the migrations that ran, and the number of rows in each table of `COUNTED`.
 
     BackupError or DatabaseVersionError (the backup is newer), and then the database is unchanged.
     """
@@ -85,12 +85,12 @@ def load(database_url: Postgresql, file: Path, now: datetime) -> tuple[str | Non
 
 
 def _set_aside(database_url: Postgresql, now: datetime) -> str | None:
-    """Renames the schema that contains our tables, and makes an empty one; returns its new name, or None if it was empty."""
+    """Renames the schema `public` if it contains tables, and drops it otherwise; returns its new name, or None."""
     name = f"before_restore_{now:%Y%m%dt%H%M%Sz}"
     with closing(Database(database_url)) as database, database.transaction():
         held = database.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'public'").fetchone()
         database.execute(f"ALTER SCHEMA public RENAME TO {name}" if held else "DROP SCHEMA public")
-        # the dump makes it
+        # pg_restore makes it again
     return name if held else None
 
 
@@ -103,7 +103,7 @@ def _bring_back(database_url: Postgresql, kept: str | None) -> None:
 def _count(database: Database) -> dict[str, int]:
     sql = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
     tables = {table for (table,) in database.execute(sql).fetchall()}
-    counted = [table for table in COUNTED if table in tables]  # it may be older than some
+    counted = [table for table in COUNTED if table in tables]  # a backup may be older than some
     return {table: int(database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]) for table in counted}
 
 
@@ -125,8 +125,8 @@ def _run(database_url: Postgresql | None, name: str, *arguments: str) -> str:
 
 
 def _program(name: str) -> str:
-    """The program of the newest installed version; Debian's `pg_dump` on the PATH chooses by a cluster, possibly the wrong
-    one."""
+    """The path of the program's newest installed version. Debian's `pg_dump` on the PATH takes the version of a local cluster,
+    which may be the wrong one."""
     with contextlib.suppress(OSError, ValueError):
         versioned = sorted(_DEBIAN_PROGRAMS.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
         if versioned:

@@ -1,4 +1,4 @@
-"""Rows by the names of their columns: in a wide row, a position would silently become another column's with the next change.
+"""Rows as dicts by the names of their columns. After a change of a long SELECT, a position would silently mean another column.
 
 Each column of the SELECT needs a unique name: a plain column's, or an alias by AS. Called by the rest of the store.
 """

@@ -1,25 +1,24 @@
 """Distinguishes a hanging PostgreSQL from a working one: a hanging server accepts no other connection either.
 
-A stopped server keeps its connections, and libpq waits for it forever: the kernel answers in its place, so no network time-out
-helps. A long statement on a working server goes on. Called by `postgresql`, for the page.
+A stopped server process keeps its connections, and libpq waits forever: the kernel still acknowledges packets, so no network
+time-out helps. A long statement on a working server isn't interrupted. Called by `postgresql`, for the page.
 """
 
 import time
 from collections.abc import Callable, Generator
 from typing import Any
 
-import peewee
-
 from mailweir.database_url import Postgresql as DatabaseUrl
+from mailweir.store.database.lean_peewee import peewee
 
 ANSWER_SECONDS = 3  # time limit for a new connection
-# Longer than any statement may take (`postgresql.STATEMENT_TIMEOUT_SECONDS`): the server would have ended it.
+# A working server has ended every statement by then (`postgresql.STATEMENT_TIMEOUT_SECONDS`).
 LONGEST_SECONDS = 75.0
 
 
 def notice(connection: Any, database_url: DatabaseUrl, patience_seconds: float) -> None:
-    """From now on this psycopg connection gives up, and is closed, if the server hangs: peewee.OperationalError. Each time the
-    server was silent for this long, another connection probes it."""
+    """Makes this psycopg connection give up and close if the server hangs: peewee.OperationalError. Each time the server was
+    silent for this long, another connection probes it."""
     plain = connection.wait
 
     def wait(generator: Any, *arguments: Any, **options: Any) -> Any:
@@ -38,7 +37,7 @@ class _Silence:
         self._begun_at = self._asked_at = time.monotonic()
 
     def is_dead(self) -> bool:
-        """Has it lasted long enough, and does the server accept no new connection?"""
+        """Does the server hang: it was silent for `LONGEST_SECONDS`, or for the patience and doesn't answer a new connection?"""
         now = time.monotonic()
         if now - self._begun_at >= LONGEST_SECONDS:
             return True
@@ -67,13 +66,14 @@ def _hangs(database_url: DatabaseUrl) -> bool:
 
 
 def _watched(generator: Any, is_dead: Callable[[], bool], connection: Any) -> Generator[Any, Any, Any]:
-    """psycopg's own generator, which receives an empty result whenever nothing came for a tenth of a second."""
+    """psycopg's generator, which ends with an error if the server is dead. psycopg sends it an empty result whenever nothing came
+    for a tenth of a second."""
     try:
         wanted = next(generator)
         while True:
             ready = yield wanted
             if not ready and is_dead():
-                connection.pgconn.finish()  # otherwise a rollback would wait for it, too
+                connection.pgconn.finish()  # otherwise a rollback would wait for the server, too
                 raise peewee.OperationalError("the server hangs")
             wanted = generator.send(ready)
     except StopIteration as end:

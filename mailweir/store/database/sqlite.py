@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import peewee
-
 from mailweir.store.database import like
+from mailweir.store.database.lean_peewee import peewee
 
 
 class Sqlite:
@@ -24,7 +23,7 @@ class Sqlite:
         self._create = create
         self._file: tuple[int, int] | None = None
         mode = "rwc" if create else "rw"
-        # thread_safe=False: peewee would keep a connection for each thread, and the filter has one thread per connection.
+        # With thread_safe=True peewee would keep a connection for each thread, and the filter has a thread for each SMTP session.
         self.peewee = peewee.SqliteDatabase(
             f"file:{quote(str(path))}?mode={mode}",
             uri=True,
@@ -41,19 +40,19 @@ class Sqlite:
                 # kB; the default 2 MB is too small for the inner pages of a large record's indexes
                 "cache_size": -8000,
                 "foreign_keys": 1,
-                # Overwrites deleted content: without it, 2,992 of 3,000 deleted mails could be read from the file. It is Debian's
-                # default, and not everybody's. All writers need it: a page split leaves copies behind.
+                # Overwrites deleted content: without it, 2,992 of 3,000 deleted mails could be read from the file. It is the
+                # default of Debian's SQLite, but not of every other. All writers need it: a page split leaves copies behind.
                 "secure_delete": 1,
                 "busy_timeout": int(busy_timeout_seconds * 1000),
             },
         )
         self.peewee.register_function(like.folded, like.FOLDED, 1)
-        # A transaction that writes takes the write lock at once, because a read that turns into a write fails as 'locked'.
+        # A transaction that writes takes the write lock at once: after a read in it, a write could fail as 'locked'.
         self.begin: tuple[str, ...] = ("IMMEDIATE",)
         self.serialise: str | None = None
 
     def connect(self) -> None:
-        """Opens the file, and remembers its identity. Only the owner can access a new file, and those beside it."""
+        """Opens the file, and remembers its identity. Only the owner can access a new file and SQLite's files beside it."""
         if self._create:
             with contextlib.suppress(OSError):  # SQLite reports why it can't be created
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -61,11 +60,12 @@ class Sqlite:
         self._file = _identity(self._path)
 
     def is_stale(self) -> bool:
-        """Has the open file been replaced or removed? Data written to a removed file is lost with its last user."""
+        """Has the open file been replaced or removed? A removed file's data is lost once no process has it open."""
         return _identity(self._path) != self._file
 
     def refuse_lost_transaction(self) -> None:
-        """Before a commit. If SQLite has rolled back by itself, COMMIT fails; into a removed file it would succeed."""
+        """Called before a commit; raises an error if the file was removed or replaced, because COMMIT would succeed. It fails by
+        itself if SQLite has rolled back."""
         if self.is_stale():
             raise peewee.OperationalError("the file was removed or replaced")
 

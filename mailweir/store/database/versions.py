@@ -1,8 +1,9 @@
 """The database's version: upgrading it, and refusing a version that doesn't fit this code.
 
-A step whose module says `ONLY_ADDS = True` adds tables, columns with a default and indexes, and changes nothing existing. The
-previous program version continues to work with a database that has such steps besides its own: hosts can be upgraded one after
-the other. `upgrade` is called by `mailweir up` and `mailweir db upgrade`; `check` by every process before it serves.
+Each module in `migrations/` is a step. A step with `ONLY_ADDS = True` adds tables, columns with a default and indexes, and
+changes nothing existing. The previous program version continues to work with a database that has such steps besides its own:
+hosts can be upgraded one after the other. `upgrade` is called by `mailweir up` and `mailweir db upgrade`; `check` by every
+process before it serves.
 """
 
 import contextlib
@@ -29,10 +30,10 @@ _POLL_SECONDS = 0.2
 def upgrade(database_url: DatabaseUrl) -> list[str]:
     """Makes SQLite's file if there is none, and runs the steps that the database lacks; returns their names.
 
-    Only one process at a time, on any host: the others wait and find nothing left to do. Each step is a transaction, or else can
-    be run again. The steps that only add are recorded before they are run, because programs may start meanwhile.
+    Only one process does so at a time, on all hosts: the others wait and find nothing left to do. A step that isn't a transaction
+    can be run again. The steps that only add are recorded before they are run, because programs may start meanwhile.
     """
-    # playhouse.migrations would cost the daemons memory for nothing.
+    # Imported here: daemons don't need playhouse.migrations, which costs memory.
     from playhouse.migrations import Runner
 
     with _locked(database_url) as database:
@@ -47,7 +48,7 @@ def upgrade(database_url: DatabaseUrl) -> list[str]:
 
 
 def pending(database_url: DatabaseUrl) -> list[str]:
-    """The names of the steps that `upgrade` would run; changes nothing. DatabaseVersionError if it is newer than this code."""
+    """The names of the steps that `upgrade` would run; changes nothing. DatabaseVersionError if the database is newer."""
     if isinstance(database_url, Path) and not database_url.is_file():
         return sorted(_known())
     with contextlib.closing(Database(database_url)) as database:
@@ -56,8 +57,8 @@ def pending(database_url: DatabaseUrl) -> list[str]:
 
 
 def check(database: Database) -> None:
-    """Returns if the database has this code's schema, or that plus steps that only add; else DatabaseVersionError, which says
-    what to do."""
+    """Returns if the database has all of this code's steps, and no others except steps that only add; else DatabaseVersionError,
+    which says what to do."""
     if database.is_sqlite and not database.path.is_file():
         raise DatabaseVersionError(
             said("there is no database at {path}: run 'mailweir db upgrade' to create it", path=database.path)
@@ -116,7 +117,7 @@ def _only_adding(runner: Any) -> list[str]:
 
 
 def _note_additions(database: Database, names: list[str]) -> None:
-    """Does nothing before a step makes the table: no older program would read it."""
+    """Records the names of steps that only add. Does nothing until a step has made the table: older programs don't read it."""
     if not _has(database, ADDITIONS_TABLE):
         return
     for name in names:
@@ -136,9 +137,9 @@ def _locked(database_url: DatabaseUrl) -> Iterator[Database]:
 
 
 def _wait_for_the_lock(database: Database) -> None:
-    """The lock belongs to the session, because each step is a transaction of its own; it ends with the connection, in any case.
+    """The lock belongs to the session, because each step is a transaction of its own. It always ends with the connection.
 
-    Polled repeatedly: if a statement waited for it, an index that is made CONCURRENTLY would wait for that statement.
+    It is polled: a statement that waits for it would make another process's CREATE INDEX CONCURRENTLY wait.
     """
     give_up_at = time.monotonic() + _UPGRADE_SECONDS
     while not database.execute("SELECT pg_try_advisory_lock(?)", (_UPGRADE_KEY,)).fetchone()[0]:

@@ -12,7 +12,7 @@ from mailweir.store.database.moments import parse, rfc3339
 
 @dataclass(frozen=True, slots=True)
 class AppRefusal:
-    """error: in words, and the remedy. since: UTC."""
+    """error: the refusal in words, with its remedy. since: when it was first refused, UTC."""
 
     error: str
     since: datetime
@@ -29,12 +29,12 @@ def put(database: Database, error: str, now: datetime) -> None:
 
 
 def clear(database: Database) -> bool:
-    """Records that the app is accepted; was it refused?"""
+    """Records that the app is accepted; returns whether it was refused before."""
     with database.transaction(alone=False):
         return bool(database.fast_execute()("DELETE FROM gmail_app").rowcount)
 
 
 def find(database: Database) -> AppRefusal | None:
-    """Google's current refusal of the app."""
+    """Google's current refusal of the app, or None."""
     row = database.execute("SELECT error, since FROM gmail_app").fetchone()
     return AppRefusal(row[0], parse(row[1])) if row else None

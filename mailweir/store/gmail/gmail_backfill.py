@@ -1,8 +1,8 @@
-"""Additions after a mailbox was connected that bring earlier mail: contacts' and groups' addresses, removed never-log rules, and
-companies' domains that make contacts.
+"""Changes after a mailbox was connected, for which its earlier mail is searched: new addresses of contacts and groups, removed
+never-log rules, and companies' domains that were switched on to make contacts.
 
-Ids of addresses and removals only grow, and transactions that add contacts are serialised (`Database.transaction`), so an id that
-was passed never appears later. Called by the sync.
+Ids only grow, and transactions that add contacts are serialised (`Database.transaction`). So a new row's id is above all ids that
+were already searched for. Called by the sync.
 """
 
 from mailweir.store.database.connection import Database
@@ -29,8 +29,8 @@ def groups_after(database: Database, leased: Leased, limit: int) -> list[tuple[i
 
 
 def removals_after(database: Database, leased: Leased, limit: int) -> list[tuple[int, str]]:
-    """The next removed never-log rules that haven't been searched for yet: (id, an address or a domain). The deployment's, and
-    the mailbox's user's own."""
+    """The next removed never-log rules that haven't been searched for yet: (id, an address or a domain). They are rules of the
+    deployment or of the mailbox's user."""
     rows = database.execute(
         "SELECT n.id, n.pattern FROM never_log_removals n JOIN gmail_mailboxes m ON m.id = ?"
         " WHERE n.deployment_id = ? AND n.id > m.backfilled_removal_id AND (n.user_id IS NULL OR n.user_id = m.user_id)"

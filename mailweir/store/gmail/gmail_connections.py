@@ -1,4 +1,4 @@
-"""Connects and disconnects Gmail mailboxes: for which user, from which position on, and which ones are refused.
+"""Connects and disconnects users' Gmail mailboxes, sets the position where the sync begins, and refuses foreign mailboxes.
 
 A mailbox that is connected again continues at the same cursor; a running sweep of it is fenced off. Called by the command line,
 and by `users`, because a removed user's mailbox is no longer read.
@@ -23,7 +23,7 @@ _NEWEST_ADDRESS = "SELECT MAX(id) FROM contact_addresses WHERE deployment_id = ?
 _NEWEST_GROUP = "SELECT MAX(id) FROM group_addresses WHERE deployment_id = ?"
 _NEWEST_REMOVAL = "SELECT MAX(id) FROM never_log_removals WHERE deployment_id = ?"
 _NEWEST_SWITCH = "SELECT MAX(id) FROM auto_contact_switches WHERE deployment_id = ?"
-FULL = 1_000_000_000  # of the quota: more than any bucket contains
+FULL = 1_000_000_000  # units of the quota: more than any mailbox may save up
 
 
 class NotOwnAddress(BadInput):
@@ -54,12 +54,12 @@ def connect(
 
     token_sealed: the refresh token (`secrets_file`); None if a service account reads the mailbox. first_days: how far back its
     mail is examined. cursor: the current position of its history, for a mailbox that wasn't connected before; messages from then
-    on are examined, whenever the first sweep is. None: unknown, and messages since then are listed. consent_ends_at: when the
-    token expires, if it does. client_id: of the OAuth client that the token belongs to; None: that of `gmail.oauth_client_file`.
-    is_renamed: the address differs from the connected mailbox's, and the mailbox is the same. A disconnected one continues where
-    it was, too, and messages since its last sweep are listed. The consents of the user's earlier mailboxes are still given back
-    to Google, and so is this mailbox's if a service account reads it from now on. NotFound for the user; BadInput if the address
-    isn't one of the user's own, or another mailbox of the user is connected.
+    on are examined, whenever the first sweep is. None: unknown; the first sweep lists messages since now. consent_ends_at: when
+    the token expires, if it does. client_id: of the OAuth client that the token belongs to; None: that of
+    `gmail.oauth_client_file`. is_renamed: the connected mailbox has this new address, and is the same. A mailbox that was
+    disconnected continues where it was, too, and messages since its last sweep are listed. The consents of the user's earlier
+    mailboxes are still given back to Google, and so is this mailbox's if a service account reads it from now on. NotFound for the
+    user; BadInput if the address isn't one of the user's own, or another mailbox of the user is connected.
     """
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
@@ -93,7 +93,7 @@ def connect(
         if mailbox_id is None:
             _create(database, deployment, user.id, given, now=now, first_days=first_days, cursor=cursor)
         else:
-            # Only the changes, and computed by the database: a sweep may be writing the rest at this moment.
+            # Only these columns, and the database computes the epoch: a sweep may be writing other columns at this moment.
             fresh = {**given, "error": None, "refused_since": None, "refusals": 0, **_fenced_off()}
             models.GmailMailbox.update(**fresh).where(models.GmailMailbox.id == mailbox_id).execute()
     return gmail_mailboxes.find(database, deployment, username)
@@ -109,7 +109,7 @@ def _create(
     first_days: int,
     cursor: str | None,
 ) -> None:
-    """A mailbox that wasn't connected before. given: its columns that a later consent also sets."""
+    """Adds a mailbox that wasn't connected before. given: the columns that a later consent sets, too."""
     first = now - timedelta(days=first_days)
     models.GmailMailbox.create(
         deployment=deployment.id,
@@ -133,8 +133,8 @@ def _create(
 def _revived(
     database: Database, deployment: Deployment, user_id: int, address: str, now: datetime, first_days: int
 ) -> int | None:
-    """Restores the same mailbox that the user had disconnected, and lists the messages that it missed since then; returns its id,
-    or None."""
+    """Restores this mailbox if the user had disconnected it, so that the next sweep lists the messages missed since then; returns
+    its id, or None."""
     sql = (
         "SELECT id, swept_at, covered_since FROM gmail_mailboxes WHERE deployment_id = ? AND user_id = ? AND address = ?"
         " ORDER BY id DESC LIMIT 1"
@@ -159,7 +159,7 @@ def set_directions(
     database: Database, deployment: Deployment, username: str, *, inbound: bool, outbound: bool, now: datetime
 ) -> GmailMailbox:
     """Changes which mail of a connected mailbox is recorded, from the next message on. NotFound; BadInput if neither direction
-    is."""
+    would be recorded."""
     if not (inbound or outbound):
         raise BadInput(said("that would record nothing: choose inbound, outbound or both, or disconnect the mailbox"))
     with database.bound(), database.transaction():
@@ -167,14 +167,14 @@ def set_directions(
         if (found.inbound, found.outbound) == (inbound, outbound):
             return found
         table = models.GmailMailbox
-        # A running sweep uses the earlier directions.
+        # A running sweep uses the earlier directions, so it is fenced off.
         fresh = {"inbound": int(inbound), "outbound": int(outbound), "next_sweep_at": rfc3339(now), **_fenced_off()}
         table.update(**fresh).where(table.id == found.id).execute()
     return gmail_mailboxes.find(database, deployment, username)
 
 
 class Connected(NamedTuple):
-    """A mailbox that a user has connected. recorded_ids: of its latest messages on the record."""
+    """A mailbox that a user has connected. recorded_ids: Gmail's ids of its latest recorded messages."""
 
     address: str
     cursor: str | None
@@ -184,8 +184,8 @@ class Connected(NamedTuple):
 def may_connect(
     database: Database, deployment: Deployment, username: str, address: str | None
 ) -> tuple[str, Connected | None]:
-    """The address to connect: this one, else the connected one, else the main mailbox; and the connected mailbox. Errors as of
-    `connect`."""
+    """Returns the address to connect (this one, else the connected mailbox's, else the user's main mailbox), and the connected
+    mailbox or None. Errors as in `connect`."""
     user = staff.present(database, deployment, username)
     row = _connected(database, user.id)
     wanted = checks.clean_address(address) if address else row["address"] if row else user.mailbox
@@ -204,7 +204,7 @@ def _recorded_ids(database: Database, mailbox_id: int) -> tuple[str, ...]:
 
 
 def disconnect(database: Database, deployment: Deployment, username: str, now: datetime) -> bytes | None:
-    """Disconnects it, and deletes the token and the queue; returns the sealed token, to revoke it. NotFound."""
+    """Disconnects a user's mailbox, and deletes the token and the queue; returns the sealed token, to revoke it. NotFound."""
     with database.bound(), database.transaction():
         mailbox = gmail_mailboxes.find(database, deployment, username)
         token = gmail_mailboxes.token_sealed(database, mailbox.id)
@@ -213,7 +213,8 @@ def disconnect(database: Database, deployment: Deployment, username: str, now: d
 
 
 def disconnect_and_return(database: Database, deployment: Deployment, username: str, now: datetime) -> str:
-    """Ends it, and has the sync give the consent back to Google, if there is one; the mailbox's address. NotFound."""
+    """Disconnects a user's mailbox, and requests that the sync gives its consent, if there is one, back to Google; returns the
+    mailbox's address. NotFound."""
     with database.bound(), database.transaction():
         mailbox = gmail_mailboxes.find(database, deployment, username)
         end_and_return(database, staff.present(database, deployment, username), now)
@@ -231,7 +232,7 @@ def end_and_return(database: Database, user: staff.Member, now: datetime) -> Non
 
 
 def _return(database: Database, user_id: int, row: rows.Row, now: datetime) -> None:
-    """Has the sync give back the consent that a mailbox is read by, if there is one. row: as `_connected` gives it."""
+    """Requests that the sync gives back the consent by which a mailbox is read, if there is one. row: from `_connected`."""
     token, client_id = gmail_mailboxes.token_sealed(database, row["id"]), gmail_mailboxes.client_id(database, row["id"])
     if token is not None:
         gmail_revocations.ask(database, user_id, row["address"], client_id, token, now)
@@ -247,13 +248,13 @@ def _end(database: Database, mailbox_id: int, now: datetime) -> None:
 
 
 def _fenced_off() -> dict[str, Any]:
-    """A running sweep can't write any more."""
+    """The columns that fence off a running sweep, so that it can't write any more."""
     return {"epoch": models.GmailMailbox.epoch + 1, "lease_owner": None, "lease_until": None}
 
 
 def _refuse_foreign(database: Database, deployment: Deployment, user: staff.Member, address: str) -> None:
-    """BadInput if the address isn't one of the user's own, so that nobody's private mailbox is read by mistake. Also if it is
-    still connected for a user who had it before."""
+    """BadInput if the address isn't one of the user's own, so that nobody's private mailbox is read by mistake, or if it is still
+    connected for another user, who had it before."""
     own = "SELECT 1 FROM user_addresses WHERE deployment_id = ? AND user_id = ? AND match_key = ?"
     key = deployment.folding.key(address)
     if database.execute(own, (deployment.id, user.id, key)).fetchone() is None:
@@ -282,8 +283,8 @@ def _refuse_foreign(database: Database, deployment: Deployment, user: staff.Memb
 
 
 def refuse_read_for(database: Database, deployment: Deployment, user: staff.Member, address: str) -> None:
-    """BadInput if this address's mailbox is read for the user: otherwise it would still be read as the mailbox of a user who no
-    longer has it."""
+    """Called before an address is taken from a user: BadInput if its mailbox is connected. Otherwise the mailbox would still be
+    read as that of a user who no longer has it."""
     row = _connected(database, user.id)
     if row is not None and deployment.folding.key(row["address"]) == deployment.folding.key(address):
         raise BadInput(
@@ -296,7 +297,7 @@ def refuse_read_for(database: Database, deployment: Deployment, user: staff.Memb
 
 
 def _newest(database: Database, sql: str, deployment: Deployment) -> int:
-    """The search of the first days' mail already includes the existing contacts and groups."""
+    """The newest id, or 0. Examining the first days' mail already covers the existing contacts and groups."""
     (newest,) = database.execute(sql, (deployment.id,)).fetchone()
     return int(newest or 0)
 

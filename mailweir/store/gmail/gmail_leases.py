@@ -1,8 +1,8 @@
-"""Leases: which process sweeps which mailbox now, fenced, so that no two write for one mailbox (several hosts on one PostgreSQL).
+"""Leases: which process sweeps which mailbox now. Several hosts may share a PostgreSQL; no two processes write for one mailbox.
 
 Every lease raises its mailbox's epoch; each write for the mailbox states its epoch, and is refused if there is a later one
-(`LeaseLost`). A time further ahead than any that is ever written comes from a clock that jumped, and counts as past. Times are
-the caller's. Called by the sync.
+(`LeaseLost`). If a stored time is further ahead than any correct one, it comes from a clock that jumped, and counts as past. The
+caller gives the present time. Called by the sync.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -20,11 +20,11 @@ from mailweir.store.database.moments import parse, parse_or_none, rfc3339, rfc33
 LEASE_SECONDS = 120.0
 LONGEST_LEASE = timedelta(seconds=2 * LEASE_SECONDS)  # allows for a difference between two hosts' clocks
 LONGEST_WAIT = timedelta(hours=2)
-LONGEST_PROBE_WAIT = timedelta(hours=31)  # of a mailbox in `reconnect`: a day, plus up to a quarter at random
+LONGEST_PROBE_WAIT = timedelta(hours=31)  # of a mailbox in `reconnect`: a day, and up to a quarter more at random
 
 
 class LeaseLost(MailweirError):
-    """Another process has the mailbox by now, or it is disconnected: the results of this lease aren't written."""
+    """Another process has the mailbox by now, or the mailbox is disconnected: the results of this lease aren't written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class Leased:
     """A mailbox, until another process leases it. Times: UTC, or None.
 
     units: the rest of the user's quota at units_at. list_since: all messages since then are still to be listed. has_new_contacts:
-    contacts' addresses after backfilled_address_id, new groups, or removed never-log rules are still to be searched for. error:
-    of the last sweep. is_readable: not in `reconnect`, where a mailbox is only probed. refused_since, refusals: since when, and
-    how often in a row, Gmail has refused it in a way that may be temporary. client_id: of the OAuth client that the token belongs
-    to, or None for that of `gmail.oauth_client_file`.
+    something of `gmail_backfill` is still to be searched for, such as contacts' addresses after backfilled_address_id. error: of
+    the last sweep. is_readable: False in `reconnect`, where a mailbox is only probed. refused_since, refusals: since when, and
+    how often in a row, Gmail has refused the mailbox in a way that may be temporary. client_id: of the OAuth client that the
+    token belongs to, or None for that of `gmail.oauth_client_file`.
     """
 
     id: int
@@ -108,7 +108,7 @@ _TOO_FAR = "m.next_sweep_at > CASE WHEN m.state = 'connected' THEN ? ELSE ? END"
 
 
 def lease(database: Database, owner: str, now: datetime, limit: int) -> list[Leased]:
-    """Leases due mailboxes, those that wait longest first; at most this many. Errors: DatabaseUnavailable."""
+    """Leases at most this many due mailboxes, beginning with those that have waited longest. Errors: DatabaseUnavailable."""
     text, no_lease = rfc3339(now), rfc3339(now + LONGEST_LEASE)
     skip = "" if database.is_sqlite else " FOR UPDATE OF m SKIP LOCKED"
     with database.transaction(alone=False):
@@ -127,7 +127,7 @@ def _too_far(now: datetime) -> tuple[str, str]:
 
 
 def lease_one(database: Database, owner: str, now: datetime, mailbox_id: int) -> Leased | None:
-    """Leases this mailbox, whether it is due or not; None if another process has it, or it can't be read."""
+    """Leases this mailbox, whether it is due or not; None if another process has it, or it is disconnected."""
     text, no_lease = rfc3339(now), rfc3339(now + LONGEST_LEASE)
     skip = "" if database.is_sqlite else " FOR UPDATE OF m SKIP LOCKED"
     with database.transaction(alone=False):
@@ -197,7 +197,7 @@ def _leased(row: rows.Row) -> Leased:
 
 
 def fence(database: Database, leased: Leased) -> None:
-    """Within a transaction, before anything else in it: LeaseLost unless the lease still holds. Nobody can take it before the
+    """Call it first in a transaction: LeaseLost unless the lease still holds. No other process can take the mailbox before the
     commit."""
     lock = "" if database.is_sqlite else " FOR UPDATE"  # SQLite has one writer at a time anyway
     row = database.fast_execute()(
@@ -219,52 +219,52 @@ def renew(database: Database, leased: Collection[Leased], now: datetime) -> None
 
 
 def move_cursor(database: Database, leased: Leased, cursor: str | None) -> None:
-    """Within the transaction that queued the messages before the new cursor. None: a new cursor is requested, and a list fills
-    the gap."""
+    """Stores the new cursor, within the transaction that queued the messages before it. None: a later sweep requests a new
+    cursor, and lists the messages of the gap."""
     database.fast_execute()("UPDATE gmail_mailboxes SET cursor = ? WHERE id = ?", (cursor, leased.id))
 
 
 def note_listing(database: Database, leased: Leased, since: datetime | None) -> None:
-    """Within a transaction: all messages since then are to be listed; None: they were."""
+    """Within a transaction: notes that all messages since then are to be listed. None: they have been listed."""
     database.fast_execute()(
         "UPDATE gmail_mailboxes SET list_since = ? WHERE id = ?", (rfc3339_or_none(since), leased.id)
     )
 
 
 def note_backfilled(database: Database, leased: Leased, address_id: int) -> None:
-    """Within the transaction that queued the results: contacts' addresses up to this one are searched for."""
+    """Within the transaction that queued the results: notes that contacts' addresses up to this id have been searched for."""
     database.fast_execute()(
         "UPDATE gmail_mailboxes SET backfilled_address_id = ? WHERE id = ?", (address_id, leased.id)
     )
 
 
 def note_groups_backfilled(database: Database, leased: Leased, group_id: int) -> None:
-    """Within the transaction that queued the results: groups up to this one are searched for."""
+    """Within the transaction that queued the results: notes that groups up to this id have been searched for."""
     database.fast_execute()("UPDATE gmail_mailboxes SET backfilled_group_id = ? WHERE id = ?", (group_id, leased.id))
 
 
 def note_removals_backfilled(database: Database, leased: Leased, removal_id: int) -> None:
-    """Within the transaction that queued the results: removed never-log rules up to this one are searched for."""
+    """Within the transaction that queued the results: notes that removed never-log rules up to this id have been searched for."""
     database.fast_execute()(
         "UPDATE gmail_mailboxes SET backfilled_removal_id = ? WHERE id = ?", (removal_id, leased.id)
     )
 
 
 def note_switches_backfilled(database: Database, leased: Leased, switch_id: int) -> None:
-    """Within the transaction that queued the results: notes that the domains of the companies that were switched on, up to this
-    one, are searched for."""
+    """Within the transaction that queued the results: notes that companies' domains up to this switch's id have been searched
+    for."""
     database.fast_execute()("UPDATE gmail_mailboxes SET backfilled_switch_id = ? WHERE id = ?", (switch_id, leased.id))
 
 
 def note_message(database: Database, leased: Leased, now: datetime) -> None:
-    """Within the transaction that put a message on the record."""
+    """Notes the time of the mailbox's last message, within the transaction that put the message on the record."""
     database.fast_execute()("UPDATE gmail_mailboxes SET last_message_at = ? WHERE id = ?", (rfc3339(now), leased.id))
 
 
 def note_audit(
     database: Database, leased: Leased, now: datetime, due_at: datetime, counts: tuple[int, int] | None
 ) -> None:
-    """Within a transaction: when the next audit is due; counts: listed and missing, of a whole audit."""
+    """Within a transaction: notes when the next audit is due. counts: the listed and the missing messages of a complete audit."""
     execute = database.fast_execute()
     execute("UPDATE gmail_mailboxes SET audit_due_at = ? WHERE id = ?", (rfc3339(due_at), leased.id))
     if counts:
@@ -309,8 +309,8 @@ def release(database: Database, owner: str) -> int:
 
 
 def need_reconnect(database: Database, leased: Leased, reason: str, probe_at: datetime) -> None:
-    """The mailbox can't be read until somebody acts; ends the lease. Cursor and queue stay. probe_at: the next try, because it
-    may be fixed at Google's."""
+    """Notes that the mailbox can't be read until somebody acts, and ends the lease. Cursor and queue stay. probe_at: the next
+    try, because the fault may be fixed at Google."""
     with database.transaction(alone=False):
         database.fast_execute()(
             "UPDATE gmail_mailboxes SET state = 'reconnect', error = ?, next_sweep_at = ?, failures = 0, lease_owner = NULL,"
@@ -320,7 +320,7 @@ def need_reconnect(database: Database, leased: Leased, reason: str, probe_at: da
 
 
 def note_readable(database: Database, leased: Leased) -> None:
-    """Within a transaction of the lease: the mailbox can be read again."""
+    """Within a transaction of the lease: notes that the mailbox can be read again."""
     database.fast_execute()(
         "UPDATE gmail_mailboxes SET state = 'connected', error = NULL, refused_since = NULL, refusals = 0 WHERE id = ?",
         (leased.id,),
@@ -334,13 +334,13 @@ def error_of(database: Database, mailbox_id: int) -> str | None:
 
 
 def is_connected(database: Database, mailbox_id: int) -> bool:
-    """Is it still to be read?"""
+    """Is the mailbox still connected?"""
     row = database.execute("SELECT disconnected_at FROM gmail_mailboxes WHERE id = ?", (mailbox_id,)).fetchone()
     return row is not None and row[0] is None
 
 
 def seconds_to_next(database: Database, now: datetime) -> float | None:
-    """Until the next mailbox is due; 0 if one is; None if there is none at all."""
+    """The seconds until the next mailbox without a lease is due; 0 if one is due now; None if there is none."""
     text, no_lease = rfc3339(now), rfc3339(now + LONGEST_LEASE)
     row = database.execute(
         f"SELECT MIN(CASE WHEN {_TOO_FAR} THEN ? ELSE m.next_sweep_at END) FROM {_CONNECTED}"
@@ -353,8 +353,8 @@ def seconds_to_next(database: Database, now: datetime) -> float | None:
 
 
 def correct_times(database: Database, now: datetime, interval: timedelta, longest: timedelta) -> None:
-    """After the clock jumped: mailboxes with a due time further ahead than possible are due now. interval: between sweeps,
-    longest: of a wait after failures."""
+    """After the clock jumped: mailboxes and queued messages with a due time further ahead than possible become due now. interval:
+    the time between sweeps. longest: the longest wait after failures."""
     text = rfc3339(now)
     with database.transaction(alone=False):
         execute = database.fast_execute()

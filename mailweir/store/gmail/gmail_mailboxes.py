@@ -1,8 +1,8 @@
 """Connected Gmail mailboxes, as people see them: the state of each. Never writes: `gmail_connections` does.
 
-A mailbox is `connected`, or `reconnect`: it can't be read until its user consents again, or somebody fixes the fault at Google;
-it is probed now and then. Its cursor and its queue stay meanwhile, so that nothing is skipped. Called by the command line and
-`health.gmail`; the sweeps use `gmail_leases` and `gmail_queue`.
+A mailbox is in the state `connected` or `reconnect`. In `reconnect` it can't be read until its user consents again, or somebody
+fixes the fault at Google; it is probed now and then. Its cursor and its queue stay meanwhile, so that nothing is skipped. Called
+by the command line and `health.gmail`; the sweeps use `gmail_leases` and `gmail_queue`.
 """
 
 import enum
@@ -19,7 +19,7 @@ from mailweir.store.people import staff
 from mailweir.store.people.deployments import Deployment
 
 _REMEMBERED = 20  # recorded messages that identify a mailbox
-FULL = 1_000_000_000  # of the quota: more than any bucket contains
+FULL = 1_000_000_000  # units of the quota: more than any mailbox may save up
 
 
 class State(enum.StrEnum):
@@ -34,9 +34,9 @@ class GmailMailbox:
     """A connected mailbox. Times: UTC, or None.
 
     error: why it waits or can't be read, in words. swept_at: the last complete sweep; last_message_at: its last recorded message.
-    waiting, dead: messages still to be examined (without held ones, see `gmail_queue`), and given up ones. audit_…: of the last
-    audit. failures: sweeps in a row that Gmail's quota or an outage ended; it waits till next_sweep_at. consent_ends_at: when the
-    consent expires, as those of an app "in testing" do.
+    waiting: messages still to be examined, without held ones (see `gmail_queue`). dead: messages that were given up. audit_…: of
+    the last audit. failures: sweeps in a row that Gmail's quota or an outage ended; the mailbox then waits till next_sweep_at.
+    consent_ends_at: when the consent expires, as the consents of an app "in testing" do.
     """
 
     id: int
@@ -89,13 +89,13 @@ def client_id(database: Database, mailbox_id: int) -> str | None:
 
 
 def is_read(database: Database, address: str) -> bool:
-    """Is the address connected by a consent, for any user of any deployment? They share one consent at Google."""
+    """Is the address connected by a consent, for any user of any deployment? All such users share one consent at Google."""
     sql = "SELECT 1 FROM gmail_mailboxes WHERE address = ? AND token_sealed IS NOT NULL AND disconnected_at IS NULL"
     return database.execute(sql, (address,)).fetchone() is not None
 
 
 def shares_consent(database: Database, mailbox_id: int) -> bool:
-    """Is the same address connected for another user too, of any deployment? They share one consent at Google."""
+    """Is the same address connected for another user too, of any deployment? Both users share one consent at Google."""
     sql = (
         "SELECT COUNT(*) FROM gmail_mailboxes m JOIN gmail_mailboxes o ON o.address = m.address AND o.id != m.id"
         " AND o.disconnected_at IS NULL AND o.token_sealed IS NOT NULL WHERE m.id = ?"

@@ -1,7 +1,7 @@
-"""The messages of a mailbox that are still to be examined. An id leaves the queue in the transaction that writes its decision.
+"""The messages of a mailbox that are still to be examined. A message leaves the queue in the transaction of its decision.
 
-Live mail has priority over an audit's results, and those over searches for a new contact. Called by the sync, within its
-transactions, which begin with `gmail_leases.fence`. `gmail_waiting` shows people its content.
+New mail has priority over listed mail and an audit's results, and these over the results of a backfill. Called by the sync,
+within its transactions, which begin with `gmail_leases.fence`. `gmail_waiting` reads the queue for people.
 """
 
 import enum
@@ -44,14 +44,15 @@ class Queued:
 
 
 def source_id(leased: Leased, message_id: str) -> str:
-    """The message's name in a decision and a sighting: an id is unique within a mailbox, not within Gmail."""
+    """The message's name in a decision and a sighting. Gmail's id is unique within a mailbox alone."""
     return f"{message_id}@{leased.id}"
 
 
 def put(database: Database, leased: Leased, message_ids: Iterable[str], origin: Origin, now: datetime) -> int:
     """Queues messages, each once; returns how many are new.
 
-    A message that waits with a less urgent origin gets this one. A held one is released, if it changed. A dead one stays dead.
+    A message that waits with a less urgent origin gets this origin. An origin of rank 0 reports a change, and releases a held
+    message. A dead letter stays one.
     """
     text, rank, made = rfc3339(now), _RANKS[origin], 0
     for part in batches.parts(dict.fromkeys(message_ids), _MAX_ROWS):
@@ -80,7 +81,7 @@ def put(database: Database, leased: Leased, message_ids: Iterable[str], origin: 
 
 
 def due(database: Database, leased: Leased, now: datetime, limit: int, max_rank: int = LOWEST_RANK) -> list[Queued]:
-    """The messages to examine now, the most urgent first. max_rank: less urgent ones are left out."""
+    """The messages to examine now, the most urgent first. max_rank: less urgent messages are left out."""
     found = database.execute(
         "SELECT id, message_id, origin, attempts FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NULL"
         " AND rank <= ? AND (next_try_at <= ? OR next_try_at > ?) AND (held_until IS NULL OR held_until <= ?)"
@@ -100,13 +101,13 @@ def has_due(database: Database, mailbox_id: int, now: datetime) -> bool:
 
 
 def done(database: Database, ids: Collection[int]) -> None:
-    """Removes settled ones."""
+    """Removes messages that are settled."""
     for part in batches.parts(ids, _MAX_ROWS):
         database.fast_execute()(f"DELETE FROM gmail_queue WHERE id IN ({','.join('?' * len(part))})", part)
 
 
 def postpone(database: Database, queued: Queued, error: str, next_try_at: datetime) -> None:
-    """A try failed; the message is retried later."""
+    """Notes a failed attempt; the message is retried later."""
     database.fast_execute()(
         "UPDATE gmail_queue SET attempts = attempts + 1, error = ?, next_try_at = ? WHERE id = ?",
         (error, rfc3339(next_try_at), queued.id),
@@ -119,7 +120,7 @@ def hold(database: Database, queued: Queued, until: datetime) -> None:
 
 
 def bury(database: Database, queued: Queued, error: str, now: datetime) -> None:
-    """Gives it up, and shows it as a dead letter."""
+    """Gives a message up: it becomes a dead letter."""
     database.fast_execute()(
         "UPDATE gmail_queue SET attempts = attempts + 1, error = ?, dead_at = ? WHERE id = ?",
         (error, rfc3339(now), queued.id),
@@ -136,7 +137,7 @@ def unknown(
 ) -> list[str]:
     """The messages without a decision that aren't in the queue, in their order, each once.
 
-    recorded_only: those that aren't on the record, because ignored messages may be wanted by now. or_waiting: also those in the
+    recorded_only: includes messages that were ignored, because they may be wanted by now. or_waiting: includes messages in the
     queue, so that `put` moves them forward.
     """
     known: set[str] = set()
@@ -164,12 +165,12 @@ def unknown(
 
 
 def decided_as_unsent(database: Database, leased: Leased, message_ids: Collection[str]) -> list[str]:
-    """The messages, sent by now, that were decided before they were sent."""
+    """Those of these sent messages whose decision was made before they were sent."""
     return _decided(database, leased, message_ids, f"labels IS NOT NULL AND labels % {int(2 * Label.SENT)} = 0")
 
 
 def recorded(database: Database, leased: Leased, message_ids: Collection[str]) -> list[str]:
-    """The messages that are on the record."""
+    """Those of these messages that are on the record."""
     return _decided(database, leased, message_ids, "activity_id IS NOT NULL")
 
 
@@ -184,7 +185,7 @@ def _decided(database: Database, leased: Leased, message_ids: Collection[str], w
 
 
 def not_failing(database: Database, leased: Leased, message_ids: Collection[str]) -> list[str]:
-    """The messages without failed tries, in their order."""
+    """Those of these messages that have no failed attempts, in their order."""
     failing: set[str] = set()
     for part in batches.parts(message_ids, _MAX_ROWS):
         marks = ",".join("?" * len(part))
@@ -194,7 +195,7 @@ def not_failing(database: Database, leased: Leased, message_ids: Collection[str]
 
 
 def forget_ignored(database: Database, leased: Leased, message_id: str) -> None:
-    """Within the transaction of a new decision: removes the old one of an ignored message."""
+    """Within the transaction of a message's new decision: removes the earlier decision if the message was ignored."""
     database.fast_execute()(
         "DELETE FROM decisions WHERE source_id = ? AND deployment_id = ? AND activity_id IS NULL",
         (source_id(leased, message_id), leased.deployment.id),
@@ -202,8 +203,8 @@ def forget_ignored(database: Database, leased: Leased, message_id: str) -> None:
 
 
 def forget_unsent(database: Database, leased: Leased, message_id: str, *, is_captured: bool) -> None:
-    """Within the transaction of a new decision, on a message that was decided before it was sent: removes the earlier decision,
-    and its incoming sighting. Recorded mail stays, even if it would be ignored by now."""
+    """Within the transaction of a new decision on a message that was decided before it was sent: removes the earlier decision and
+    the incoming sighting. is_captured: by the new decision; if it isn't, recorded mail stays on the record."""
     source = source_id(leased, message_id)
     execute = database.fast_execute()
     if is_captured:

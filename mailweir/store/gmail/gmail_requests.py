@@ -1,4 +1,4 @@
-"""A person's requests to the sync: it carries them out at its next sweep of the mailbox. Called by the page."""
+"""A person's requests to the sync, which carries them out at its next sweep of the mailbox. Called by the page."""
 
 from datetime import datetime
 

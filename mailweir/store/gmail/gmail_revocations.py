@@ -1,11 +1,11 @@
-"""Consents at Google to be given back: of mailboxes that were disconnected, or that a service account reads now, and of removed
-users. A queue, with the results.
+"""The queue of consents to be given back to Google, with the results: consents for mailboxes that were disconnected, or that a
+service account reads now, and for mailboxes of removed users.
 
-The page can't open a token, so a process that reads the key file gives it back later. It tries until Google takes it, or the
-token can't be valid any more. Google has one consent for an account and an OAuth client, for all of our users who are connected
-by it. If the consent is in use again, giving it back would end that use too, so it isn't given back. Called by
-`gmail_connections`, which asks, the page and `health.gmail`, which show, `mailweir gmail forget-consent`, and
-`mailweir-gmail-sync`, which gives back.
+The page can't open a token, so a process that reads the key file gives the consent back later. That process tries until Google
+accepts it, or the token can't be valid any more. For each account and OAuth client Google has one consent, which all our users of
+that account share. If the consent is in use again, giving it back would end that use too, so it isn't given back. Called by
+`gmail_connections`, which adds requests, the page and `health.gmail`, which show them, `mailweir gmail forget-consent`, and
+`mailweir-gmail-sync`, which gives consents back.
 """
 
 import enum
@@ -23,12 +23,12 @@ from mailweir.store.people.deployments import Deployment
 LATE = timedelta(hours=6)  # the first ten tries are over by then
 TOKEN_LASTS = timedelta(days=180)  # Google ends a refresh token that isn't used for six months
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(days=1)
-_HELD = timedelta(minutes=10)  # by a process that tries; if it dies, another one tries then
+_HELD = timedelta(minutes=10)  # by the process that tries; if that process dies, another tries after this time
 _OPEN = "state IN ('waits', 'failed')"
 
 
 class State(enum.StrEnum):
-    """KEPT: another mailbox is read by the same consent. FAILED: the token was given up."""
+    """KEPT: another mailbox is read by the same consent. FAILED: no more tries, because the token has expired."""
 
     WAITS = "waits"
     DONE = "done"
@@ -72,7 +72,7 @@ class Waiting:
 def ask(
     database: Database, user_id: int, address: str, client_id: str | None, token_sealed: bytes, now: datetime
 ) -> None:
-    """Requests that a consent is given back, within the transaction that ends its use. The user's other requests go on."""
+    """Requests that a consent is given back, within the transaction that ends its use. The user's other open requests stay."""
     sql = (
         "INSERT INTO gmail_revocations (user_id, address, client_id, token_sealed, asked_at, next_try_at)"
         " VALUES (?, ?, ?, ?, ?, ?)"
@@ -85,13 +85,13 @@ def ask(
 
 
 def forget_results(database: Database, user_id: int) -> None:
-    """Removes this user's requests that came to their end."""
+    """Removes this user's requests that are done or kept."""
     database.execute(f"DELETE FROM gmail_revocations WHERE user_id = ? AND NOT ({_OPEN})", (user_id,))
 
 
 def in_use_again(database: Database, user_id: int, address: str, client_id: str | None) -> None:
-    """Within the transaction that connects a user's mailbox by a consent: that consent is not given back, and neither is another
-    client's of the same user and account, because it isn't certain that Google keeps the two apart."""
+    """Within the transaction that connects a user's mailbox by a consent: removes the open requests to give that consent back,
+    and this user's for the same address and another OAuth client, because Google may not keep the two consents apart."""
     sql = (
         f"DELETE FROM gmail_revocations WHERE {_OPEN} AND address = ?"
         " AND (user_id = ? OR COALESCE(client_id, '') = COALESCE(?, ''))"
@@ -164,8 +164,8 @@ def take(database: Database, now: datetime) -> Waiting | None:
 
 
 def is_in_use(database: Database, taken: Waiting, main_client_id: str | None = None) -> bool:
-    """Is a mailbox of any user read by the consent? main_client_id: of the client in the settings, which tokens without an
-    id of a client belong to."""
+    """Is a mailbox of any user read by the consent? main_client_id: of the client in the settings; tokens without a client's id
+    belong to it."""
     sql = (
         "SELECT 1 FROM gmail_mailboxes WHERE disconnected_at IS NULL AND token_sealed IS NOT NULL AND address = ?"
         " AND COALESCE(client_id, ?) = ? LIMIT 1"
@@ -175,7 +175,7 @@ def is_in_use(database: Database, taken: Waiting, main_client_id: str | None = N
 
 
 def end(database: Database, taken: Waiting, state: State, now: datetime) -> None:
-    """It no longer waits; the token is deleted."""
+    """Ends the revocation in this state, and deletes the token."""
     _write(database, taken, state, None, None, now)
 
 
@@ -192,7 +192,7 @@ def failed(database: Database, taken: Waiting, error: str, now: datetime) -> Sta
 def _write(
     database: Database, taken: Waiting, state: State, error: str | None, next_try_at: datetime | None, now: datetime
 ) -> None:
-    """Writes, unless it was requested again meanwhile, or the consent is in use again."""
+    """Writes the result, unless the revocation was requested again meanwhile, or the consent is in use again."""
     is_over = next_try_at is None
     sql = (
         "UPDATE gmail_revocations SET state = ?, attempts = ?, error = ?, next_try_at = ?, ended_at = ?, token_sealed = ?"

@@ -42,7 +42,7 @@ class Failing:
 class Waiting:
     """A message without a decision yet, and its user. error: of the last failed attempt, if any.
 
-    dead_at: when it was given up, else None. held_until: own mail with a future date waits for that. Times: UTC.
+    dead_at: when it was given up, else None. held_until: the user's own mail with a future date waits until then. Times: UTC.
     """
 
     gmail_id: str
@@ -106,7 +106,7 @@ def dead_letters(database: Database, mailbox_id: int) -> list[DeadLetter]:
 def find(
     database: Database, gmail_id: str, deployment: Deployment | None = None, user_ids: Collection[int] | None = None
 ) -> list[Waiting]:
-    """The queue entries of a message, the newest first. gmail_id: any text. user_ids: in whose mailboxes."""
+    """The queue entries of a message, the newest first. gmail_id: any text. user_ids: looks in these users' mailboxes alone."""
     if not gmail_id.isascii() or not gmail_id.isprintable():
         return []
     which = ""

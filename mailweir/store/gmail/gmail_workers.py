@@ -1,4 +1,4 @@
-"""The sweeping processes: their number divides the project's quota, and their uses add up to the day's.
+"""The processes of the sync: the project's quota is divided by their number, and their uses add up to the day's use.
 
 Called by the sync and by `health.gmail`.
 """
@@ -10,13 +10,13 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse_or_none, rfc3339
 
 ALIVE = timedelta(seconds=60)
-# ahead: written by a clock that jumped; the clocks of two hosts don't differ by that much
+# A time this far ahead was written by a clock that jumped. The clocks of two hosts don't differ by so much.
 _TOO_FAR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """workers: seen within a minute, including this one. units_today: of all of them, by the quota's day."""
+    """workers: processes seen within a minute, including this one. units_today: used by all of them, on the quota's day."""
 
     workers: int
     units_today: int
@@ -28,7 +28,8 @@ def quota_day(now: datetime) -> str:
 
 
 def beat(database: Database, name: str, now: datetime, day: str, units: int) -> Fleet:
-    """Records that this process is alive, and its further use; deletes old ones. day: `2026-11-24`."""
+    """Records that this process is alive, and adds the units that it used; deletes processes not seen for two days. day:
+    `2026-11-24`."""
     with database.transaction(alone=False):
         execute = database.fast_execute()
         execute(
@@ -47,7 +48,8 @@ def beat(database: Database, name: str, now: datetime, day: str, units: int) -> 
 
 
 def leave(database: Database, name: str, now: datetime) -> bool:
-    """This process ends, or was found dead; its use of today still counts. Did it count as alive? True once only."""
+    """Records that a process ends or was found dead; its use of today still counts. Returns whether it counted as alive: True for
+    the first call alone."""
     with database.transaction(alone=False):
         cursor = database.fast_execute()(
             "UPDATE gmail_workers SET seen_at = ? WHERE name = ? AND seen_at > ?",
@@ -66,7 +68,7 @@ def names(database: Database, now: datetime) -> list[str]:
 
 
 def last_seen(database: Database) -> datetime | None:
-    """When one of them was last seen, within two days; None if that isn't known."""
+    """When a process was last seen, within two days; None if that isn't known."""
     (seen_at,) = database.execute("SELECT MAX(seen_at) FROM gmail_workers").fetchone()
     return parse_or_none(seen_at)
 

@@ -12,7 +12,7 @@ from mailweir.store.database.moments import rfc3339
 
 
 def note(database: Database, public: bytes, now: datetime) -> None:
-    """Stores it, and replaces another one: that of a key file that was replaced."""
+    """Stores the public half, in place of an earlier key file's."""
     if find(database) == public:
         return
     sql = (
@@ -24,7 +24,7 @@ def note(database: Database, public: bytes, now: datetime) -> None:
 
 
 def find(database: Database) -> bytes | None:
-    """The public half; None if there is none, or it can't be read."""
+    """The public half; None if there is none, or it is malformed."""
     row = database.execute("SELECT public_key FROM sealing_keys WHERE id = 1").fetchone()
     try:
         return base64.b64decode(row[0], validate=True) if row else None

@@ -11,7 +11,7 @@ _BATCH_ROWS = 2_000  # per transaction: some milliseconds, because the filter wa
 
 
 def prune_decisions(database: Database, now: datetime, decision_days: int, batch_rows: int = _BATCH_ROWS) -> int:
-    """Deletes decisions on uncaptured mail that are older than this many days; returns how many.
+    """Deletes decisions that are older than this many days, on mail that was not captured; returns how many.
 
     Those on relayed mail stay while it may still bounce.
     """

@@ -12,7 +12,7 @@ STATEMENTS = (
         name TEXT NOT NULL UNIQUE,
         domain TEXT NOT NULL UNIQUE,
         created_at TEXT NOT NULL)""",
-    # A removed user keeps the row, because the record refers to it; the username is free again.
+    # A removed user's row stays, because the record refers to it; the username is free again.
     """CREATE TABLE users (
         id INTEGER PRIMARY KEY,
         deployment_id INTEGER NOT NULL REFERENCES deployments(id),
@@ -85,7 +85,7 @@ STATEMENTS = (
         user_id INTEGER REFERENCES users(id),
         raw_message_id INTEGER NOT NULL REFERENCES raw_messages(id),
         seen_at TEXT NOT NULL)""",
-    # COALESCE: with a NULL user, every row of a log address would be distinct from every other.
+    # COALESCE: NULLs are distinct in an index, so a sighting without a user (log address) could be stored again and again.
     "CREATE UNIQUE INDEX sightings_once ON sightings(activity_id, source_id, route, COALESCE(user_id, 0))",
     """CREATE TABLE activity_contacts (
         activity_id INTEGER NOT NULL REFERENCES activities(id),
@@ -105,7 +105,7 @@ STATEMENTS = (
         created_at TEXT NOT NULL,
         done_at TEXT,
         UNIQUE (user_id, activity_id))""",
-    # Every acknowledged message has one for each deployment; nothing else is stored of mail that isn't captured.
+    # Every acknowledged message has a decision for each deployment; nothing else is stored of mail that isn't captured.
     """CREATE TABLE decisions (
         id INTEGER PRIMARY KEY,
         deployment_id INTEGER NOT NULL REFERENCES deployments(id),
@@ -120,7 +120,7 @@ STATEMENTS = (
         UNIQUE (source_id, deployment_id))""",
     "CREATE INDEX decisions_message_id ON decisions(message_id)",
     "CREATE INDEX decisions_author ON decisions(author)",
-    # A proven forwarding confirmation, for the person who can click it: one row per user and Message-ID.
+    # A proven forwarding confirmation, for the user who can click its link: one row per user and Message-ID.
     """CREATE TABLE forwarding_confirmations (
         id INTEGER PRIMARY KEY,
         deployment_id INTEGER NOT NULL REFERENCES deployments(id),
@@ -145,7 +145,7 @@ _FOR_POSTGRESQL = (
     (" BLOB", " BYTEA"),
     ("{without_rowid}", ""),
 )
-# SQLite would store such a table's rows and its key separately: one more page to write for each message.
+# Without this, SQLite would store such a table's rows and its key separately: one more page to write for each message.
 _FOR_SQLITE = (("{without_rowid}", " WITHOUT ROWID"),)
 
 

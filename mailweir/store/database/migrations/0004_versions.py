@@ -1,6 +1,6 @@
 """Versions of a message differ in more than the body: in subject and signatures too. Each version has its own subject.
 
-The digests of existing rows stay as they are, so a later copy becomes a further version, once.
+The digests of existing rows stay as they are, so later copies of such a message become one further version.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""DKIM keys of the clients' domains. The private key is sealed (`mailweir.secrets_file`), and empty once the key is retired.
+"""DKIM keys of deployments' domains. The private key is sealed (`mailweir.secrets_file`), and empty once the key is retired.
 
 A key is next (made, to be published), active (signs) or retired (its record stays published for mail in transit).
 """

@@ -1,7 +1,6 @@
-"""The version of the message through which a contact takes part: a contact named only by an unproven copy isn't on a proven
-activity.
+"""The version of a message that names a contact: a contact that only an unproven version names isn't on a proven activity.
 
-Existing rows count as those of the leading version.
+Existing rows get the leading version.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Logins of the relay, and their use in each hour, which all hosts count together.
 
-A user has at most one connected login; a disconnected one stays, because its uses refer to it. A suspended one stays connected
-but can't log in. And the contacts that got a message in Bcc, which only its sender may see.
+A user has at most one connected login. A disconnected login's row stays, because its uses refer to it. A suspended login stays
+connected, but doesn't work. `is_bcc` marks the contacts that got a message in Bcc; only its sender may see them.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""The login that sent a message by the relay: the recipient of a notice that it couldn't be delivered.
+"""The login that sent a message through the relay. Its user gets a notice if the message can't be delivered.
 
-None for all other mail, and for mail sent before.
+NULL for all other mail, and for existing mail.
 """
 
 from typing import Any

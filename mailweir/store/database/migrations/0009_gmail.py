@@ -62,8 +62,8 @@ STATEMENTS = (
         units INTEGER NOT NULL)""",
 )
 
-# SQLite reuses the number of the newest row once that is deleted, which PostgreSQL never does. Contacts' addresses are searched
-# for in the order of their numbers, so the second address with a reused number would never be searched for.
+# SQLite reuses the id of the newest row once that row is deleted; PostgreSQL never does. Contacts' addresses are searched for in
+# the order of their ids, so the second address with a reused id would never be searched for.
 _NEVER_TWICE = (
     """CREATE TABLE addresses_by_age (
         id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,6 +1,7 @@
-"""The addresses that a message's headers could name: the doubt about a version's author, and all addresses in a decision's From.
+"""Mail whose From is ambiguous: the doubt about a version's author (`author_doubt`), and all addresses that From could name
+(`named`).
 
-Existing mail had an unambiguous From: NULL.
+NULL for existing mail, whose From was unambiguous.
 """
 
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 STATEMENTS = (
     "ALTER TABLE raw_messages ADD COLUMN author_doubt TEXT CHECK (author_doubt IN ('repaired', 'several'))",
     "ALTER TABLE decisions ADD COLUMN named TEXT",
-    # of header recipients if nothing is recorded: keyed digests (see mailweir.traces)
+    # keyed digests of the header recipients if the mail isn't recorded (see mailweir.traces)
     "ALTER TABLE decisions ADD COLUMN recipient_digests BLOB",
 )
 

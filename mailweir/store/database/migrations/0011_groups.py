@@ -1,4 +1,5 @@
-"""Addresses of the firm's groups and lists, and the firm's own address through which a version came instead of its author's."""
+"""Addresses of the firm's groups and lists. `author_via`: the address of a group or list that a version's From has instead of
+the author's."""
 
 from typing import Any
 

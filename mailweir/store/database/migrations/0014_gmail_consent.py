@@ -1,4 +1,4 @@
-"""When a consent expires: those of an app "in testing" do after seven days. NULL: it lasts, or that isn't known."""
+"""When a consent expires: after seven days, if the app is "in testing". NULL: it doesn't expire, or the time isn't known."""
 
 from typing import Any
 

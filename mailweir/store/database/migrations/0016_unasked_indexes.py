@@ -1,6 +1,6 @@
-"""Drops two indexes of `decisions`: no query could use them, and each recorded message paid for both.
+"""Drops two indexes of `decisions`: no query could use them, and each new decision had to update both.
 
-`why` searches several columns at once, some of which contain lists, so it reads the whole table anyway.
+At this step `why` searches several columns at once, some of which contain lists, so it reads the whole table anyway.
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
-"""The labels of a version's headers (`reading.labels`, as bits), and the conversations that activities belong to.
+"""The labels of a version's headers (`reading.labels`, as bits), and the threads that activities belong to.
 
 header_labels: NULL for existing rows. A thread's row stays if the thread was merged into another: `merged_into` is the surviving
-thread, never a merged one. Ids of threads are never reused. thread_message_ids: each id that a message has or names, by its
-digest; held_by: the activity that has it, NULL while it is only named. named_by: how it became known; subject_digest: the subject
-of the message that has it or, until then, that named it.
+thread, never a merged one. Ids of threads are never reused. thread_message_ids: each Message-ID that a message has or names, by
+its digest. held_by: the activity that has this id, NULL while messages only name it. named_by: how the id became known.
+subject_digest: the subject of the message that has the id or, until that is recorded, of a message that names it.
 """
 
 from typing import Any

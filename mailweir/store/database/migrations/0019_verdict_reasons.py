@@ -1,6 +1,6 @@
 """The reason of each body's sender verdict (`mailweir.sender_verdict`), and the domain of its signature or seal.
 
-NULL: examined before reasons were stored, or not yet; and no domain if the reason has none.
+Both are NULL if the body was examined before reasons were stored, or isn't examined yet. Some reasons have no domain.
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
 """Never-log rules, and who may read an activity.
 
-`never_log_rules` has the rules in force. `never_log_removals` has the removed ones, for the sync, which searches for the mail
-that they hid; its ids only grow. `decisions.rule` is the rule that a decision used, as a JSON list: the pattern, and the username
-or null. A person's `visibility` is the default for new mail with that person. `deployments.restricts_people` is 1 once anybody's
-was set to a value other than `everyone`.
+`never_log_rules` has the rules in force. `never_log_removals` has the removed rules, for the sync, which searches for the mail
+that they hid; the table's ids only grow. `decisions.rule` is the rule that a decision used, as a JSON list: the pattern, and the
+username or null. A person's `visibility` is the default for new mail with that person. `deployments.restricts_people` is 1 once
+anybody's `visibility` was set to a value other than `everyone`.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ STATEMENTS = (
         pattern TEXT NOT NULL,
         match_key TEXT NOT NULL,
         created_at TEXT NOT NULL)""",
-    # COALESCE: with a NULL user, every rule of a deployment would be distinct from every other.
+    # COALESCE: NULLs are distinct in an index, so a rule without a user (of the whole deployment) could be added twice.
     "CREATE UNIQUE INDEX never_log_rules_once ON never_log_rules(deployment_id, match_key, COALESCE(user_id, 0))",
     """CREATE TABLE never_log_removals (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -33,7 +33,7 @@ STATEMENTS = (
     "ALTER TABLE activities ADD COLUMN is_visibility_manual INTEGER NOT NULL DEFAULT 0",
     # The activities that a non-participant may see, newest first: the others aren't scanned.
     "CREATE INDEX activities_open ON activities(deployment_id, id) WHERE visibility <> 'participants'",
-    # A reader's own, newest first. SQLite's indexes include the table's key anyway; on PostgreSQL a user's rows would be sorted.
+    # A reader's own activities, newest first. Without activity_id PostgreSQL would sort them; SQLite's index has it anyway.
     "DROP INDEX activity_users_user",
     "CREATE INDEX activity_users_user ON activity_users(user_id, activity_id)",
     f"ALTER TABLE users ADD COLUMN visibility {_VISIBILITY}",

@@ -1,16 +1,16 @@
 """The readings of versions (`readings`, `attachments`), the digest's pending work (`digest_queue`), and its progress in reading
-the record again (`digest_rebuilds`). And ids of activities and versions are never reused, on SQLite too.
+the record again (`digest_rebuilds`). From now on ids of activities and versions are never reused, on SQLite too.
 
 Versions that wait for a verdict move to the queue. Their two columns in `raw_messages` (attempts, next_try_at) stay unused,
 because SQLite would rewrite every stored body to drop them. Existing mail is not read here, because that takes long. The digest
-does it page by page, by the cursor that this step creates, the newest first.
+reads it page by page, the newest first: for this the step adds a row to `digest_rebuilds`.
 """
 
 from typing import Any
 
 STATEMENTS = (
-    # lane: 0 for new mail, 1 for retries and repeated work. deaths: children that it ended. The filter writes lane 0 alone, so a
-    # message costs it one leaf of one tree.
+    # lane: 0 for new mail, 1 for retries and repeated work. deaths: child processes that died of this work. The filter writes
+    # lane 0 alone, which the index below leaves out: a message costs it one leaf of one tree.
     """CREATE TABLE digest_queue (
         raw_id INTEGER NOT NULL REFERENCES raw_messages(id),
         stage TEXT NOT NULL CHECK (stage IN ('verdict', 'reading')),
@@ -59,7 +59,7 @@ STATEMENTS = (
         encoding TEXT NOT NULL,
         PRIMARY KEY (raw_id, number)){without_rowid}""",
     "CREATE INDEX attachments_sha256 ON attachments(sha256, raw_id)",
-    # everything below this id is still to be checked; which: 'older' than the reader, or 'all'
+    # below_raw_id: versions below this id are still to be checked. which: those read by an 'older' reader, or 'all'
     """CREATE TABLE digest_rebuilds (
         stage TEXT NOT NULL PRIMARY KEY CHECK (stage IN ('verdict', 'reading')),
         which TEXT NOT NULL CHECK (which IN ('older', 'all')),
@@ -74,7 +74,7 @@ STATEMENTS = (
     " SELECT 'reading', 'older', MAX(id) + 1, '' FROM raw_messages HAVING MAX(id) IS NOT NULL",
 )
 
-# A reused id would give one mail's page or verdict to another. AUTOINCREMENT doesn't change how rows are stored, so only the
+# With a reused id a mail could get another mail's page or verdict. AUTOINCREMENT doesn't change how rows are stored, so only the
 # table's SQL is changed, as https://www.sqlite.org/lang_altertable.html says; a new table would copy every stored body.
 # PostgreSQL's identities never repeat.
 _NEVER_TWICE = (

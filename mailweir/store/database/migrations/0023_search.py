@@ -14,24 +14,25 @@ ON_SQLITE = (
         words BLOB NOT NULL)""",
     # ascii: splits at ASCII separators alone, because `search_query.words` has done the rest
     "CREATE VIRTUAL TABLE search_words USING fts5(words, content='', columnsize=0, tokenize='ascii')",
-    # Merged late, and never all at once: of 800 transactions of 50 messages the longest held the write lock for 28 ms, not 47.
+    # The index's pieces are merged late, and never all at once: of 800 transactions of 50 messages the longest held the write
+    # lock for 28 ms, not 47.
     "INSERT INTO search_words (search_words, rank) VALUES ('automerge', 16)",
     "INSERT INTO search_words (search_words, rank) VALUES ('crisismerge', 64)",
-    "INSERT INTO search_words (search_words, rank) VALUES ('usermerge', 16)",  # a step of `erasing` continues its own merge
+    "INSERT INTO search_words (search_words, rank) VALUES ('usermerge', 16)",  # a step of `erasing` only continues its merge
 )
 ON_POSTGRESQL = (
     """CREATE TABLE search_texts (
         raw_id BIGINT PRIMARY KEY REFERENCES raw_messages(id),
         deployment_id BIGINT NOT NULL REFERENCES deployments(id),
         words TEXT NOT NULL)""",
-    # The list of entries that aren't in the index yet is short (kB): the writer that fills it moves all of it into the index. At
-    # the default of 4 MB one transaction of a hundred took over a second for it, at 128 kB a quarter of that, and all of them
-    # together a tenth longer.
+    # The list of entries that aren't in the index yet is kept short: the writer that fills it moves all of it into the index.
+    # With the default of 4 MB this took over a second in one of a hundred transactions. With 128 kB it takes a quarter of that,
+    # and all transactions together take a tenth longer.
     "CREATE INDEX search_texts_words ON search_texts USING gin (array_to_tsvector(string_to_array(words, ' ')))"
     " WITH (gin_pending_list_limit = 128)",
 )
 ON_BOTH = (
-    # Existing readings aren't indexed yet, nor those that a running rebuild has already done.
+    # No existing reading is indexed yet, so a rebuild that is running now starts again, with all versions.
     "DELETE FROM digest_rebuilds WHERE stage = 'reading'",
     "INSERT INTO digest_rebuilds (stage, which, below_raw_id, began_at)"
     " SELECT 'reading', 'all', MAX(id) + 1, '' FROM raw_messages HAVING MAX(id) IS NOT NULL",

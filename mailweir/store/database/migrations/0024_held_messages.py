@@ -1,11 +1,11 @@
 """Mail that is held until its reading decides (`held_messages`), and versions that a user forwarded by hand.
 
 A held message's row is written with its decision, in the decision's transaction. state: `waits` for the digest, `against` after a
-negative decision, `blank` once its words are overwritten and only the database's files may still contain them, `clean` once these
-don't either. facts: JSON of `holding.Facts`. expires_at: when it is erased. The queue's columns are those of `digest_queue`.
-`forwarded_versions` has the forwarder's statements about an original. An author whom only a forwarder names is a doubt of its own
-(`decision.Doubt`): SQLite has the column's check in the table's SQL alone, which is changed without copying every stored body, as
-https://www.sqlite.org/lang_altertable.html says.
+negative decision, `blank` once its words are overwritten and only the database's files may still contain them, `clean` once the
+files don't contain them either. facts: JSON of `holding.Facts`. expires_at: when the message is erased. attempts, deaths and
+next_try_at are as in `digest_queue`. `forwarded_versions` has the forwarder's statements about an original. `author_doubt` may
+now be `forwarded`: only a forwarder names the author (`decision.Doubt`). SQLite has the column's check in the table's SQL alone,
+which is changed without copying every stored body, as https://www.sqlite.org/lang_altertable.html says.
 """
 
 from typing import Any

@@ -1,9 +1,10 @@
 """Contacts by a company's domain, and replies from unknown addresses in known threads: both are an admin's choice.
 
-`deployments.has_auto_contacts` is 1 if some company's switch is on: only then matching queries domains. `contacts.origin` is the
-creator of a contact. `removed_addresses` are those that an admin removed from a contact: mail never makes contacts of them again.
-`auto_contact_switches` has each time that a company's was switched on, for the sync, which searches for the domain's earlier
-mail; its ids only grow. `activities.by_known_thread` is 1 for mail that is on the record only because of its thread.
+`deployments.has_auto_contacts` is 1 if some company's switch is on; if not, matching doesn't look up domains. `contacts.origin`
+is the creator of a contact. `removed_addresses` are those that an admin removed from a contact: mail never makes contacts of them
+again. `auto_contact_switches` has a row for each time that a company's switch was turned on. The sync then searches for the
+domain's earlier mail; the table's ids only grow. `activities.by_known_thread` is 1 for mail that is on the record only because of
+its thread.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ STATEMENTS = (
     "ALTER TABLE deployments ADD COLUMN has_auto_contacts INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE deployments ADD COLUMN known_threads INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE contacts ADD COLUMN origin TEXT NOT NULL DEFAULT 'admin' CHECK (origin IN ('admin', 'company_domain'))",
-    # how many a domain made recently
+    # to count the contacts that a company's domain made recently
     "CREATE INDEX contacts_by_domain ON contacts(company_id, created_at) WHERE origin = 'company_domain'",
     """CREATE TABLE removed_addresses (
         id INTEGER PRIMARY KEY AUTOINCREMENT,

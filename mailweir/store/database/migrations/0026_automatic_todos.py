@@ -1,4 +1,4 @@
-"""Whether automatic mail makes to-dos in a deployment: 0, as before, or 1. And an index of readings with labels."""
+"""Does automatic mail make to-dos in a deployment? 1, or 0 as before. Also an index of the readings that have labels."""
 
 from typing import Any
 

@@ -1,11 +1,11 @@
 """The page: accounts, their roles, sessions, sign-in links, states of OpenID and of Google's consent, jobs, and the two logs.
 
 Only the SHA-256 of a token is stored. `web_accounts`: an account has a name, and for OpenID an issuer and a `sub`. `web_roles`:
-its role in a deployment; user_id: the user whose record is its own, or NULL for an admin who isn't a user. `web_attempts`: the
-throttle of an account's password. `web_states`: the data to restore after a redirect to another host; kind `openid` or `gmail`.
-`web_jobs`: long work with a lease; `web_uploads`: the file of a job. `reader_log`: accounts and the activities that they read,
-ids only, once for each hour. It keeps ids of erased activities, so it has no foreign key there. `change_log`: changes and their
-authors.
+an account's role in a deployment; user_id: the account's own user there, or NULL for an admin who isn't a user.
+`web_attempts`: the throttle of an account's password. `web_states`: the data to restore after a redirect to another host; kind
+`openid` or `gmail`. `web_jobs`: long work with a lease; `web_uploads`: the file of a job. `reader_log`: accounts and the
+activities that they read, ids only, once for each hour. It keeps ids of erased activities, so its activity_id isn't a foreign
+key. `change_log`: changes and their authors.
 """
 
 from typing import Any

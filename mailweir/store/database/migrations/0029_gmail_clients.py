@@ -1,7 +1,7 @@
 """The OAuth client that a mailbox's token belongs to, and the public half of the key file's pair.
 
-`client_id`: NULL for the client of `gmail.oauth_client_file`, which all tokens used so far. `sealing_keys`: one row, with which
-the page seals tokens that it can't open; the processes that read the key file write it.
+`client_id`: NULL for the client of `gmail.oauth_client_file`, to which all existing tokens belong. `sealing_keys`: one row. With
+its public key the page seals tokens, but it can't open them. The processes that read the key file write the row.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
-"""Consents at Google to give back: the processes that read the key file do it, because the page can't open a token.
+"""Consents to give back to Google. The processes that read the key file give them back, because the page can't open a token.
 
-`state`: waits, done, kept (somebody else's mailbox is read by it) or failed. `token_sealed` is NULL as soon as it no longer
-waits. At most one row per user.
+`state`: waits, done, kept (another mailbox is read by the same consent) or failed. `token_sealed` is NULL as soon as the row no
+longer waits. At most one row per user, until migration 0044.
 """
 
 from typing import Any

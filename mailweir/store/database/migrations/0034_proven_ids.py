@@ -1,4 +1,4 @@
-"""Does the proof of a version's author also cover the ids of its conversation (`raw_messages.proves_ids`)? 1, or 0.
+"""Does the proof of a version's author also cover the headers that name its thread (`raw_messages.proves_ids`)? 1, or 0.
 
 NULL: examined before this was stored, or not yet.
 """

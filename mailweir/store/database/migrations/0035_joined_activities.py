@@ -1,8 +1,7 @@
-"""Activities that turned out to be one mail: a hand-made forward, and the client's own copy that came later
-(`joined_activities`).
+"""Activities that turned out to be one mail: a forward made by hand, and the original, which came later (`joined_activities`).
 
-old_id: the activity that was joined to activity_id, and leads there since; joined_at: NULL until it is done. The index of
-forwards finds the forwards of an author's mail of a given time.
+old_id: the activity that was joined to activity_id; since then its id leads there. joined_at: NULL until the joining is done.
+`forwarded_versions_author` finds the forwards of an author's mail of a given time.
 """
 
 from typing import Any

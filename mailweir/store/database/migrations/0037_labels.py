@@ -1,9 +1,9 @@
 """The activities that may have a label, in order (`activity_labels`): a list by a rare label doesn't look at all activities.
 
-The table has each activity with any version that was read with the label, and maybe more: a list still asks the leading
-version's reading. The database keeps the table by itself, because the previous version of a program, which may run beside this
-one, doesn't know it. Recording mail writes nothing here, because only reading finds labels. This step is no transaction: it
-inserts earlier readings a little at a time. You can run it again wherever it was interrupted.
+The table has each activity with any version that was read with the label, and maybe others. So a list still checks the leading
+version's reading. Triggers keep the table current, because the previous version of the program, which may run beside this one,
+doesn't know the table. Recording mail writes nothing here, because only reading finds labels. This step is no transaction: it
+inserts earlier readings a few at a time. You can run it again wherever it was interrupted.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ atomic = False
 ONLY_ADDS = True
 
 BATCH = 2_000  # readings
-BITS = (1, 2, 4, 8, 16, 32, 64, 128)  # of the labels that there are (`reading.labels`)
+BITS = (1, 2, 4, 8, 16, 32, 64, 128)  # of all labels (`reading.labels`)
 TABLE = """CREATE TABLE IF NOT EXISTS activity_labels (
     deployment_id {integer} NOT NULL,
     label {integer} NOT NULL,
@@ -30,7 +30,7 @@ _FORGET = (
     "DELETE FROM activity_labels WHERE deployment_id = OLD.deployment_id AND activity_id = OLD.id"
     f" AND label IN ({', '.join(map(str, BITS))})"
 )
-# name -> when, and what is done for the row. A version goes over to another activity where two turn out to be one mail.
+# Name -> when the trigger runs, and its statement. A version moves to another activity if two activities turn out to be one mail.
 TRIGGERS = {
     "readings_labels": (
         "AFTER INSERT ON readings FOR EACH ROW WHEN (NEW.labels <> 0)",
@@ -50,7 +50,7 @@ _FILL = _PUT.format(which="told.raw_id > {mark} AND told.raw_id <= {mark}")
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Makes the table, has the database keep it, and fills it."""
+    """Makes the table and its triggers, and fills the table."""
     is_sqlite = type(db).__name__ == "SqliteDatabase"
     integer, without_rowid = ("INTEGER", " WITHOUT ROWID") if is_sqlite else ("BIGINT", "")
     db.execute_sql(TABLE.format(integer=integer, without_rowid=without_rowid))

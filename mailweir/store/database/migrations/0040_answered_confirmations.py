@@ -1,8 +1,8 @@
-"""The end of a forwarding confirmation. `forwarded_at`: the first mail that its mailbox forwarded. `dismissed_at`: the user
-dismissed it. Both NULL: it is open.
+"""The end of a forwarding confirmation. `forwarded_at`: the time of the first mail that its mailbox forwarded. `dismissed_at`:
+when the user dismissed the confirmation. It is open while both are NULL.
 
-For existing confirmations, nobody knows which mail their mailboxes forwarded. As before, any captured mail after a confirmation
-ends it.
+For existing confirmations, nobody knows which mail their mailboxes forwarded. As before, the user's next captured mail that came
+by forwarding ends a confirmation.
 """
 
 from typing import Any
@@ -19,6 +19,6 @@ STATEMENTS = (
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Adds the columns, and ends what mail came after."""
+    """Adds the columns, and ends the confirmations after which mail was forwarded."""
     for statement in STATEMENTS:
         db.execute_sql(statement)

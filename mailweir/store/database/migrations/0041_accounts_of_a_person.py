@@ -1,6 +1,6 @@
 """A person at a provider may have several accounts: two deployments may each have made one for the same mail address.
 
-The version before finds one of them, and binds none that it didn't bind without this step.
+The previous program version finds one of these accounts. It binds no further accounts because of this step.
 """
 
 from typing import Any
@@ -14,6 +14,6 @@ STATEMENTS = (
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Lets go of the index that has a person once alone, and makes one to look persons up."""
+    """Drops the index that allows one account for each person, and makes an index to look persons up."""
     for statement in STATEMENTS:
         db.execute_sql(statement)

@@ -1,8 +1,9 @@
-"""Indexes for *Why*: two of migration 0038 get a key that tells similar addresses apart, and a new one has unusual Message-IDs.
+"""Indexes for *Why*: two of migration 0038 get a key that distinguishes similar addresses, and a new one has unusual Message-IDs.
 
-With the first key, addresses that differ in a few neighbouring characters were one: a search for one of many numbered addresses
-read many times as many rows as it found (decision 0050). The names stay, because SQLite's queries name an index: the version
-before still finds everything, by the buckets alone. Made while mail is recorded, and repeatable after any interruption.
+With the first key, addresses that differ in a few neighbouring characters had the same number: a search for one of many numbered
+addresses read many times as many rows as it found (decision 0050). The indexes keep their names, because SQLite's queries name
+their index. So the previous program version still finds everything, though by the buckets alone. Made while mail is recorded.
+After any interruption this step can be run again.
 """
 
 from functools import partial
@@ -13,7 +14,7 @@ from mailweir.store.database import fingerprint, indexes
 atomic = False
 ONLY_ADDS = True
 
-# Message-IDs without <>, which are rare. So a search needs one look for each bucket, and not a second one for these.
+# Message-IDs without <>, which are rare. With this index a search looks into each bucket once, and not a second time for these.
 BARE = (
     "CREATE INDEX decisions_bare_ids ON decisions((id / 500), {message_id})"
     " WHERE message_id IS NOT NULL AND SUBSTR(message_id, 1, 1) <> '<'"
@@ -26,12 +27,12 @@ INDEXES = {
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Makes each index under another name, and then puts it in the place of the old one."""
+    """Replaces each index. On PostgreSQL the new one gets another name first, and the old name once the old index is dropped."""
     is_sqlite = type(db).__name__ == "SqliteDatabase"
     indexes.make(db, [BARE.format(message_id=fingerprint.sql("message_id", is_sqlite=is_sqlite))])
     for name, (table, keys, column) in INDEXES.items():
         keys = keys.format(key=fingerprint.address_sql(column, is_sqlite=is_sqlite))
-        if is_sqlite:  # it can't rename an index
+        if is_sqlite:  # SQLite can't rename an index
             with db.atomic():
                 db.execute_sql(f"DROP INDEX IF EXISTS {name}")
                 db.execute_sql(f"CREATE INDEX {name} ON {table}({keys})")

@@ -1,6 +1,6 @@
 """A user may have several consents to give back, each of another mailbox. So a row has an id of its own.
 
-The version before finds each user's rows by `user_id`, one or several, and works with this table.
+The previous program version finds a user's rows by `user_id`, one or several, so it works with this table.
 """
 
 from typing import Any
