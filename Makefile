@@ -38,7 +38,7 @@ test: ## all tests, including those with a real Postfix, and a few of those in a
 
 test-quick: ## the unit tests, without root and without PostgreSQL, in about a minute; PYTEST_OPTIONS go to pytest
 	@ONLY=venv PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test sh scripts/setup.sh
-	@# CI=: the few tests that need root are skipped there, with the reason; `make test` is where nothing may be lacking
+	@# CI=: the few tests that need root are skipped here, with the reason; if CI=true, `make test` fails instead of skipping
 	@env CI= "$(BIN)/python" -m pytest -n $(QUICK_WORKERS) --quick tests/unit $(PYTEST_OPTIONS)
 
 test-browser: ## the page in a real browser: a first day, hostile mail, accessibility; installs Debian's chromium and playwright
@@ -59,7 +59,7 @@ test-deploy: ## the Ansible role on hosts of its own (Docker Engine, minutes); D
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,check,deploy sh scripts/setup.sh
 	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_TEST_DEPLOY=1 "$(BIN)/python" -m pytest tests/deploy $(DEPLOY_OPTIONS)
 
-fuzz: ## a million hostile lines to mailweir-auth, then hostile headers and addresses, and whole messages at random and by their branches, for FUZZ_SECONDS (an hour) each; stops at the first finding
+fuzz: ## a million hostile lines to mailweir-auth, then hostile headers and addresses, and whole messages, random ones and ones guided by the code's branches, for FUZZ_SECONDS (an hour) each; stops at the first finding
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,fuzz sh scripts/setup.sh
 	"$(BIN)/python" -m tests.fuzz.auth_lines
 	"$(BIN)/python" -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
@@ -74,7 +74,7 @@ chaos-gmail: setup ## kill -9 and SIGSTOP of the workers of Gmail's sync amid CH
 
 check: ## ruff, mypy, import-linter, shellcheck, the check of prose, and the linters of ansible/ and of its output
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,check sh scripts/setup.sh
-	@# side by side: each is as long as the other, and works on one core
+	@# in parallel: each takes as long as the other, and uses one core
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target VENV="$(VENV)" check-code check-deployment
 
 check-code:
@@ -88,7 +88,7 @@ check-deployment:
 	shellcheck $(SHELL_SCRIPTS)
 	@sh scripts/check-deployment.sh "$(BIN)"
 
-free-mail: setup ## makes the list of domains where anybody may have an address again; needs npm
+free-mail: setup ## makes mailweir/free_mail_domains.txt again: domains where anybody may have an address; needs npm
 	@"$(BIN)/python" scripts/renew_free_mail.py
 
 translations: setup ## updates the page's catalogues from its texts; then translate the missing ones in webapp/translations
@@ -102,7 +102,7 @@ sizes: ## how long the programs' files and functions are: median, 90th percentil
 
 dist: setup ## makes sdist and wheel in dist/; a commit always gives the same bytes
 	rm -rf build dist
-	@# the same: a host that has it isn't upgraded once more, and anybody can tell that it was made of this source
+	@# always the same bytes: a host that has this wheel isn't upgraded again, and anybody can check that it is made of this source
 	"$(BIN)/python" scripts/build_dist.py dist
 	rm -rf build
 	@ls dist

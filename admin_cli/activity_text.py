@@ -34,7 +34,7 @@ def row(activity: Activity) -> tuple[str, ...]:
 
 
 def say_conversation(found: Sequence[Activity]) -> None:
-    """Two lines for each: author and time, and beneath them the subject."""
+    """Prints the activities: for each a line with time and author, then its subject and its snippet."""
     width = max(_FEWEST_COLUMNS, shutil.get_terminal_size().columns) if sys.stdout.isatty() else _COLUMNS_ELSE
     id_columns = max(2, *(len(str(one.id)) for one in found))
     output.say(f"{'id'.rjust(id_columns)}  {'sent':<17}  direction  verdict  author")

@@ -86,7 +86,7 @@ def _snapshot(database: Path) -> Iterator[backup.Snapshot]:
     try:
         yield snapshot
     finally:
-        with acting_as_owner(database.parent):  # the last one to close it removes its log
+        with acting_as_owner(database.parent):  # the last connection that closes removes the -wal file
             snapshot.close()
 
 
@@ -106,7 +106,7 @@ def _folder_beside(file: Path) -> Iterator[Path]:
 
 
 def restore(settings: Settings, file: Path, now: datetime, progress: Progress) -> Restored:
-    """Puts the backup in the database's place, upgraded if it is older. BackupError, and then nothing is changed."""
+    """Puts the backup in the database's place, upgraded if it is older. After a BackupError nothing is changed."""
     database_url = settings.database_url
     with _stopped(settings):
         return (
@@ -134,7 +134,7 @@ def _restore_file(database: Path, file: Path, now: datetime, progress: Progress)
 
 
 def _restore_rows(database_url: Postgresql, file: Path, now: datetime) -> Restored:
-    with _opened(file):  # one line if it can't be read
+    with _opened(file):  # a BackupError of one line if the file can't be read
         postgresql_backup.refuse_foreign(file)
     others = postgresql_backup.count_users(database_url)
     if others:
@@ -153,7 +153,7 @@ def _files(database_url: DatabaseUrl) -> list[Path]:
 
 @contextlib.contextmanager
 def _stopped(settings: Settings) -> Iterator[None]:
-    """For the block, nobody uses the database, and no `mailweir up` starts."""
+    """Makes sure that nobody uses the database and that no `mailweir up` starts during the block. BackupError."""
     lock = Lock(settings.milter_socket.with_name("up.lock"))
     if settings.milter_socket.parent.is_dir():
         try:
@@ -199,7 +199,7 @@ def _swap(part: Path, database: Path, now: datetime) -> Path | None:
         for suffix in ("", "-wal"):
             with contextlib.suppress(FileNotFoundError):
                 os.link(database.with_name(database.name + suffix), kept.with_name(kept.name + suffix))
-    # the old file's log goes first, because SQLite would apply it to the new file
+    # the old file's log is removed first, because SQLite would apply it to the new file
     for suffix in ("-wal", "-shm"):
         database.with_name(database.name + suffix).unlink(missing_ok=True)
     part.replace(database)

@@ -1,4 +1,4 @@
-"""Changes by commands in the log of changes, beside changes by forms of the page: the person, the command, and its subject.
+"""Notes changes by commands in the log of changes, which also has changes by the page: the person, the change, and its subject.
 
 Each command has one of these marks: `changes`, `unnoted` or `reads`; a test checks all commands. The first transaction of the
 command that writes anything also writes the note. So neither exists without the other, and a command that changed nothing leaves
@@ -77,15 +77,15 @@ def reads(command: _Command) -> _Command:
 
 
 def instead(what: str) -> None:
-    """The running command changes another thing than its mark says."""
+    """Notes this change for the running command, and not the change that its mark names. what: a key of `webapp.changes`."""
     note = _running.get()
     if note is not None:
         note.what = what
 
 
 def of_deployments(deployment_ids: Iterable[int]) -> None:
-    """The change belongs to these deployments. Without this call, or with none, it belongs to no deployment, and operators see
-    it."""
+    """The running command's change belongs to these deployments. Without this call, or without an id, it belongs to no
+    deployment, and operators see it."""
     note = _running.get()
     if note is not None:
         note.deployment_ids = list(dict.fromkeys(deployment_ids)) or [None]
@@ -99,7 +99,7 @@ def watch(database: Database) -> None:
 
 
 def who() -> str:
-    """The system's login name of the person who runs this; with sudo, the login name before it."""
+    """The login name of the person who runs the command on this system; with sudo, such as `richard as root`."""
     own = _login_name(os.getuid())
     before = _clean(os.environ.get("SUDO_USER", ""))
     return f"{before} as {own}" if before and before != own else own
@@ -113,7 +113,7 @@ def _login_name(uid: int) -> str:
 
 
 def _clean(text: str) -> str:
-    """Text of the environment, with any content, on one line."""
+    """Makes a short, printable line of any text from outside."""
     return printable(" ".join(text.split()))[:_MAX_LOGIN_CHARS]
 
 
@@ -128,7 +128,7 @@ def _write(database: Database, note: _Note) -> None:
 
 
 def _typed(command: Callable[..., Any], about: str, given: Mapping[str, Any]) -> str:
-    """The other arguments and options, without those that have their default value."""
+    """The arguments and options without the subject, and without those that have their default value."""
     kinds = get_type_hints(command, include_extras=True)
     shown = []
     for name, one in inspect.signature(command).parameters.items():
@@ -143,7 +143,7 @@ def _option(name: str, kind: Any) -> str:
     """The option as a person types it; "" for an argument."""
     for one in getattr(kind, "__metadata__", ()):
         if isinstance(one, OptionInfo):
-            named = (one.default, *(one.param_decls or ()))  # typer takes the first name for a default
+            named = (one.default, *(one.param_decls or ()))  # typer stores the first name as the default
             own = [word for word in named if isinstance(word, str) and word.startswith("-")]
             return (own or [f"--{name.replace('_', '-')}"])[0].partition("/")[0]
     return ""

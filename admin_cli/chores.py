@@ -20,7 +20,7 @@ _SHORT_SECONDS = 60.0  # pauses up to this are shown in seconds
 
 
 class Chore:
-    """A command, and when it is due: first after `first_after_seconds`, then every so many seconds."""
+    """A command that is due first after `first_after_seconds`, then each `every_seconds`."""
 
     def __init__(
         self, program: Program, *, every_seconds: float, first_after_seconds: float, say: Callable[[str], None]
@@ -34,17 +34,17 @@ class Chore:
         self.remembered: Remembered | None = None
 
     def due_in(self, now: float) -> float:
-        """Seconds until something is to be done, if the command doesn't end before (SIGCHLD tells)."""
+        """Seconds until `tend` has to start the command, or to kill it. If the command ends earlier, SIGCHLD reports that."""
         return (self._due_at if self._process is None else self._since + LONGEST_SECONDS) - now
 
     def tend(self, now: float, *, work_dir: Path, data_dir: Path, environment: Mapping[str, str]) -> None:
-        """Starts it when it is due, notes how it ended, and kills it if it hangs. Returns at once. now: monotonic."""
+        """Starts the command when it is due, reports its failure, and kills it if it hangs. Returns at once. now: monotonic."""
         if self._process is None:
             if now >= self._due_at:
                 self._start(now, work_dir, environment)
             return
         if self._process.poll() is None and self.due_in(now) <= 0:
-            self._process.kill()  # nothing waits for it here: its end is noted at a later call
+            self._process.kill()  # doesn't wait for its end: a later call notices that
             self._since = now
         if self._process.returncode is not None:
             self._note(self._process.returncode)
@@ -76,7 +76,7 @@ class Chore:
         self._process = self.remembered = None
 
     def stop(self, seconds: float, data_dir: Path) -> None:
-        """Ends it if it runs. An interrupted chore does no harm."""
+        """Ends the command if it runs. An interrupted chore does no harm."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError):

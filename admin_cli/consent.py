@@ -74,10 +74,10 @@ def by_hand(
     *,
     timeout_seconds: float,
 ) -> Consent:
-    """The consent by typing: the user types its code, or the whole address at which the browser ended.
+    """The consent by hand: the user types its code, or the whole address at which the browser ended.
 
-    show: gets the address to open, on any machine. read_line: reads a line of at most so many characters. Errors: as for
-    `by_browser`.
+    show: gets the address to open, on any machine. read_line: reads a line of at most the given number of characters. Errors: as
+    for `by_browser`.
     """
     redirect_uri = (
         client.redirects[0] if client.redirects else f"http://{_HOST}:{_free_port()}/"
@@ -92,8 +92,8 @@ def _typed_code(typed: str, state: str) -> str:
     if not typed:
         raise ConsentFailed("no code was given")
     if "?" not in typed and "&" not in typed:
-        # the code of another consent is useless here, because our verifier belongs to this one. In an address, the code may be
-        # quoted
+        # A bare code has no state to check: the code of another consent is useless, because our verifier belongs to this consent.
+        # A code that was copied out of an address may be percent-encoded.
         return unquote(typed.removeprefix("code="))
     fields = _fields(typed.partition("?")[2] or typed)
     if "response_type" in fields:
@@ -126,7 +126,10 @@ _Listen = Callable[[str], "queue.Queue[str | ConsentFailed]"]
 
 @contextmanager
 def _listening(client: OAuthClient) -> Iterator[tuple[str, _Listen]]:
-    """A server on loopback, and a function that lets it wait for an answer with this state. Others can't end the wait."""
+    """Runs a server on loopback. Yields its redirect URI, and a function that takes our state and returns the queue of answers.
+
+    Only an answer with this state gets into the queue: nobody else can end the wait.
+    """
     wanted = urlsplit(client.redirects[0]) if client.redirects else None
     path = (wanted.path or "/") if wanted else "/"
     answers: queue.Queue[str | ConsentFailed] = queue.Queue()
@@ -155,12 +158,12 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def server_bind(self) -> None:
-        """Without HTTPServer's question to DNS for our own name."""
+        """Binds as HTTPServer does, but doesn't ask DNS for our own name."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = _HOST, self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Says nothing: a browser that hung up, or a neighbour's nonsense."""
+        """Logs nothing: a browser hung up, or another program sent nonsense."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -173,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
     answers: "queue.Queue[str | ConsentFailed]"
 
     def do_GET(self) -> None:
-        """The one address that counts is the redirect with our state."""
+        """Takes the answer from the redirect with our state. All other requests get 404."""
         parts = urlsplit(self.path)
         fields = _fields(parts.query)
         if parts.path != self.path_wanted or not self.state or not _same(fields.get("state", ""), self.state):
@@ -187,9 +190,9 @@ class _Handler(BaseHTTPRequestHandler):
         failed = isinstance(answer, ConsentFailed)
         text = "Mailweir may not read this mailbox." if failed else "Mailweir has Google's answer."
         try:
-            self._page(200, f"{text} You can close this page; the rest is where you started it.")
+            self._page(200, f"{text} You can close this page and go back to the command line.")
         finally:
-            self.answers.put(answer)  # also if the browser didn't wait for its page
+            self.answers.put(answer)  # even if the browser didn't wait for its page
 
     def _page(self, status: int, text: str) -> None:
         content = _PAGE.format(text=html.escape(text)).encode()
@@ -200,4 +203,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing: the code is in the address."""
+        """Logs nothing: the code is in the address."""

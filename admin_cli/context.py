@@ -21,7 +21,7 @@ def now() -> datetime:
 
 @contextmanager
 def opened(settings: Settings | None = None) -> Iterator[Database]:
-    """The database in this code's version, while the command uses it.
+    """Opens the database for a command, after a check that it has this code's version.
 
     Errors: SettingsError, DatabaseVersionError, DatabaseUnavailable.
     """
@@ -36,7 +36,7 @@ def opened(settings: Settings | None = None) -> Iterator[Database]:
 
 
 def choose(database: Database, name: str | None) -> Deployment:
-    """The deployment of this name, or the only one. A command's change is noted for it. NotFound, BadInput."""
+    """The deployment of this name, or the only one. The command's change is noted for this deployment. NotFound, BadInput."""
     found = _chosen(database, name)
     change_notes.of_deployments([found.id])
     return found
@@ -55,5 +55,5 @@ def _chosen(database: Database, name: str | None) -> Deployment:
 
 
 def narrow(database: Database, name: str | None) -> Deployment | None:
-    """The deployment of this name, or None for all: for commands that find things by their own id. NotFound."""
+    """The deployment of this name; None (all deployments) without a name. For commands that find a thing by its id. NotFound."""
     return None if name is None else deployments.find(database, name)

@@ -1,8 +1,8 @@
 """Checks the data folder before anything uses it: each part is absent, or of the right kind.
 
 Some of its folders belong to the unprivileged user. A symbolic link, a pipe or a file that this user put there must neither lead
-root elsewhere nor make it wait. Code that opens such a part doesn't follow it; this check reports it in time and in a sentence.
-Never changes anything. Called by `mailweir up`, before it does, and by `doctor`.
+root elsewhere nor make it wait. Code that opens such a part doesn't follow links. This check reports the part earlier, as
+a sentence. Never changes anything. Called by `mailweir up`, before any change, and by `doctor`.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ def faults(settings: Settings) -> Iterator[str]:
 
 
 def outbox_folders(settings: Settings) -> list[Path]:
-    """A maildir, in which outgoing mail becomes files; without this setting, nothing."""
+    """The outbox and the folders of its maildir, if the setting `outbound` is `outbox`."""
     outbox = settings.outbox_dir
     return [outbox, *(outbox / name for name in ("tmp", "new", "cur"))] if settings.outbound == "outbox" else []
 
@@ -63,7 +63,7 @@ def _files(settings: Settings) -> list[Path]:
 
 
 def _files_of_the_admin(settings: Settings) -> list[Path]:
-    """Files that may be elsewhere, with a link in their place: their folders are root's, or their owner opens them."""
+    """Files in whose place the admin may put a link: their folders are root's, or the folder's owner opens them, not root."""
     database = settings.database_url
     return [
         *sorted(file for file in settings.log_dir.glob("*.log") if file.name != "postfix.log"),

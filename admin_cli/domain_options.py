@@ -1,6 +1,6 @@
 """The options of `spf check` and `domain check`, and the request that they make.
 
-Usage errors exit with 64: the codes from 0 to 4 speak of the domain. Called by `commands.spf` and `commands.domain_check`.
+Usage errors exit with 64: the codes from 0 to 4 are results for the domain. Called by `commands.spf` and `commands.domain_check`.
 """
 
 import ipaddress
@@ -46,7 +46,7 @@ class CheckCommand(TyperCommand):
     """A command whose usage errors exit with 64."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As the library does, except for the exit code."""
+        """Does what the library does, except for the exit code."""
         try:
             return super().parse_args(ctx, args)
         except _UsageError as error:
@@ -56,7 +56,7 @@ class CheckCommand(TyperCommand):
 
 @contextmanager
 def own_codes() -> Iterator[None]:
-    """Errors of the check itself say nothing about the domain: exit 4 if they may go away, 64 if somebody has to act."""
+    """Errors of the check itself are no result for the domain: exit 4 if they may go away, 64 if somebody has to act."""
     try:
         yield
     except MailweirError as error:
@@ -65,7 +65,7 @@ def own_codes() -> Iterator[None]:
 
 
 def refuse(text: str) -> NoReturn:
-    """One line, and the exit code of a usage error."""
+    """Prints one line, and exits with the code of a usage error."""
     output.complain(text)
     raise typer.Exit(USAGE)
 
@@ -81,7 +81,7 @@ def settings_if_any() -> Settings | None:
 
 
 def domain_of(text: str) -> str:
-    """In normal form: lower case, IDN as A-labels."""
+    """The domain in normal form: lower case, IDN as A-labels."""
     domain = address.typed_domain(text.strip().rstrip("."))
     if domain is None or domain.startswith("[") or "." not in domain:
         refuse(f"'{text}' is no domain, such as client.example")
@@ -109,7 +109,7 @@ def relay_of(settings: Settings | None, ips: list[str] | None) -> Relay:
 
 
 def questions_to(settings: Settings | None, nameserver: str | None, port: int | None) -> tuple[Questions, str]:
-    """The configured DNS, and the resolver's name for a person. Errors: DnsUnavailable."""
+    """Questions to the chosen resolver, and its address and port for a person. Errors: DnsUnavailable."""
     dns = settings.dns if settings else Dns()
     host = nameserver if nameserver is not None else dns.nameserver
     if host:

@@ -52,7 +52,7 @@ def _branches(node: Node, indent: str, *, whole: bool) -> Iterator[str]:
 
 
 def domain_lines(report: DomainReport, *, whole: bool) -> Iterator[str]:
-    """SPF, DKIM, DMARC, what follows, and what to do."""
+    """SPF, DKIM, DMARC, the alignment that follows from them, and warnings."""
     yield from spf_lines(report.spf, whole=whole)
     for key in report.keys:
         state = "FAIL" if key.fault else "OK"
@@ -82,7 +82,7 @@ def asked_line(domain: str, who: str, sender: str, resolver: str, seconds: float
 
 
 def advice_lines(advice: Suggestion | None, verdict: int) -> Iterator[str]:
-    """The advice: the record to publish, or to try again."""
+    """The advice: publish this record, or try again."""
     if verdict == UNKNOWN:
         yield _line("DO", "try again: DNS gave no answer, which says nothing about the domain")
     if advice is None:

@@ -1,7 +1,7 @@
 """The privileged chore: root checks what others can't, and reports it for this host. `doctor` on any host and the page show it.
 
-If a check fails, that is a finding, and the other findings are reported. The database is written in short transactions, as its
-owner, so the filter doesn't wait. Called by `mailweir health report`.
+A failure of a check is a finding of its own, and the other checks still run. The chore writes to the database as the
+database's owner, and in short transactions, so the filter doesn't wait. Called by `mailweir health report`.
 """
 
 import fcntl
@@ -23,11 +23,11 @@ from mailweir.store.record.health_reports import HealthReport
 
 
 class CannotLook(MailweirError):
-    """This user can't see the objects of the report, or there is no such data folder."""
+    """This user may not make the report, or the data folder can't be opened."""
 
 
 def check_root() -> None:
-    """CannotLook for others than root: they would replace root's observations with gaps."""
+    """CannotLook for other users than root: their incomplete report would replace root's."""
     if os.geteuid() != 0:
         raise CannotLook("this check needs root: run it as root")
 
@@ -55,7 +55,7 @@ def make(settings: Settings, now: datetime) -> list[HealthReport]:
     running = in_force.settings(settings)
     host = hosts.own_name(running)
     with context.opened(running):
-        pass  # for example of another version: then no other check of it is useful
+        pass  # raises, for example, if it has another version: then no check is useful
     found = {name: run(name, check) for name, check in _checks(running, host, now).items()}
     reports = [_report(host, name, findings, now) for name, findings in found.items() if findings]
     with context.opened(running) as database_of_all, database_of_all.transaction(alone=False):

@@ -7,7 +7,7 @@ from mailweir.settings import Settings, load
 
 
 def settings(of_file: Settings) -> Settings:
-    """The settings of the `up` that runs on the data folder; those of the file if none runs, or if only root could see that."""
+    """The settings of the `up` that runs on the data folder. If none runs, or this user can't see it, those of the file."""
     if of_file.run_by == "systemd" or not stack.is_running(of_file):
         return of_file
     try:

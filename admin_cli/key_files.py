@@ -22,8 +22,8 @@ from mailweir.store.people import dkim_keys
 def opened(settings: Settings) -> Secrets:
     """The key to seal with.
 
-    SettingsError if it can't be read or made. Also if it is missing and the database holds data sealed with it: another key would
-    be useless.
+    SettingsError if it can't be read or made, or if it is missing and the database holds data sealed with it: a new key couldn't
+    open that data.
     """
     file = settings.token_key_path
     try:
@@ -38,7 +38,7 @@ def opened(settings: Settings) -> Secrets:
 
 
 def note_public_half(settings: Settings) -> None:
-    """Makes the key file if there is none, and lets the page seal tokens for it. Errors: as for `opened`."""
+    """Makes the key file if there is none, and stores its public half: the page seals tokens with it. Errors: as for `opened`."""
     public = opened(settings).public_half
     with context.opened(settings) as database:
         sealing_keys.note(database, public, context.now())
@@ -65,7 +65,7 @@ def _make(settings: Settings, file: Path) -> None:
 
 
 def _give(file: Path, owner: str) -> None:
-    """Also in a folder of root's, such as `/etc/mailweir`, the daemons read the file."""
+    """The daemons must be able to read the file in a folder of root's, too, such as `/etc/mailweir`."""
     with suppress(KeyError):
         entry = pwd.getpwnam(owner)
         os.chown(file, entry.pw_uid, entry.pw_gid, follow_symlinks=False)

@@ -1,6 +1,7 @@
-"""A group of commands whose modules are imported only when a command is used: most of a start's time is imports.
+"""A group of commands whose modules are imported only when a command is used: imports take most of the time of a start.
 
-The list of the commands needs only this module, because the group knows a line about each. Called by `main` and `commands.gmail`.
+The list of the commands needs only this module, because the group has a line of help for each. Called by `main` and
+`commands.gmail`.
 """
 
 import importlib
@@ -13,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 @dataclass(frozen=True, slots=True)
 class LazyCommand:
-    """A command, or a noun with commands of its own.
+    """A command, or a group of commands on one noun.
 
     module: its `register` adds it to a `typer.Typer`. help: the first sentence of its help, which is all that a list shows.
     """
@@ -30,13 +31,13 @@ class LazyCommand:
 
 
 class LazyGroup(TyperGroup):
-    """A subclass names its commands in `lazy`, in the order of help; it has no others."""
+    """A subclass names all its commands in `lazy`, in the order of its help."""
 
     lazy: ClassVar[tuple[LazyCommand, ...]] = ()
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        # These stand for the real ones if a name and a line are enough: in a list, and for a mistyped name.
+        # Placeholders, with a name and a line of help: that is enough for a list, and for the hint about a mistyped name.
         self.commands = {one.name: TyperCommand(one.name, help=one.help) for one in self.lazy}
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:

@@ -1,4 +1,4 @@
-"""`mailweir`, the admin's command: puts the nouns together, and turns errors into one line and an exit code.
+"""`mailweir`, the admin's command: puts the commands together, and turns errors into one line and an exit code.
 
 Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted. Each command pays for this module's imports, so a command's own module is
 loaded only when it is needed.
@@ -31,12 +31,12 @@ class Commands(LazyGroup):
         LazyCommand(
             "demo",
             "admin_cli.demo.command",
-            "Starts a stack of its own, captures five real mails, prints the result of each, and stops.",
+            "Starts a stack of its own, delivers five real mails, prints the result of each, and stops.",
         ),
         LazyCommand(
             "why",
             "admin_cli.commands.why",
-            "Explains what happened to a message, newest first; then lists mail that waits in the sync or that Postfix refused.",
+            "Explains what happened to mail, newest first; then lists mail that waits in the sync or that Postfix refused.",
         ),
         LazyCommand("doctor", "admin_cli.doctor.command", "Checks the stack, and says how to solve each problem."),
         LazyCommand("deployment", "admin_cli.commands.deployment", "Tenants and their capture domains."),
@@ -99,7 +99,7 @@ def build() -> typer.Typer:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # a fifth of the time of a start, and needed only here
+        from importlib.metadata import version  # takes a fifth of the time of a start, and is needed only here
 
         output.say(f"mailweir {version('mailweir')}")
         raise typer.Exit
@@ -114,8 +114,8 @@ def _common(
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command line (default: the process's); returns its exit code. Any other error is a fault of ours, and gives a
-    traceback."""
+    """Runs a command line (default: the process's); returns its exit code. Errors other than MailweirError
+    are bugs, and give a traceback."""
     for stream in (sys.stdout, sys.stderr):
         # if a terminal can't show a character, it shows the character's number, not a traceback
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")

@@ -34,7 +34,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def noun(app: typer.Typer, name: str, purpose: str, epilog: str, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
-    """A group of commands on one noun. epilog: of its help; see `example`."""
+    """A group of commands on one noun. epilog: the end of its help; see `example`."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
     app.add_typer(group, name=name, help=purpose, epilog=epilog, cls=cls)
     return group

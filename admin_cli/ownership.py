@@ -34,7 +34,7 @@ def acting_as_owner(folder: Path) -> Iterator[bool]:
 
 
 def acting_for(database_url: DatabaseUrl) -> AbstractContextManager[bool]:
-    """`acting_as_owner` for the folder of SQLite's file. With a server, nobody can put files there."""
+    """`acting_as_owner` for the folder of SQLite's file. Does nothing for PostgreSQL, which has no such folder."""
     return acting_as_owner(database_url.parent) if isinstance(database_url, Path) else nullcontext(False)
 
 
@@ -66,7 +66,7 @@ def _step_up(gid: int, groups: list[int]) -> None:
 
 
 def make_folder(folder: Path, owner: str) -> None:
-    """Makes the folder if there is none. As root, it becomes this user's own (0700), if there is such a user."""
+    """Makes the folder (0700) if there is none. If root runs this, the folder gets this owner, if there is such a user."""
     if folder.is_dir():
         return
     folder.mkdir(parents=True)
@@ -78,7 +78,7 @@ def make_folder(folder: Path, owner: str) -> None:
 
 
 def give_to_owner(folder: Path, files: Iterable[Path]) -> None:
-    """As root, gives files within the folder to the folder's owner. Only where root could not step down."""
+    """As root, gives files within the folder to the folder's owner. Needed only if root could not step down."""
     owner = _owner(folder)
     if os.geteuid() != 0 or owner is None:
         return

@@ -31,7 +31,7 @@ _PORT_POLL_SECONDS = 0.05
 
 
 def check_root(command: str = "'mailweir up'") -> None:
-    """Root starts Postfix's master and reads its key, and gives the other processes to an unprivileged user."""
+    """CannotStart for other users than root. Root starts Postfix's master and reads its key; the daemons run as another user."""
     if os.geteuid() != 0:
         raise CannotStart(f"{command} needs root (Postfix's master does): run it with sudo")
 
@@ -65,13 +65,13 @@ def check_folder(data_dir: Path) -> None:
         used = data_dir.exists() and any(data_dir.iterdir())
     except NotADirectoryError as error:
         raise CannotStart(f"{data_dir} is a file: name a folder") from error
-    # It becomes root's, with a mode of its own. Nobody wants that for /tmp or a home.
+    # `mailweir up` makes root the folder's owner and sets its mode. Nobody wants that for /tmp or a home.
     if used and not (data_dir / SETTINGS_NAME).is_file():
         raise CannotStart(f"{data_dir} holds other files and no {SETTINGS_NAME}: name a new or an empty folder")
 
 
 def check_parts(settings: Settings) -> None:
-    """Is what an earlier run left in the data folder still what it has to be?"""
+    """Is each part of the data folder absent, or of the right kind?"""
     for fault in data_folder.faults(settings):
         raise CannotStart(fault)
 

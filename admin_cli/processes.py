@@ -1,8 +1,8 @@
 """Processes as the supervisor needs them: started in a session of their own, remembered in a file, ended with all that they
 started.
 
-It ends a process only if it is certainly ours: its session is a remembered one, it is no older than the remembered process, and
-it works in the data folder. Called by `supervisor` and `commands.up`.
+Only processes that are certainly ours are ended: the session is a remembered one, the process is no older than the remembered
+one, and it works in the data folder. Called by `supervisor` and `commands.up`.
 """
 
 import contextlib
@@ -39,8 +39,8 @@ class CannotStart(MailweirError):
 class Program:
     """One of the processes of the stack.
 
-    account: the user that it runs as; None is root. stdin: a socket that it answers on, and that outlives it; None: nothing to
-    read.
+    account: the user that it runs as; None is root. stdin: the socket that it answers on, which stays open when it ends; None:
+    nothing to read.
     """
 
     name: str
@@ -74,15 +74,15 @@ def _end_with(parent: int, library: ctypes.CDLL) -> bool:
 
 
 def start(program: Program, *, work_dir: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Starts it as the leader of a session of its own. Its output is appended to its log.
+    """Starts the program as the leader of a session of its own. Its output is appended to its log.
 
-    It gets SIGTERM when this process dies, in whatever way; but see `keep`. OSError if it can't be started.
+    The program gets SIGTERM when this process dies, in whatever way; but see `keep`. OSError if it can't be started.
     """
     library = ctypes.CDLL(None, use_errno=True)
     parent = os.getpid()
 
     def end_with_parent() -> None:
-        # Between fork and exec, and after the change of user, which would undo it (PR_SET_PDEATHSIG(2const)).
+        # Runs between fork and exec, and after the change of user, which would clear the signal (PR_SET_PDEATHSIG(2const)).
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         if not _end_with(parent, library):
             os._exit(1)
@@ -106,8 +106,8 @@ def start(program: Program, *, work_dir: Path, environment: Mapping[str, str]) -
 
 @contextlib.contextmanager
 def still_ending_with_parent() -> Iterator[None]:
-    """A change of our effective user undoes the arrangement that `start` made for us (in the demo, for example). This keeps
-    it."""
+    """Keeps the signal that `start` set for the death of our parent (in the demo, for example): the block changes our effective
+    user, which clears the signal."""
     library, number, parent = ctypes.CDLL(None, use_errno=True), ctypes.c_int(0), os.getppid()
     library.prctl(_PR_GET_PDEATHSIG, ctypes.byref(number))
     try:
@@ -119,9 +119,10 @@ def still_ending_with_parent() -> Iterator[None]:
 
 
 def keep(pid: int) -> int:
-    """Starts a process that only sends SIGTERM to this one when we die; returns its pid. SIGTERM is blocked here already.
+    """Starts a keeper, which only waits for our death and then sends SIGTERM to `pid`; returns the keeper's pid.
 
-    Postfix's master needs it: it changes its effective user at its start, and the kernel then forgets to signal it.
+    The caller has blocked SIGTERM. Postfix's master needs a keeper: it changes its effective user when it starts, and then the
+    kernel no longer signals our death to it.
     """
     parent, library, target = os.getpid(), ctypes.CDLL(None, use_errno=True), os.pidfd_open(pid)
     keeper = os.fork()
@@ -132,7 +133,7 @@ def keep(pid: int) -> int:
         os.setsid()
         os.chdir("/")
         os.dup2(target, 0)
-        os.closerange(1, os.sysconf("SC_OPEN_MAX"))  # the lock among them
+        os.closerange(1, os.sysconf("SC_OPEN_MAX"))  # also the descriptor of the lock
         if _end_with(parent, library):
             signal.sigwait({signal.SIGTERM})
         signal.pidfd_send_signal(0, signal.SIGTERM)
@@ -149,15 +150,15 @@ def dismiss(keeper: int) -> None:
 
 
 def remember(name: str, pid: int) -> Remembered:
-    """A record that tells this running process from a later one."""
+    """A record that tells this running process from a later one with the same number."""
     seen = _look(pid)
     return Remembered(name, pid, seen.started_ticks if seen else 0)
 
 
 class Lock:
-    """DIR/run/up.lock: held by the one `up` that runs there, with the processes that it started written in it.
+    """DIR/run/up.lock: held by the one `up` that runs there. It lists the processes that this `up` started.
 
-    The kernel releases it when its holder dies. Its text stays, so that the next holder can clear up.
+    The kernel releases the lock when its holder dies. The list stays, so that the next holder can clear up.
     """
 
     def __init__(self, path: Path) -> None:
@@ -178,7 +179,7 @@ class Lock:
         return self._read()
 
     def _locked(self) -> bool:
-        """Tries a few times: `doctor` holds the lock itself for a moment, to see whether somebody holds it."""
+        """Tries a few times: `doctor` holds the lock itself for a moment, to see whether it is free."""
         for _ in range(_LOCK_TRIES):
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -233,9 +234,9 @@ def adopt_orphans() -> None:
 
 
 def end_sessions(remembered: Collection[Remembered], data_dir: Path) -> list[str]:
-    """Ends what is left of these processes and of all that they started; returns the names of those with anything left.
+    """Ends these processes and all that they started, as far as they still run. Returns the names of those with anything left.
 
-    CannotStart if something is left even then.
+    CannotStart if a process can't be ended.
     """
     names = sorted({process.name for process in remembered if _members([process], data_dir)})
     for number, seconds in ((signal.SIGTERM, TERMINATE_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
@@ -255,9 +256,9 @@ def kill_session(remembered: Remembered, data_dir: Path) -> None:
             os.kill(pid, signal.SIGKILL)
     _wait_until_gone([remembered], data_dir, KILL_SECONDS)
     deadline = time.monotonic() + KILL_SECONDS
-    with contextlib.suppress(ChildProcessError):  # none is left
+    with contextlib.suppress(ChildProcessError):  # no child is left
         while time.monotonic() < deadline:
-            # Its orphans are in its process group. A process that is just ending has no folder any more, and can't be reaped yet.
+            # Its orphans are in its process group. `_members` misses a process that is just ending, which can't be reaped yet.
             if os.waitpid(-remembered.pid, os.WNOHANG)[0] == 0:
                 time.sleep(_POLL_SECONDS)
 
@@ -272,7 +273,7 @@ def _wait_until_gone(remembered: Collection[Remembered], data_dir: Path, seconds
 
 
 def _members(remembered: Collection[Remembered], data_dir: Path) -> list[int]:
-    """The living processes of these sessions. Postfix works in its queue, the daemons in DIR/run."""
+    """The living processes of these sessions that work in the data folder: Postfix in its queue, the daemons in DIR/run."""
     since = {process.pid: process.started_ticks for process in remembered}
     return [
         seen.pid
@@ -296,7 +297,7 @@ def _all_seen() -> Iterator[_Seen]:
 
 
 def _look(pid: int) -> _Seen | None:
-    """See proc(5), /proc/PID/stat: the name is in brackets and may contain anything, so it counts from the last bracket."""
+    """See proc(5), /proc/PID/stat: the name is in brackets and may contain anything, so fields begin after the last bracket."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_LONG = 5_000  # steps; fewer are done before one could read the bar
+_LONG = 5_000  # steps; fewer are done before anybody could read the bar
 
 
 @contextmanager
 def bar(what: str, steps: int) -> Iterator[Callable[[float], None]]:
-    """Gives a function that takes how many of the steps are done. steps: about how much work there is."""
+    """Shows a bar. Yields a function that you call with the number of steps that are done. steps: about how many there are."""
     if steps < _LONG or not sys.stderr.isatty():
         yield lambda done: None
         return

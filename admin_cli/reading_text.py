@@ -17,7 +17,7 @@ from mailweir.sender_verdict import VerdictReason
 from mailweir.store.record.forwarded_versions import Said
 from mailweir.store.record.readings import KeptReading
 
-MOST_COPIES = 5  # the number of other activities with the same file that are named
+MOST_COPIES = 5  # at most so many other activities with the same file are named
 _FOLDED = {
     FoldKind.QUOTE: "quoted",
     FoldKind.SIGNATURE: "of a signature",
@@ -35,8 +35,8 @@ _METHODS = {
 
 
 def as_json(reading: KeptReading | None, said: Said | None) -> dict[str, Any]:
-    """The keys that a reading adds to an activity's. Without a reading, text is null. said: the forwarder's statement about
-    it."""
+    """The keys that a reading adds to an activity's JSON. Without a reading, `text` is null. said: the forwarder's statements
+    about the original, which replace those that were read."""
     original = said or (reading.original if reading else None)
     told = (
         {"author": original.author, "date": output.json_value(original.date), "subject": original.subject}
@@ -71,7 +71,7 @@ def lines(
     reading: KeptReading, copies: Mapping[int, Sequence[int]], *, is_full: bool, is_told: bool = False
 ) -> Iterator[str]:
     """Facts, an empty line, the text. copies: other activities with the same file, by the file's number. is_full: also shows
-    folded parts. is_told: its original has been shown already."""
+    folded parts. is_told: the caller has shown the original already."""
     if reading.labels:
         yield f"  {'labels':<11} {', '.join(labels.in_order(reading.labels))}"
     if reading.original and not is_told:

@@ -1,7 +1,7 @@
 """Writes Postfix's recent refusals as decisions of the deployments that the mail was for.
 
-The log is read as root, and the database as its owner. A refusal keeps the same as ignored mail: the envelope sender, a user's
-capture address, and digests of any other recipient (law 3). Called by `health_report`.
+The log is read as root, and the database as its owner. A refusal's decision keeps no more than that of ignored mail: the
+envelope sender, a user's capture address, and digests of any other recipient (law 3). Called by `health_report`.
 """
 
 import json
@@ -40,7 +40,7 @@ class _Taken:
 
 
 def take(settings: Settings, host: str, now: datetime) -> Iterator[Finding]:
-    """Reads the log from where it stopped. Errors: LogUnreadable, DatabaseUnavailable; the next call continues there."""
+    """Reads the log from the place where the last call stopped. LogUnreadable, DatabaseUnavailable: then that place stays."""
     log = settings.postfix_log_file
     with context.opened(settings) as database:
         last = log_positions.find(database, host, str(log))
@@ -105,7 +105,7 @@ def _row(
     return DecisionRow(
         deployment_id=ref.id,
         source_id=refusals.source_id(refusal.queue_id, refusal.key),
-        decided_at=min(refusal.time, now),  # a clock that was set back: nothing on the record may be in the future
+        decided_at=min(refusal.time, now),  # not in the future, even if the clock was set back
         outcome=str(Outcome.REFUSED),
         reason=str(_reason(refusal)),
         recipients=json.dumps([recipient] if is_ours else []),

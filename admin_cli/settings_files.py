@@ -72,7 +72,7 @@ def write_in_force(settings: Settings, path: Path) -> None:
 
 
 def to_toml(values: Mapping[str, Any]) -> str:
-    """TOML of texts, numbers and booleans, and of one level of sections with them. A JSON text is a TOML text (TOML 1.0)."""
+    """TOML of strings, numbers and booleans, and of one level of sections with them. JSON writes strings as TOML 1.0 does."""
     lines = [f"{key} = {_value(value)}" for key, value in values.items() if not isinstance(value, dict)]
     for name, section in values.items():
         if isinstance(section, dict):

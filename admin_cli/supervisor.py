@@ -1,8 +1,9 @@
 """The supervisor of `mailweir up`: starts the processes of the stack, restarts those that die, and stops them all.
 
-It stays root, as Postfix's master does, with a keeper that ends the master with us: only root can start it again. All others get
-the unprivileged user before they run a line of their own. The supervisor has one thread, because the kernel signals a child about
-the death of the thread that made it. Never serves mail, never opens the database. Called by `commands.up`.
+It stays root, because only root can start Postfix's master again, which runs as root, too. A keeper ends the master if the
+supervisor dies. All other processes get the unprivileged user before they run a line of their own. The supervisor has one thread,
+because the kernel signals a child about the death of the thread that made it. Never serves mail, never opens the database. Called
+by `commands.up`.
 """
 
 import contextlib
@@ -21,8 +22,8 @@ from mailweir.settings import Settings
 
 READY_WITHIN_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 5.0  # senders keep mail that is refused meanwhile, and try again
-STEADY_AFTER_SECONDS = 10.0  # a process that lasted this long starts with the first pause again
+LONGEST_PAUSE_SECONDS = 5.0  # senders whose mail isn't accepted meanwhile try again
+STEADY_AFTER_SECONDS = 10.0  # if a process ran for this long, its next pause is the first one again
 STOP_SECONDS = 10.0
 
 _PROBE_TIMEOUT_SECONDS = 5.0
@@ -35,11 +36,11 @@ STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 def accepts_mail(settings: Settings) -> bool:
     """Do Postfix, the filter and the look-ups answer? One SMTP dialogue, up to a recipient that nobody accepts.
 
-    220 shows Postfix. 250 to MAIL shows the filter; without it the reply is 451. 554 to RCPT shows the look-ups; without them it
-    is 451.
+    220 shows that Postfix answers, 250 to MAIL that the filter does, and 554 to RCPT that the look-ups do. Without the filter or
+    the look-ups, Postfix replies 451.
     """
     if not (settings.milter_socket.exists() and settings.lookups_socket.exists()):
-        return False  # otherwise Postfix would fill its log with that
+        return False  # otherwise each try would put errors into Postfix's log
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.smtp.bind_address, settings.smtp.bind_address)
     try:
         with smtplib.SMTP(host, settings.smtp.smtp_port, "localhost", _PROBE_TIMEOUT_SECONDS) as client:
@@ -51,7 +52,7 @@ def accepts_mail(settings: Settings) -> bool:
 
 @dataclass
 class _Kept:
-    """A program and its state. restart_at: on the monotonic clock, if it is dead."""
+    """A program and its state. restart_at: when it is started again if it is dead, on the monotonic clock."""
 
     program: Program
     process: "subprocess.Popen[bytes] | None" = None
@@ -83,8 +84,8 @@ class Supervisor:
         self._chores = list(chores)
 
     def run(self, is_ready: Callable[[], bool]) -> None:
-        """Runs until a signal to stop; then nothing is left. Prints `ready` once `is_ready`; CannotStart if that never
-        happens."""
+        """Runs until a signal to stop, and leaves no process behind. Prints `ready` once `is_ready` is true; CannotStart if it
+        isn't within READY_WITHIN_SECONDS."""
         processes.adopt_orphans()
         with blocked(STOP_SIGNALS | {signal.SIGCHLD}):
             try:
@@ -109,7 +110,7 @@ class Supervisor:
                 raise CannotStart(f"no mail is accepted after {READY_WITHIN_SECONDS:.0f} s; see the logs in {logs}")
 
     def _keep_up(self, longest_seconds: float) -> bool:
-        """Waits at most that long, and looks after dead processes; False if a signal tells it to stop."""
+        """Waits at most this long for a signal, then looks after dead processes and chores; False on a signal to stop."""
         now = time.monotonic()
         due = [kept.restart_at - now for kept in self._kept if kept.process is None]
         due += [chore.due_in(now) for chore in self._chores]
@@ -149,7 +150,7 @@ class Supervisor:
             self._start_again(kept)
 
     def _start_again(self, kept: _Kept) -> None:
-        """Starts it, or plans the next try: a program that can't start doesn't stop the others."""
+        """Starts a program, or plans the next try: a program that can't start doesn't stop the others."""
         try:
             self._start(kept)
         except CannotStart as error:
@@ -208,7 +209,7 @@ class Supervisor:
 
 @contextlib.contextmanager
 def blocked(numbers: Collection[signal.Signals]) -> Iterator[None]:
-    """For the block, signals wait until they are asked for. So none interrupts a start or a stop midway."""
+    """In the block, these signals stay pending until `_wait_for_signal` takes them. So none interrupts a start or a stop."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from admin_cli import output
 from mailweir.printable import printable
 
-_LONGEST_UNBROKEN = 12  # a column of a table isn't narrower than this many characters of a word
+_LONGEST_UNBROKEN = 12  # words of up to this many characters are never broken
 _BETWEEN = 2  # characters between two columns of a table
 
 
@@ -30,7 +30,7 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -
 
 
 def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    # only on a terminal: a tenth of the CPU of a short command, which programs that run many commands need not pay
+    # imported only for a terminal: it takes a tenth of the CPU of a short command, and programs may run many commands
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -55,7 +55,7 @@ def _least_width(cells: Sequence[str]) -> int:
 
 
 def _list(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A line for each cell that isn't empty, and a space between rows."""
+    """A line for each cell that isn't empty, and an empty line between rows."""
     width = max(map(len, columns))
     for number, row in enumerate(rows):
         if number:

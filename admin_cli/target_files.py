@@ -43,13 +43,13 @@ def write(file: Path, content: bytes, *, may_replace: bool = True) -> None:
 
 
 def refuse_foreign_links(file: Path) -> None:
-    """BadInput if the path leads through a symbolic link of somebody else's. Does nothing if it leads nowhere yet."""
+    """BadInput if the path leads through a symbolic link of somebody else's. Does nothing if a folder in it doesn't exist."""
     with contextlib.suppress(OSError), _folder_of(file, follow_last=True):
         pass
 
 
 def _open_descriptor(file: Path) -> int | None:
-    """The descriptor that a name stands for: the links in /dev and /proc can't be followed by name."""
+    """The descriptor that a name stands for, or None. Such names are links in /dev and /proc whose targets needn't be paths."""
     match = _DESCRIPTOR.fullmatch(str(file))
     if match is None:
         return None
@@ -77,7 +77,7 @@ def _look(folder: int, name: str) -> os.stat_result | None:
 
 
 def _replace(folder: int, name: str, content: bytes, there: os.stat_result | None) -> None:
-    """Replaces it by a new file in the same folder, with the mode of the user's own earlier file, but of no other file."""
+    """Puts a new file in its place. The new file gets the old one's mode only if the old one is the user's own."""
     part = f".{name[:200]}.{secrets.token_hex(8)}"
     kept = stat.S_IMODE(there.st_mode) & 0o777 if there and there.st_uid == os.geteuid() else None
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -97,7 +97,7 @@ def _replace(folder: int, name: str, content: bytes, there: os.stat_result | Non
 
 @contextlib.contextmanager
 def _folder_of(file: Path, *, follow_last: bool) -> Iterator[tuple[int, str]]:
-    """The folder of a name, opened, and the last part of the name there, which isn't a link. OSError, BadInput."""
+    """Yields the opened folder of a file, and the file's name there, which isn't a link. OSError, BadInput."""
     parts, links = list(file.absolute().parts[1:]), 0
     folder = os.open("/", os.O_PATH | os.O_CLOEXEC)
     try:

@@ -19,6 +19,6 @@ def look_up(name: str, settings: Dns) -> list[bytes]:
         return []
     except (dns.exception.DNSException, OSError) as error:
         raise DnsUnavailable(
-            f"DNS gives no answer for {name}: {error}; try again, or skip this look with --force"
+            f"DNS gives no answer for {name}: {error}; try again, or skip this check with --force"
         ) from error
     return [b"".join(record.strings) for record in answer]

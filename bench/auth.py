@@ -1,8 +1,8 @@
-"""The number of logins that `mailweir-auth` checks in a second, its memory, and the cost of a flood of guesses for others.
+"""Measures how many logins `mailweir-auth` checks in a second, its memory, and how much a flood of guesses slows other logins.
 
     python -m bench.auth
 
-Over the unix socket for smtpd; without Postfix and TLS, which take more time than this. Prints one line per figure.
+Talks to the unix socket for smtpd, without Postfix and TLS, which take more time than the check. Prints one line per figure.
 """
 
 import statistics

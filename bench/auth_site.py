@@ -25,14 +25,14 @@ _WAIT_SECONDS = 60.0
 
 @dataclass
 class Site:
-    """Our own mailweir-auth. pid: its guardian's."""
+    """A running mailweir-auth. pid: of its guardian."""
 
     pid: int
     address: Path
     log: Path
 
     def connect(self) -> socket.socket:
-        """A client after the greeting and its version line."""
+        """Connects, reads the server's greeting and sends the client's; returns the socket."""
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(_WAIT_SECONDS)
         client.connect(str(self.address))
@@ -45,7 +45,7 @@ class Site:
         return client
 
     def proves(self) -> bool:
-        """Does it accept the right password?"""
+        """Does mailweir-auth accept the right password?"""
         with self.connect() as client:
             return ask(client, PASSWORD)
 
@@ -59,7 +59,7 @@ def ask(client: socket.socket, password: bytes, address: str = "192.0.2.7") -> b
 
 @contextlib.contextmanager
 def running() -> Iterator[Site]:
-    """Runs one on a database with richard's login, as this user, in a folder of its own."""
+    """Runs a mailweir-auth on a database with richard's login, as this process's user, in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="mailweir-fuzz-") as name:
         folder = Path(name)
         database_url, now = folder / "db" / "mailweir.db", datetime.now(UTC)

@@ -1,8 +1,8 @@
-"""The digest's throughput, examining and reading, from database to database, in messages a second: `python -m bench.digest`.
+"""How many messages a second the digest examines and reads, from database to database: `python -m bench.digest`.
 
-Mail of 4 kB (text beside HTML, a quote, a small file), each signed, with the key in the benchmark's own DNS server; recorded by
-the filter's code. Then the digest does both stages for all of it with its own children. It prints messages a second, the CPU of
-the digest, of its children and of PostgreSQL's process for each, how long transactions hold the write lock, and the growth of the
+Records signed mail of 4 kB (text beside HTML, a quote, a small file) by the filter's code; the key is in the benchmark's own DNS
+server. Then the digest does both stages for all of it, with its own children. Prints messages a second, the CPU of the digest, of
+its children and of PostgreSQL's process for each message, how long transactions hold the write lock, and the growth of the
 database. Exit 1 if the goal is missed.
 """
 
@@ -74,7 +74,7 @@ def url(kind: str, folder: str) -> Iterator[DatabaseUrl]:
 
 def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, count: int) -> dict[str, Any]:
     versions.upgrade(url)
-    with closing(Database(url, durable=False)) as database:  # as the digest's own
+    with closing(Database(url, durable=False)) as database:  # as the digest opens it
         growth.make_people(database)
         entries = (signed(entry, number, key) for number, entry in enumerate(growth.entries(0, count)))
         for batch in parts(entries, 500):
@@ -114,10 +114,10 @@ def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, count: int) 
 
 
 def _held_seconds(database: Database) -> list[float]:
-    """The duration of each further transaction, from the moment that it has the write lock; on SQLite the filter waits for it.
+    """A list that gets the seconds for which each later transaction holds the write lock. On SQLite the filter waits for it.
 
-    A commit that makes SQLite's log long enough also copies the log into the database, after it has given the lock back: other
-    connections write meanwhile. Here that follows each such commit separately, so that its time isn't counted as the lock's.
+    If SQLite's log is long enough, a commit also copies the log into the database. It has given the lock back before, so other
+    connections can write meanwhile. Here the copy is made separately after such a commit, so that its time isn't counted.
     """
     held: list[float] = []
     transaction = database.transaction
@@ -151,8 +151,8 @@ def _pages_of_log(database: Database) -> int:
 
 
 def _server_seconds(database: Database) -> float:
-    """The CPU time of the process behind the connection so far; none on SQLite. PostgreSQL's other processes (checkpoints, its
-    log) aren't counted."""
+    """The CPU seconds so far of the PostgreSQL process that serves this connection; 0 on SQLite. PostgreSQL's other processes
+    (checkpoints, its log) aren't counted."""
     if database.is_sqlite:
         return 0.0
     (pid,) = database.execute("SELECT pg_backend_pid()").fetchone()
@@ -161,7 +161,7 @@ def _server_seconds(database: Database) -> float:
 
 
 def _size_bytes(database: Database) -> int:
-    """Without the content of SQLite's log."""
+    """The database's size, after SQLite's write-ahead log was emptied."""
     if database.is_sqlite:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return health.size_bytes(database)

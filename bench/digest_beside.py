@@ -1,10 +1,10 @@
 """The digest's effect on the speed of capture beside it: `python -m bench.digest_beside`.
 
 A process records mail through the filter's code, batches of 20, each a commit, and uses as much additional CPU for each message
-as Postfix and the filter do. Beside it the digest works off a queue of 20,000 messages with its own children, or waits: in pairs
-of short alternating spans, on one database. It prints the median of the pairs' ratios of messages/s with its interval of 95 % (by
-ranks), and the duration of a batch at most and at the 99th percentile. Exit 1 if the digest certainly slows capture by more than
-the goal. `Capture` is used by `pages_beside`, too.
+as Postfix and the filter do. On the same database, the digest with its own children works off a queue of 20,000 messages, or
+waits, in short alternating spans. The bench prints the median of the pairs' ratios of messages/s with its interval of 95 % (by
+ranks), and the longest batch and the 99th percentile. Exit 1 if the whole interval is below the goal. `pages_beside` uses
+`Capture`, too.
 """
 
 import argparse
@@ -40,10 +40,10 @@ from mailweir.store.database.batches import parts
 from mailweir.store.database.connection import Database
 from tests.moody_zone import MoodyZoneServer
 
-GOAL = 0.95  # of the captures without it
+GOAL = 0.95  # captures beside the working digest, as a ratio to those beside the waiting one
 _QUEUED = 20_000
 _PAIRS, _SECONDS = 20, 2.0
-_PREPARED = 2_000  # messages that are made at once, before they are recorded
+_PREPARED = 2_000  # messages made in one go, before a span begins
 _LEFT_BATCHES = 600  # more than a span records
 _SIGNED = 300
 
@@ -98,8 +98,8 @@ def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, options: arg
 
 
 def _signed(start: int, count: int, texts: Sequence[recording.Entry]) -> Iterator[recording.Entry]:
-    """Captured mail that can be read and examined. texts: a few signed ones, which it repeats: signing takes far longer than
-    everything else."""
+    """Captured mail that can be read and examined. texts: a few signed mails, whose contents are repeated, because signing
+    takes far longer than everything else."""
     for number, entry in enumerate(growth.entries(start, count)):
         like = texts[number % len(texts)]
         assert entry.content
@@ -111,7 +111,7 @@ def _signed(start: int, count: int, texts: Sequence[recording.Entry]) -> Iterato
 
 
 class Span:
-    """Seconds of each batch."""
+    """The speed of one span: the seconds of each batch, and messages/s."""
 
     def __init__(self, batch_seconds: list[float], seconds: float) -> None:
         self.batch_seconds = batch_seconds
@@ -119,8 +119,8 @@ class Span:
 
 
 class Capture:
-    """Records new messages, as the filter does. first: the number of the first one; work_seconds: additional CPU for each; made:
-    creates messages, from the first one's number and their count."""
+    """Records new messages, as the filter does. first: the first message's number; work_seconds: additional CPU for each message;
+    made: creates messages, given the first number and a count."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class Capture:
         self.recorded = 0
 
     def prepare(self) -> None:
-        """Makes the next span's messages, unless they exist already."""
+        """Makes messages until there are enough for a span."""
         while len(self._left) < _LEFT_BATCHES:
             number = next(self._numbers)
             self._left += list(parts(self._made(number, _PREPARED), growth.BATCH))
@@ -147,7 +147,7 @@ class Capture:
         """Records for this long."""
         taken: list[float] = []
         self.prepare()
-        time.sleep(0.2)  # the digest has begun, or has finished its work in hand
+        time.sleep(0.2)  # time for the digest to begin, or to finish its current work
         began = at = time.perf_counter()
         while at - began < seconds:
             batch = self._left.pop()
@@ -164,7 +164,7 @@ class Capture:
 
 @contextmanager
 def _digest_beside(url: DatabaseUrl, settings: Settings) -> Iterator[Callable[[bool], None]]:
-    """A process that works off the queue while it is switched on."""
+    """Starts a digest process; yields a function that switches it on (it works off the queue) and off (it waits)."""
     shared = mmap.mmap(-1, 1)
     pid = os.fork()
     if pid == 0:
@@ -226,7 +226,7 @@ def _options() -> argparse.Namespace:
         "--work-milliseconds",
         type=float,
         default=1.2,
-        help="of CPU for a message, as Postfix takes; 0: the database alone",
+        help="CPU that is used for each message, as Postfix and the filter would; 0: the database alone",
     )
     parser.add_argument("--seconds", type=float, default=_SECONDS, help="of each half of a pair")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")

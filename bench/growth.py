@@ -85,7 +85,7 @@ def main() -> int:
 
 @contextmanager
 def _urls(options: argparse.Namespace, folder: str) -> Iterator[list[DatabaseUrl]]:
-    """Two empty databases: for few and for many activities."""
+    """Two empty databases: one for few activities, one for many."""
     if options.database == "sqlite":
         yield [Path(folder) / "few.db", Path(folder) / "many.db"]
         return

@@ -1,7 +1,7 @@
-"""A large record made up by SQL alone, in minutes: people, activities with raw messages, readings, threads, to-dos, decisions.
+"""Makes a large record with SQL alone, in minutes: people, activities with raw messages, readings, threads, to-dos, decisions.
 
-Every 100th activity is of contact 1; the others are spread over all. Contacts with an id divisible by 25 work for company 1,
-which has hundreds of them; each other company has 40. Called by `pages`.
+Every 100th activity is of contact 1; the others are spread over all other contacts. Company 1 has 800 contacts (those with an id
+divisible by 25); each other company has about 40. Called by `pages`.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,8 @@ _RECIPIENTS = f"'[\"user' || ({_USER}) || '@demo.example.net\"]'"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """private: the share that only participants may see. newest: it is the newest part; otherwise it is spread evenly."""
+    """private: the share (0 to 1) of activities that only participants may see. newest: these are the newest activities, and not
+    spread evenly."""
 
     activities: int
     private: float
@@ -37,7 +38,7 @@ class Shape:
 def fill(database: Database, shape: Shape) -> None:
     """Fills an empty database; a transaction for each table."""
     if database.is_sqlite:
-        database.execute("PRAGMA synchronous = off")  # while it is made
+        database.execute("PRAGMA synchronous = off")  # while the record is made
     _make_people(database)
     for statement in _statements(database, shape):
         with database.transaction(alone=False):
@@ -80,18 +81,18 @@ def _make_people(database: Database) -> None:
 
 
 def _statements(database: Database, shape: Shape) -> list[str]:
-    """Each must be followed by FROM numbers."""
+    """An INSERT for each table. The caller appends `FROM numbers`, which has the column `n`, from 1."""
     if database.is_sqlite:
         blob, raw = "CAST('i' || n AS BLOB)", f"RANDOMBLOB({RAW_BYTES})"
     else:
         blob = "CAST('i' || n AS BYTEA)"
-        # Each 32 characters are 16 incompressible bytes.
+        # The 32 hex characters of an MD5 are 16 bytes, which can't be compressed.
         raw = f"DECODE((SELECT STRING_AGG(MD5(n || '-' || part), '') FROM GENERATE_SERIES(1, {RAW_BYTES // 16}) part), 'hex')"
     moment = _moment(database)
     if shape.newest:
         private = f"n > {int(shape.activities * (1 - shape.private))}"
     else:
-        private = f"(n * 2654435761 / 65536) % 100 < {int(shape.private * 100)}"  # not in step with the users
+        private = f"(n * 2654435761 / 65536) % 100 < {int(shape.private * 100)}"  # independent of the activity's user
     text = _literal(database, zstandard.compress(TEXT.encode()))
     address = f"'contact' || ({_CONTACT}) || '@client.example'"
     return [
@@ -124,7 +125,7 @@ def _statements(database: Database, shape: Shape) -> list[str]:
 
 def _ignored(database: Database) -> str:
     """Decisions on ignored mail, as many as on captured mail. Each has the digest of one recipient."""
-    # twelve bytes, in no order
+    # twelve bytes, in no sorted order, like real digests
     digest = "SUBSTR('' || (10000000000000 + n * 2654435761), 2, 12)"
     digest = f"CAST({digest} AS BLOB)" if database.is_sqlite else f"CONVERT_TO({digest}, 'UTF8')"
     return (
@@ -135,7 +136,7 @@ def _ignored(database: Database) -> str:
 
 
 def _moment(database: Database) -> str:
-    """The arrival of number n, as SQL."""
+    """SQL for the time at which activity `n` arrived."""
     if database.is_sqlite:
         return f"STRFTIME('%Y-%m-%dT%H:%M:%S', {_BEGAN} + n * {SECONDS_BETWEEN}, 'unixepoch') || '.000000Z'"
     began = f"TO_TIMESTAMP({_BEGAN} + n * {SECONDS_BETWEEN}) AT TIME ZONE 'UTC'"

@@ -1,7 +1,7 @@
 """The cost of matching a message with few and with many contact addresses: `python -m bench.matching`.
 
-Measures the filter's work between the headers and the decision: parsing the headers, the database queries and the decision. Takes
-turns between a SQLite record with 1,000 contact addresses and another with 10 million. Half of the authors are contacts, and
+Measures the filter's work between the headers and the decision: parsing the headers, the database queries and the decision.
+Alternates between a SQLite record with 1,000 contact addresses and another with 10 million. Half of the authors are contacts, and
 every message has one further contact in Cc. Exit 1 if the goal is missed.
 """
 
@@ -138,8 +138,8 @@ def _say(line: str) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.matching", description="The cost of matching a message.")
-    parser.add_argument("--addresses", type=int, default=MANY, help=f"the many; default {MANY:,}")
-    parser.add_argument("--messages", type=int, default=20_000, help="a round; default 20,000")
+    parser.add_argument("--addresses", type=int, default=MANY, help=f"addresses of the large record; default {MANY:,}")
+    parser.add_argument("--messages", type=int, default=20_000, help="in each round; default 20,000")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-goal", action="store_true", help="exit 0 even where the goal is missed")
     parser.add_argument("--json", action="store_true", help="print JSON")

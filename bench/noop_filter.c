@@ -70,7 +70,7 @@ static sfsistat negotiate_lean(SMFICTX *ctx, unsigned long offered_actions, unsi
     return SMFIS_CONTINUE;
 }
 
-/* With no-reply negotiated for a step, libmilter requires SMFIS_NOREPLY from it. */
+/* If "no reply" was negotiated for a step, its callback has to return SMFIS_NOREPLY. */
 static sfsistat quiet_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 {
     (void)ctx; (void)host; (void)address;

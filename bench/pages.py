@@ -1,9 +1,9 @@
 """The duration of lists and whole pages on a large record: `python -m bench.pages [--database postgresql] [--private 0.95]`.
 
-Fills a record of a million activities (`--activities`) by SQL. Queries each list of 50 many times: for different users and
-contacts, at the newest place and at others. Prints median and 95th percentile in milliseconds, including the objects made from
-rows, and the mean CPU time, which is more reliable while other programs run. Goal: 5 ms at the median; exit 1 if one is missed.
-Then come whole pages, by the application alone: 30 ms at the median, and 60 KB.
+Fills a record of a million activities (`--activities`) by SQL. Queries each list of 50 many times, for different users and
+contacts, from the newest activity and from others. Prints the median and the 95th percentile in milliseconds, including the time
+in which rows become objects, and the mean CPU time, which is more reliable while other programs run. Goal: 5 ms at the median.
+Then measures whole pages, without a network. Goals: 30 ms at the median, and 60 KB. Exit 1 if a goal is missed.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def _lists(database: Database, count: int) -> Iterator[tuple[str, Ask]]:
-    """(name, the function that queries it once)."""
+    """(a list's name, a function that queries the list once)."""
     chance = random.Random(1)
     demo = deployments.find(database, "demo")
     (newest,) = database.execute("SELECT MAX(recorded_at) FROM activities").fetchone()
@@ -121,8 +121,8 @@ def _middle(database: Database, count: int) -> datetime:
 
 
 def _measured(name: str, ask: Ask, used: Callable[[], float]) -> bool:
-    """Prints a list's line; returns whether it meets its goal. A picture is no list: it is a page of its own, and has a page's
-    goal. used: returns milliseconds of CPU so far."""
+    """Prints a list's line; returns whether it meets its goal. The picture of months has the goal of a whole page, because the
+    browser requests it on its own. used: returns milliseconds of CPU so far."""
     for _ in range(5):  # the first ones don't count
         ask()
     times = []
@@ -139,7 +139,7 @@ def _measured(name: str, ask: Ask, used: Callable[[], float]) -> bool:
 
 
 def _cpu(database: Database) -> Callable[[], float]:
-    """The CPU time in milliseconds of this process, and of PostgreSQL's for it."""
+    """A function that returns the milliseconds of CPU so far: of this process, and of the PostgreSQL process that serves it."""
     if database.is_sqlite:
         return lambda: time.process_time() * 1e3
     (pid,) = database.execute("SELECT pg_backend_pid()").fetchone()
@@ -166,8 +166,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.pages", description="How long a page's lists take on a large record.")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--activities", type=int, default=1_000_000)
-    parser.add_argument("--private", type=float, default=0.0, help="the part that only who takes part may see")
-    parser.add_argument("--newest", action="store_true", help="it is the newest part that is private")
+    parser.add_argument("--private", type=float, default=0.0, help="share of activities that only participants may see")
+    parser.add_argument("--newest", action="store_true", help="the private activities are the newest ones")
     parser.add_argument("--no-goal", action="store_true", help="exit 0 even where a goal is missed")
     return parser.parse_args()
 

@@ -1,7 +1,7 @@
 """Pages while mail is captured, and the readers' effect on capture: `python -m bench.pages_beside [--database postgresql]`.
 
-On a record of a million activities (`--activities`) a real mailweir-web serves eight people, each of whom opens about one page a
-second (`--pause`; `--full-throttle`: without pauses). Beside it this process records mail through the filter's code, batches of
+On a record of a million activities (`--activities`) a real mailweir-web serves eight readers, each of whom opens about one page a
+second (`--pause`; `--full-throttle`: without pauses). Meanwhile this process records mail through the filter's code, batches of
 20, each a commit, and uses as much additional CPU for each message as Postfix and the filter do. Spans with and without readers
 alternate. It prints the median and the 95th percentile of the pages, and the median of the pairs' ratios of captured messages/s
 with its interval of 95 %. Exit 1 if a page's goal is missed, or an answer wasn't a page. `--smoke` tries it on a small record.
@@ -39,7 +39,7 @@ from tests.ports import free_port
 
 MEDIAN_GOAL, P95_GOAL = 30.0, 60.0  # milliseconds
 _START_SECONDS = 300.0
-_OWN = 200  # the newest of a person's activities, which they open
+_OWN = 200  # a reader opens only this many of their newest activities
 _SMOKE = {"activities": 3_000, "pairs": 2, "seconds": 1.0, "pause": 0.1, "no_goal": True}
 
 
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def _filled(url: DatabaseUrl, options: argparse.Namespace) -> list[Person]:
-    """Fills the record; returns its readers, each another user, signed in."""
+    """Fills the record; returns the readers: different users, signed in."""
     versions.upgrade(url)
     shape = Shape(activities=options.activities, private=options.private, newest=False)
     with closing(Database(url, busy_timeout_seconds=3600)) as database:
@@ -72,7 +72,7 @@ def _filled(url: DatabaseUrl, options: argparse.Namespace) -> list[Person]:
 
 
 def _continue_ids(database: Database) -> None:
-    """New rows get ids after those that were made by SQL. SQLite does that by itself."""
+    """Makes new rows get ids after those that `made_record` wrote. SQLite does that by itself."""
     if database.is_sqlite:
         return
     for table in ("activities", "raw_messages"):
@@ -184,7 +184,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.pages_beside", description="Pages while mail is captured.")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--activities", type=int, default=1_000_000)
-    parser.add_argument("--private", type=float, default=0.95, help="the part that only who takes part may see")
+    parser.add_argument(
+        "--private", type=float, default=0.95, help="share of activities that only participants may see"
+    )
     parser.add_argument("--readers", type=int, default=8)
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between two pages of one reader")
     parser.add_argument("--processes", type=int, default=1, help="of mailweir-web")
@@ -195,7 +197,7 @@ def _options() -> argparse.Namespace:
         "--work-milliseconds",
         type=float,
         default=1.2,
-        help="of CPU for a message, as Postfix takes; 0: the database alone",
+        help="CPU that is used for each message, as Postfix and the filter would; 0: the database alone",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--no-goal", action="store_true", help="exit 0 even where a goal is missed")

@@ -1,8 +1,9 @@
 """Compares two versions of the filter in one run: `python -m bench.pairs OLD.whl NEW.whl`.
 
-Installs each wheel into a separate virtual environment, beside the packages of this one, and measures both in turn, each on its
-own stack. The result is the median of the pairs' ratios, with its interval: the machine's speed changes within a run by more than
-the difference of interest. Exit 1 if the new one's CPU is certainly above the goal. Needs root; progress goes to stderr.
+Installs each wheel into a virtual environment of its own, which also sees this environment's packages, and measures both in turn,
+each on its own stack. The result is the median of the pairs' ratios, with its interval of 95 %: within a run, the machine's speed
+changes by more than the two versions differ. Exit 1 if the whole interval of the CPU's ratio is above the goal. Needs root;
+progress goes to stderr.
 """
 
 import argparse
@@ -57,7 +58,7 @@ def main() -> int:
 
 @contextmanager
 def _stacks(old: Path, new: Path, chosen: Sequence[Variant]) -> Iterator[tuple[Stack, Stack]]:
-    """A running stack for each wheel: a newer version may need a newer database."""
+    """A running stack with its own database for each wheel, because a newer version may need a newer schema."""
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="mailweir-pairs-", dir="/var/tmp")))
         folder.chmod(0o711)
@@ -94,7 +95,7 @@ def _run(*arguments: str) -> None:
 def _measure(
     stacks: tuple[Stack, Stack], chosen: Sequence[Variant], count: int, load: Load
 ) -> dict[Variant, list[Pair]]:
-    """Every other pair begins with the new one, so that neither always comes first."""
+    """Every other pair begins with the new version, so that neither version always comes first."""
     found: dict[Variant, list[Pair]] = {variant: [] for variant in chosen}
     for number in range(count):
         for variant in chosen:

@@ -1,4 +1,4 @@
-"""The method of many CRMs, for comparison: Postfix's pipe(8) starts this script for each message; it writes a row and ends.
+"""The way many CRMs take mail, for comparison: Postfix's pipe(8) starts this script for each message; it writes a row and ends.
 
     pipe_script.py DATABASE
 

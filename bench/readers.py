@@ -19,7 +19,7 @@ from bench.whole_pages import INDEXED
 from webapp.here import COOKIE
 
 _TIMEOUT_SECONDS = 60.0
-# The frequency of each page, among all.
+# The relative frequency of each page.
 _MIX = {
     "/activities": 5,
     "/activities, anywhere": 2,
@@ -36,7 +36,7 @@ _MIX = {
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A reader. token: of the session. own: ids of activities that this person may read."""
+    """A reader. token: the session's. own: ids of activities that this reader may see."""
 
     token: str
     own: tuple[int, ...]
@@ -58,7 +58,7 @@ class Readers:
 
     @contextmanager
     def reading(self, looks: list[Look]) -> Iterator[None]:
-        """They read during this block. Their results are added to looks."""
+        """The readers open pages while the block runs. After it, each request is in `looks`."""
         self._connection.send("read")
         yield
         self._connection.send("rest")
@@ -67,8 +67,8 @@ class Readers:
 
 @contextmanager
 def started(port: int, people: Sequence[Person], count: int, pause_seconds: float) -> Iterator[Readers]:
-    """Readers that wait. port: of mailweir-web, on loopback. count: of activities. pause_seconds: mean pause between two pages of
-    one person; 0: none. Call it before this process has threads."""
+    """Starts readers, who wait until `reading`. port: mailweir-web's, on loopback. count: number of activities. pause_seconds:
+    mean pause between two pages of one reader; 0: none. It forks, so call it before this process has threads."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(
         target=_serve, args=(theirs, port, people, count, pause_seconds), daemon=True
@@ -110,7 +110,7 @@ def _read(
     over: threading.Event,
     looks: list[Look],
 ) -> None:
-    """One person, until the end; the first page comes at a random time within the first pause."""
+    """One reader's requests until `over` is set. The first one comes at a random time within the first pause."""
     chance = random.Random(person.token)
     with closing(http.client.HTTPConnection("localhost", port, timeout=_TIMEOUT_SECONDS)) as connection:
         if over.wait(chance.uniform(0, pause_seconds)):
@@ -135,7 +135,7 @@ def _status(connection: http.client.HTTPConnection, path: str, token: str) -> in
 
 
 def _paths(seed: int, person: Person, count: int) -> Iterator[tuple[str, str]]:
-    """(name, path) of one page after the other."""
+    """Endless random pages of the mix, as (name, path)."""
     chance = random.Random(seed)
     made: dict[str, Callable[[], str]] = {
         "/activities, anywhere": lambda: f"/activities?before={chance.randint(count // 10, count)}",

@@ -25,9 +25,9 @@ GOAL_IDLE_BYTES = 60_000_000
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A variant's figures: medians over its rounds. slowest, fastest: messages a second. of_…: the median of the ratios to that
-    variant with the same service in the same round, because the machine's speed changes from round to round; cpu_of_noop: of the
-    CPU of all processes."""
+    """A variant's figures, as medians over its rounds. slowest, fastest: messages a second. of_postfix_alone, of_noop: messages a
+    second as a ratio to that variant on the same service. cpu_of_noop: the same for the CPU of all processes. A ratio is the
+    median of each round's own ratio, because the machine's speed changes from round to round."""
 
     variant: Variant
     messages_a_second: float

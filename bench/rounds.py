@@ -24,7 +24,7 @@ GIVE_UP_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The client's load. keep_connections: many messages over one connection, rather than a connection for each."""
+    """The client's load. keep_connections: send many messages over each connection, instead of one."""
 
     messages: int
     warm_up_messages: int
@@ -33,8 +33,8 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One variant in one round. filter_…: None if there is no filter; idle: before its first message. other_…: of the look-ups
-    and mailweir-auth."""
+    """One variant in one round. filter_*: None if there is no filter. filter_idle_bytes: before the first message. other_*: of
+    look-ups and mailweir-auth."""
 
     messages: int
     seconds: float
@@ -58,7 +58,8 @@ class Measurement:
 def measure(
     stack: Stack, chosen: Sequence[Variant], rounds: int, load: Load, say: Callable[[str], None]
 ) -> dict[Variant, list[Measurement]]:
-    """All rounds. Each begins with another variant, so that none always comes first. BenchError if a count is wrong."""
+    """Measures all variants in each round. Each round begins with another variant, so that none always comes first. BenchError if
+    a count is wrong."""
     found: dict[Variant, list[Measurement]] = {variant: [] for variant in chosen}
     for number in range(rounds):
         start = number % len(chosen)

@@ -92,16 +92,16 @@ def _say(line: str) -> None:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--rounds", type=_count, default=5, help="default 5; fewer than 3 say little")
-    parser.add_argument("--messages", type=_count, default=2000, help="a round and variant; default 2000")
+    parser.add_argument("--messages", type=_count, default=2000, help="for each variant in each round; default 2000")
     parser.add_argument("--keep-connections", action="store_true", help="send many messages over each connection")
-    parser.add_argument("--relay", action="store_true", help="what the relay's logins send, instead of what comes in")
-    parser.add_argument("--lean", action="store_true", help="add the C filter with no more round trips than ours")
+    parser.add_argument("--relay", action="store_true", help="measure mail that logins send, not incoming mail")
+    parser.add_argument("--lean", action="store_true", help="add the C filter with as few round trips as ours")
     parser.add_argument(
         "--fsync-delay-ms",
         type=float,
         default=0.0,
         metavar="MS",
-        help="add so much to each fsync of our filter, as on a slow disk; the goal is then 0.8",
+        help="make each fsync of our filter this much longer, as on a slow disk; the goal is then 0.8",
     )
     parser.add_argument("--pipe", action="store_true", help="add a script that pipe(8) starts for each message")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite", help="default sqlite")

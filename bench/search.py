@@ -1,8 +1,8 @@
 """The cost of searching as the record grows, and the cost of the index: `python -m bench.search`.
 
-Makes a record of invented words in the frequencies of a language, over twenty deployments. One of them has half of the mail. The
-digest's code indexes it, and the code of `mailweir search` requests the newest 50 of each kind of query. Exit 1 if a goal is
-missed. Progress goes to stderr.
+Makes a record of invented words, which are as frequent as the words of a language, in twenty deployments. One deployment has half
+of the mail. The digest's code indexes the record, and the code of `mailweir search` requests the newest 50 of each kind of query.
+Exit 1 if a goal is missed. Progress goes to stderr.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from mailweir.store.record import search, search_index
 from tests import postgresql
 
 MEDIAN_GOAL, P99_GOAL = 50.0, 300.0  # milliseconds
-PUT_GOAL = 50.0  # milliseconds of a transaction of 50
+PUT_GOAL = 50.0  # milliseconds of a transaction that indexes 50 messages
 MANY = 200_000
 QUERIES = 200  # of each kind
 TENANTS = 20
@@ -43,7 +43,8 @@ _SYLLABLES = [first + then for first in "bcdfghjklmnprstvwz" for then in ("a", "
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Milliseconds. bytes_a_message: of the index, including its stored words."""
+    """of_kinds: the milliseconds of each query, by kind. puts: the milliseconds of each transaction of 50 messages.
+    bytes_a_message: the index's size for each message, including its stored words."""
 
     of_kinds: dict[str, list[float]]
     puts: list[float]
@@ -51,7 +52,7 @@ class Found:
 
 
 class Language:
-    """Words by frequency, the most frequent first (Zipf)."""
+    """Invented words, the most frequent first, with frequencies by Zipf's law."""
 
     def __init__(self, size: int) -> None:
         chance = random.Random(1)

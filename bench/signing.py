@@ -1,8 +1,8 @@
 """The cost of a DKIM signature, compared with dkimpy: `python -m bench.signing`.
 
-CPU time of one thread for a message of 5 kB in one piece, as the filter gets it: the body's digest and the signature. Our key is
-open already, as in a worker. dkimpy opens its key each time, because its interface requires it. Both take turns; a ratio is the
-median over the rounds. Also measures a 30 MB body in the pieces that Postfix makes. Exit 1 if the goal is missed.
+Measures the CPU time of one thread for a message of 5 kB, which comes in one piece: the body's digest and the signature. Our key
+is loaded before, as in a worker. dkimpy loads its key each time, because its interface requires it. Both take turns; a ratio is
+the median over the rounds. Also measures a 30 MB body in pieces as Postfix sends them. Exit 1 if the goal is missed.
 """
 
 import argparse
@@ -104,7 +104,7 @@ def _milliseconds(work: Callable[[], object], times: int) -> float:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The cost of a DKIM signature, compared with dkimpy.")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--messages", type=int, default=500, help="signatures of ours a round; of dkimpy a tenth")
+    parser.add_argument("--messages", type=int, default=500, help="our signatures in a round; dkimpy makes a tenth")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--no-goal", action="store_true", help="exit 0 however slow it is")
     return parser.parse_args()

@@ -1,6 +1,6 @@
 """The stack under measurement: the project's own Postfix instance and look-ups, with one port for each variant.
 
-One main.cf serves all variants, and the look-ups answer every RCPT; `smtpd_milters` and the service differ by port. Unlike with
+All variants use one main.cf, and the look-ups answer every RCPT; only `smtpd_milters` and the service differ by port. Unlike with
 `mailweir up`, mail that passes the filter ends at `discard:`. Everything is in a separate folder on a disk (TMPDIR, or /var/tmp),
 which is removed with the stack. Needs root, like `mailweir up`.
 """
@@ -148,7 +148,7 @@ class Stack:
         # Otherwise mail that the no-op filter lets pass would be deferred as mail for a capture domain.
         _run("postconf", "-c", config_dir, "-P", "rewrite-queue/unix/transport_maps=")
         if self._relaying:
-            # A line in the log for each, by which they are counted.
+            # Postfix logs a line for each signed message; `signed_messages` counts these lines.
             pattern = f"{{ {{/^DKIM-Signature: v=1; a=rsa-sha256/ INFO {SIGNED}}} }}"
             _run("postconf", "-c", config_dir, "-e", f"milter_header_checks = regexp:{pattern}")
         services = "".join(self._service(variant, port) for variant, port in self.ports.items())
@@ -176,7 +176,7 @@ class Stack:
         return f"127.0.0.1:{port} inet n - n - - smtpd\n" + "".join(f"    -o {option}\n" for option in options)
 
     def _submissions_options(self) -> list[str]:
-        """The options in master.cf, including any changes there."""
+        """The options of the submissions port, read from master.cf so that they are the template's."""
         master = (self._instance.places.config_dir / "master.cf").read_text()
         section = master[master.index(f":{self.settings.smtp.submissions_port} inet ") :].splitlines()[1:]
         found = [line.strip().removeprefix("-o ") for line in takewhile(lambda line: line.startswith(" "), section)]
@@ -193,7 +193,7 @@ class Stack:
         return self.settings.postfix_log_file.read_bytes().count(SIGNED.encode())
 
     def _script_service(self) -> str:
-        # Copied, like the no-op filter; its table is its own.
+        # Copied, because the unprivileged user may have no access to the checkout.
         script = shutil.copy(_HERE / "pipe_script.py", self._folder / "pipe_script.py")
         folder = self._folder / "script"
         folder.mkdir()
@@ -233,7 +233,7 @@ class Stack:
 
     @contextmanager
     def filtering(self, which: Filter) -> Iterator[int | None]:
-        """Runs the filter for as long as the block lasts; its process id."""
+        """Runs this filter while the block runs; yields its process id, or None if there is no filter."""
         if which in (Filter.NONE, Filter.PIPE):
             yield None
             return
@@ -262,7 +262,7 @@ class Stack:
         return {"LD_PRELOAD": str(library), "SLOW_FSYNC_MS": str(self._fsync_delay_ms)}
 
     def _without_driver(self) -> dict[str, str]:
-        """A host with SQLite has no psycopg; if it is installed, peewee loads it, and a worker takes 9 MB more."""
+        """An environment without psycopg, as on a host with SQLite. peewee would load it, and a worker would take 9 MB more."""
         if not isinstance(self.settings.database_url, Path):
             return {}
         folder = self._folder / "without"
@@ -319,7 +319,8 @@ def running(
 
 
 def _require_disk(folder: Path) -> None:
-    """In memory an fsync costs nothing, and Postfix's queue, which our filter often avoids, next to nothing."""
+    """BenchError if the folder is in memory: an fsync costs nothing there, and Postfix's queue, which our filter often avoids,
+    costs hardly anything."""
     kind = _run("stat", "--file-system", "--format=%T", str(folder)).strip()
     if kind in ("tmpfs", "ramfs"):
         raise BenchError(f"{folder.parent} is in memory ({kind}): set TMPDIR to a folder on a disk")

@@ -1,7 +1,7 @@
 """Submits mail as the relay's clients do: for each message a connection with TLS, AUTH and one transaction.
 
-Postfix's smtp-source supports neither TLS nor AUTH. This client takes more CPU than the measured side, so the result is the CPU
-of that side, not the time. Called by `rounds`.
+Postfix's smtp-source supports neither TLS nor AUTH. This client takes more CPU than the measured programs, so the bench reports
+their CPU, not the time. Called by `rounds`.
 """
 
 import smtplib
@@ -19,7 +19,7 @@ _numbers = count(1)
 def send(
     port: int, credentials: tuple[str, str], envelope: tuple[str, str], sessions: int, messages: int, size_bytes: int
 ) -> None:
-    """Sends them, this many at a time. envelope: sender and recipient. BenchError if one is refused."""
+    """Sends the messages over this many connections at a time. envelope: sender and recipient. BenchError if one is refused."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is self-signed
     numbers = [next(_numbers) for _ in range(messages)]

@@ -1,7 +1,7 @@
 """The cost of the sync: `python -m bench.sync`. Measures `mailweir-gmail-sync` itself, with a load server in place of Gmail.
 
-Measures an idle sweep (with cached access tokens), a matched message from list to commit, and memory. Measures both costs again
-with many contacts and with large mailboxes, as a ratio. Exit 1 if a goal is missed.
+Measures an idle sweep (with cached access tokens), a matched message from list to commit, and memory. Measures the CPU of both
+again with many contacts and with large mailboxes, and prints the ratios. Exit 1 if a goal is missed.
 """
 
 import argparse
@@ -94,7 +94,7 @@ def _growth(kind: str, rounds: int) -> dict[str, dict[str, float]]:
 
 
 def _measured(rounds: int, kind: str, boxes: int, delay_ms: float, mix: Mix, initial: int) -> Measured:
-    """The medians of this many rounds."""
+    """Measures a site in this many rounds; returns the medians."""
     found = [_measure(kind, boxes, delay_ms, mix, initial) for _ in range(rounds)]
     median = Measured(**{name: statistics.median(getattr(one, name) for one in found) for name in GOALS})
     figures = ", ".join(f"{name} {value:.2f}" for name, value in asdict(median).items())
@@ -103,7 +103,7 @@ def _measured(rounds: int, kind: str, boxes: int, delay_ms: float, mix: Mix, ini
 
 
 def _units_a_day(idle_calls: float, share: float) -> int:
-    """By Google's newer prices: a poll costs 2 units; reading headers or a whole message costs 20."""
+    """Units of quota, by Google's newer costs: a poll takes 2; reading headers or a whole message takes 20."""
     return round(_USERS * (_DAY_POLLS * idle_calls * 2 + _DAY_MAIL * 20 * (1 + share)))
 
 
@@ -118,7 +118,7 @@ def _measure(kind: str, boxes: int, delay_ms: float, mix: Mix, initial: int) -> 
         database = stack.enter_context(closing(site.open()))
         process = SyncProcess(site.settings_file, folder / "log")
         stack.callback(process.kill)
-        _wait(lambda: _swept(database, "") >= boxes)  # each token exists by then
+        _wait(lambda: _swept(database, "") >= boxes)  # afterwards, each mailbox has its access token
         server.forget()
         at, cpu, began = rfc3339(datetime.now(UTC)), cpu_seconds(process.pid), time.monotonic()
         database.execute("UPDATE gmail_mailboxes SET next_sweep_at = ?", (at,))

@@ -1,9 +1,9 @@
-"""Ten mails of the shared corpus and the reading of each, as the table in docs/engineering/reading.md.
+"""Makes the table of ten mails of the shared corpus and their readings in docs/engineering/reading.md.
 
     python -m bench.ten_mails            prints the table
     python -m bench.ten_mails --write    puts it into docs/engineering/reading.md
 
-The table holds numbers, labels, and names of kinds; no sentence of the mails.
+The table has counts, labels and kinds, and no text of the mails.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The compared variants: the same Postfix, and the filter behind its port. Called by `stack`, `rounds` and `report`."""
+"""The compared variants: one Postfix, with a port and a filter for each variant. Called by `stack`, `rounds` and `report`."""
 
 import enum
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class Filter(enum.StrEnum):
 
 
 class Door(enum.StrEnum):
-    """The Postfix service that accepts the mail. relay: the work for a login, with the login given and no AUTH; submissions: with
-    TLS and AUTH for each message, as the relay's clients use it."""
+    """The Postfix service that accepts the mail. relay: mail of a login, without TLS and AUTH (Postfix tells the filter a fixed
+    login); submissions: with TLS and AUTH for each message, as the relay's clients send."""
 
     INBOUND = "inbound"
     RELAY = "relay"
@@ -30,10 +30,10 @@ class Door(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One row of the table. activities: how many a message adds to the record; None if nothing is recorded.
+    """One row of the table. activities: how many activities a message adds to the record; None if the filter writes nothing.
 
-    most_messages: of a round, if more would take minutes. until_delivered: the time ends with the last delivery, not with the
-    last 250, because the work is done after the queue.
+    most_messages: the limit for a round, if more would take minutes. until_delivered: the time ends with the last delivery, not
+    with the last 250, because the work is done after the queue.
     """
 
     name: str

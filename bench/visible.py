@@ -1,4 +1,4 @@
-"""How long a reader's list takes on a large, mostly private record: by the union of two ranges, and by one OR for comparison.
+"""How long a reader's list takes on a large, mostly private record, with the store's union of two ranges and with an OR.
 
     python -m bench.visible [--database sqlite|postgresql] [--activities 1000000] [--private 0.95]
 
@@ -23,7 +23,7 @@ from mailweir.store.record.visibility import Reader
 _USERS = 100
 _TRIES = 15
 _NOW = "2026-11-24T03:12:55.000000Z"
-_BUSY, _IDLE = 1, 2  # user 2 takes part in one activity in ten thousand, the first ones
+_BUSY, _IDLE = 1, 2  # user 2 takes part only in the first ten-thousandth of the activities
 _OR = (
     "SELECT a.id FROM activities a WHERE a.deployment_id = 1 AND (a.visibility <> 'participants' OR EXISTS"
     " (SELECT 1 FROM activity_users p WHERE p.activity_id = a.id AND p.user_id = ?)) ORDER BY a.id DESC LIMIT 50"
@@ -49,7 +49,7 @@ def _database(kind: str) -> Iterator[Database]:
 
 
 def _fill(database: Database, count: int, private: float) -> None:
-    """The newest are private, as if a word or a company was set lately: the worst case for a reader who sees little."""
+    """Fills the database. The newest activities are private: the worst case for a reader who sees few of them."""
     blob = "CAST('i' || n AS BLOB)" if database.is_sqlite else "CAST('i' || n AS BYTEA)"
     numbers = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)"
     private_from = int(count * (1 - private))
@@ -68,7 +68,7 @@ def _fill(database: Database, count: int, private: float) -> None:
             " CASE WHEN n > ? THEN 'participants' ELSE 'everyone' END FROM numbers",
             (count, private_from),
         )
-        # User 2 has the first rows alone; the others share the rest evenly.
+        # User 2 has only the first rows. Of the rest, user 1 has 3 % and the others about 1 % each.
         database.execute(
             f"{numbers} INSERT INTO activity_users (activity_id, user_id)"
             f" SELECT n, CASE WHEN n < ? THEN {_IDLE} WHEN n % {_USERS} = {_IDLE} THEN {_BUSY} ELSE n % {_USERS} + 1 END"

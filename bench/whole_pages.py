@@ -1,6 +1,6 @@
 """The duration of whole pages on a large record: from the request to the last byte, as a signed-in user, without a network.
 
-Called by `pages`, on the record that it filled, and by `pages_beside`.
+Called by `pages` and `pages_beside`, on the records that they filled.
 """
 
 import random
@@ -35,7 +35,7 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Milliseconds at the median and the 95th percentile, of CPU in this process at the mean; the largest answer."""
+    """median, p95: milliseconds. cpu: mean milliseconds of CPU, of this process only. most_bytes: the largest answer."""
 
     median: float
     p95: float
@@ -57,7 +57,7 @@ def measure(database: Database, count: int, folder: Path) -> list[Figure]:
         f"   (goal: median {MEDIAN_GOAL:.0f}, {BYTES_GOAL:,} bytes)"
     )
     sql = "SELECT activity_id FROM activity_users WHERE user_id = ? ORDER BY activity_id DESC LIMIT 1000"
-    own = [row[0] for row in database.execute(sql, (_USER_ID,)).fetchall()]  # of others' mail, most may be private
+    own = [row[0] for row in database.execute(sql, (_USER_ID,)).fetchall()]  # most of the others may be private
     return [_printed(name, _measured(browser, path)) for name, path in _pages(count, own)]
 
 
@@ -84,7 +84,7 @@ def _pages(count: int, own: Sequence[int]) -> Iterator[tuple[str, Callable[[], s
 
 
 def index(database: Database, count: int) -> None:
-    """Puts the newest mail into the index of the search."""
+    """Adds the newest mail to the search index."""
     first = max(1, count - INDEXED + 1)
     for start in range(first, count + 1, _AT_ONCE):
         entries = [
@@ -103,7 +103,7 @@ def index(database: Database, count: int) -> None:
 
 
 def _browser(database: Database, folder: Path) -> Browser:
-    """Signed in as one of the users, a day after the newest mail."""
+    """A browser that is signed in as one of the users; its time is a day after the newest mail."""
     demo = deployments.find(database, "demo")
     (newest,) = database.execute("SELECT MAX(recorded_at) FROM activities").fetchone()
     now = parse(newest) + timedelta(days=1)
@@ -120,7 +120,7 @@ def _browser(database: Database, folder: Path) -> Browser:
 
 
 def _measured(browser: Browser, path: Callable[[], str]) -> Figure:
-    """Each answer must be a page."""
+    """Requests this many random paths. AssertionError if an answer isn't 200."""
     times, most = [], 0
     cpu = 0.0
     for number in range(-5, TRIES):  # the first ones don't count

@@ -1,4 +1,4 @@
-"""Everything around Postfix: its templates, the private instance, and the server that answers its look-ups.
+"""Everything around Postfix: its configuration, the private instance, the servers for its look-ups and logins, and its log.
 
-Never opens mail. Imports the heart (`mailweir`), and is imported by `admin_cli` only.
+Never opens mail. Imports `mailweir`, and is imported by `admin_cli` and the benchmarks only.
 """

@@ -3,8 +3,8 @@
 smtpd uses Dovecot's authentication protocol (`auth_protocol`). `mailweir up` or systemd holds the socket and passes it on, so
 that requests wait while this process restarts. Only this process handles cleartext passwords: they are never logged, it leaves no
 core dump, and no other process can read its memory. If a request can't be decided now, its connection is closed, and smtpd
-replies 454; only a completed look-up and comparison gives a 535. A guardian forks the answering process, and replaces it if it
-dies or hangs. Never writes, never caches. Started by `mailweir up` or systemd, as the unprivileged user.
+replies 454. Only an invalid request or a completed comparison gives a 535. A guardian forks the answering process, and replaces
+it if it dies or hangs. Never writes, never caches. Started by `mailweir up` or systemd, as the unprivileged user.
 """
 
 import asyncio
@@ -38,7 +38,8 @@ from postfix.turns import Turns
 PROCESS = daemons.AUTH.name
 # smtpd gives up after 10 s, and replies 454 as it does when we hang up.
 ANSWER_SECONDS = 5.0
-# The pause after the request, whether the login exists or not. Others don't wait for it: each smtpd has a connection of its own.
+# From a request until the reply "wrong", whether the login exists or not. Other clients don't wait meanwhile: each smtpd has its
+# own connection.
 PENALTY_SECONDS = 2.0
 BUSY_TIMEOUT_SECONDS = 1.0
 _THREADS = 2
@@ -51,7 +52,7 @@ class CannotAnswer(Exception):
 
 
 class Verdict(NamedTuple):
-    """The result of a request. login: in our spelling, or None if it doesn't exist."""
+    """The result of a request. login: in its stored spelling, or None if it doesn't exist."""
 
     login: str | None
     is_right: bool
@@ -122,7 +123,7 @@ def network_of(client: str) -> str:
 
 
 def per_thread(make: Callable[[], Prover]) -> Prove:
-    """Calls `prove` with a separate Prover for each thread: a database connection belongs to one thread."""
+    """A `prove` with a separate Prover for each thread: a database connection belongs to one thread."""
     own = threading.local()
 
     def prove(login: str, password: bytes) -> Verdict:

@@ -66,7 +66,7 @@ def greeting(number: int) -> bytes:
 
 
 def ok(request_id: bytes, login: str) -> bytes:
-    """The reply for a right password; login: as in the sender's owners."""
+    """The reply for a right password. login: spelled as in the look-up of a sender's owners, with which smtpd compares it."""
     return b"OK\t%b\tuser=%b\n" % (request_id, login.encode())
 
 

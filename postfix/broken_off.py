@@ -1,9 +1,9 @@
 """Messages that Postfix gave up after their recipients were accepted: too many hops, too large, a full disk, a lost connection.
 
-Such a line names no address, and often not even the queue id. So the transaction is reconstructed from the lines before it: by
-the queue id, or by the pid of an smtpd, which serves one client at a time. For its addresses, main.cf has smtpd log each accepted
-recipient (`info: RCPT … envelope`). Gets the lines from the newest to the oldest, only trustworthy ones; never reads or writes a
-file. Called by `maillog` and `new_refusals`.
+The log line of such a failure names no address, and often not even the queue id. So the transaction is reconstructed from earlier
+lines: by the queue id, or by the pid of an smtpd, which serves one client at a time. For the addresses, main.cf makes smtpd log
+each accepted recipient (`info: RCPT … envelope`). Takes the lines from the newest to the oldest, and ignores those that could be
+forged (`log_lines`); never reads or writes a file. Called by `maillog` and `new_refusals`.
 """
 
 import re
@@ -100,7 +100,7 @@ class Transactions:
         self._now = now
         self._by_pid: dict[str, BrokenOff] = {}  # whose queue id isn't known yet
         self._by_queue_id: dict[str, BrokenOff] = {}
-        self._first: dict[str, BrokenOff] = {}  # by pid: smtpd logged the first recipient before there was a queue id
+        self._first: dict[str, BrokenOff] = {}  # by pid: its first recipient, logged without queue id, is missing
         self._begins_only = False
 
     def take(self, raw: bytes) -> BrokenOff | None:
@@ -154,8 +154,8 @@ class Transactions:
         return None
 
     def _learn_queue_id(self, match: re.Match[str]) -> BrokenOff | None:
-        """In this line, a transaction got its queue id. If a later one of the same client has no logged first recipient, it is
-        complete."""
+        """Reads the line in which a transaction got its queue id. Returns a later transaction of this smtpd that still lacks its
+        first recipient: no older line can have it."""
         pid, queue_id = match["pid"], match["queue_id"]
         later = self._first.pop(pid, None)
         by_pid = self._by_pid.pop(pid, None)
@@ -170,7 +170,7 @@ class Transactions:
         if queue_id == "NOQUEUE":  # the first one, so everything is known
             done = self._first.pop(pid, None)
             return _with(done, match) if done else None
-        # smtpd's line about a lost connection has no queue id.
+        # In Postfix 3.7, smtpd's line about a lost connection has no queue id.
         found = self._by_queue_id.get(queue_id) or self._by_pid.get(pid)
         if found:
             _with(found, match)

@@ -1,7 +1,7 @@
 """A self-signed certificate, used if the admin has none.
 
-Sending servers on port 25 encrypt with any certificate and don't check it (RFC 7435). It is made once and kept, so that clients
-that pinned it still accept it. Called by `instance`.
+Sending servers on port 25 encrypt with any certificate and don't check it (RFC 7435). The certificate is made once and kept, so
+that clients that pinned it still accept it. Called by `instance`.
 """
 
 import datetime
@@ -19,7 +19,7 @@ VALID_DAYS = 3650
 def ensure_self_signed(file: Path, hostname: str, now: datetime.datetime) -> bool:
     """Writes key and certificate for the host into one file of mode 0600, if there is none; returns True if it did.
 
-    One file, key first: Postfix reads this form, and the two can't get separated.
+    One file, key first: Postfix reads this form, and key and certificate can't get separated.
     """
     if file.exists():
         return False

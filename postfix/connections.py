@@ -1,14 +1,14 @@
 """Clients of our unix sockets: accepted, limited in number, answered in order, closed. The part that look-ups and AUTH share.
 
-Independent of the protocols: `socketmap` and `auth` build on it, each with a `step` of its own. Each runs in one event loop.
-Neither closes silent clients, because an smtpd keeps its connection for its whole life; their number is limited. They differ for
-good reasons:
+Independent of the protocols: `socketmap` and `auth` build on this module, each with its own `step`. Each runs in one event loop.
+Neither closes silent clients, because an smtpd keeps its connection for its whole life; the number of clients is limited. The two
+differ on purpose:
 
-- A look-up is one indexed read, by the loop's own connection to the database, at most a second. If there is no answer, the
-  reply says so (TEMP, a 451), and the sender tries again, as it does without a reply. So it is answered at once, in the loop.
+- A look-up is one indexed read over the loop's own database connection, and takes a second at most. If the database can't answer,
+  the reply says so (TEMP, a 451), and the sender tries again, as it does without a reply. So look-ups are answered in the loop.
 - AUTH can't say "not now" except by closing the connection; its hash takes milliseconds, and a wrong "no" locks a person out. So
   it has threads, each with a connection to the database, turns, a deadline, a penalty, a guardian, and a socket that outlives the
-  process (decision 0017). While one request is decided, its connection is still read, so that its end is noticed.
+  process (decision 0017). While a request is decided, its connection is still read, so that `auth` notices if the client leaves.
 
 Called by `lookups` and `auth`.
 """
@@ -26,7 +26,7 @@ import structlog
 from postfix import listener
 from postfix.malformed import Malformed
 
-MAX_CONNECTIONS = 900  # smtpds of all ports at Postfix's default are 300; open files end at 1,024
+MAX_CONNECTIONS = 900  # by default Postfix runs at most 300 smtpds on three ports; a process may open 1,024 files
 
 
 class Connection(asyncio.Protocol, abc.ABC):
@@ -42,11 +42,11 @@ class Connection(asyncio.Protocol, abc.ABC):
         self._transport: asyncio.Transport | None = None
 
     def greet(self) -> None:
-        """Sends the server's first lines. None, unless a protocol overrides it."""
+        """Sends the server's first lines. By default there are none."""
 
     @abc.abstractmethod
     def step(self) -> bool:
-        """Takes the first request off the buffer, and answers or begins to; False if it is incomplete. Malformed."""
+        """Takes the first request off the buffer, and answers it or begins to; False if it is incomplete. Malformed."""
 
     @property
     def is_busy(self) -> bool:

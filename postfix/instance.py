@@ -78,7 +78,7 @@ class Instance:
         for folder in (places.config_dir.parent, places.config_dir, places.queue_dir):
             make_folder(folder, 0o755)
         make_folder(places.state_dir, 0o700, self._postfix)
-        # postsuper, as Postfix's user, logs by itself while postlogd doesn't run: it warns about files of a killed cleanup.
+        # While postlogd doesn't run, postsuper opens the log itself, as Postfix's user: it warns about files of a killed cleanup.
         make_folder(self._settings.log_dir, 0o710, Account("root", 0, self._postfix.gid))
         _make_file(self._settings.log_dir / "postfix.log", 0o640, self._postfix)
         make_folder(places.certificate_file.parent, 0o700)
@@ -105,10 +105,10 @@ class Instance:
             raise PostfixUnusable(f"Postfix can't start from {self.places.config_dir}: {why}")
 
     def command(self) -> list[str]:
-        """Runs the master in the foreground.
+        """The command that runs the master in the foreground; run `check` first.
 
         `postfix start-fg` would put a shell between us and the master, and neither a signal to that shell nor its death would
-        reach the master; so this is the command that the shell runs, after `check`.
+        reach the master. This is the command that the shell would run.
         """
         config_dir = str(self.places.config_dir)
         daemon_dir = _run("postconf", "-c", config_dir, "-h", "daemon_directory").stdout.strip()

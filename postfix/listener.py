@@ -1,6 +1,6 @@
 """Unix sockets for Postfix's programs: created, inherited from the parent, monitored and removed.
 
-`connections` handles the clients. Called by it, by `auth` and by `mailweir up`.
+`connections` handles the clients. Called by `connections`, by `auth` and by `mailweir up`.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """The lines of Postfix's log, from the last one backwards, and their common beginning.
 
-Attackers write into this log, so a line of more than MAX_LINE_BYTES isn't trusted: Postfix cuts near 2,000, and a client's text
-could stand at the end. Reads a bounded part. Called by `maillog`, `broken_off` and `log_tail`.
+Attackers write into this log, so a line of more than MAX_LINE_BYTES isn't trusted: Postfix cuts lines near 2,000 bytes, and a
+client could make its own text the end of a line. Reads a bounded part. Called by `maillog`, `broken_off` and `log_tail`.
 """
 
 import contextlib

@@ -26,7 +26,7 @@ _LONGEST_LINE_BYTES = 64 * 2**10  # a longer incomplete line isn't waited for
 class Tail:
     """lines: the new ones, the oldest first, without their ends. context: those before them. position: where to continue.
 
-    skipped_bytes: too much for one reading. is_lost: the file that was read last doesn't exist any more.
+    skipped_bytes: older new bytes, too many for one reading. is_lost: the file that was read last doesn't exist any more.
     """
 
     lines: list[bytes]

@@ -1,10 +1,10 @@
 """`mailweir-lookups`: answers Postfix's queries about addresses, live from the database.
 
-Postfix's maps, each queried with a whole address: `rcpt` (may mail for it come in? At each RCPT), `transport` (may mail for it go
-out? By the queue manager), `alias` (who gets postmaster's mail? By cleanup), and on the relay `sender` (which logins own it?) and
-`relayed` (is it a capture address without an owner?). Never writes, never caches: an addition or removal counts at the next
-query. Handles no passwords: `auth` does. Started by `mailweir up` or systemd, as the unprivileged user; Postfix queries it over
-`socketmap:`.
+Postfix queries five maps, each with a whole address: at each RCPT `rcpt` (may mail for it come in?), from the queue manager
+`transport` (may mail for it go out?), from cleanup `alias` (who gets postmaster's mail?), and on the relay `sender` (which logins
+own it?) and `relayed` (is it a capture address without an owner?). Never writes, never caches: an addition or removal counts at
+the next query. Handles no passwords: `auth` does. Started by `mailweir up` or systemd, as the unprivileged user; Postfix queries
+it over `socketmap:`.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ from mailweir.store.people.directory import SqlDirectory, Standing
 from postfix import connections, socketmap
 
 PROCESS = daemons.LOOKUPS.name
-BUSY_TIMEOUT_SECONDS = 1.0  # a reader never waits for a writer; this limits a recovery, during which all wait
+BUSY_TIMEOUT_SECONDS = 1.0  # readers don't wait for writers; this limits the wait for SQLite's recovery after a crash
 
 ACCEPT = socketmap.found("permit")
 REFUSE_UNKNOWN = socketmap.found("550 5.1.1 nobody by that name here")
 REFUSE_FOREIGN = socketmap.found("554 5.7.1 not a domain of ours, and nothing is relayed here")
-# `retry:` defers; `error:` would bounce, with any code (Postfix 3.7: "ignoring dsn code", transport(5)).
+# `retry:` defers; `error:` would bounce, whatever its code (Postfix 3.7: "ignoring dsn code", transport(5)).
 KEEP_HERE = socketmap.found("retry:4.3.0 mail for a capture domain doesn't leave this host")
 
 
@@ -38,10 +38,10 @@ class LookupDirectory(Protocol):
     """The directory of known people. SqlDirectory; in tests a small one in memory."""
 
     def standing(self, text: str) -> Standing:
-        """The status of an address, in Postfix's spelling."""
+        """The kind of a recipient address, in Postfix's spelling."""
 
     def relay_owners(self, sender: str) -> list[str]:
-        """The logins that may send as an address."""
+        """The logins that may send as this address."""
 
 
 class Lookups:
@@ -97,7 +97,7 @@ class Lookups:
 def guarded(
     answer: socketmap.Answer, disconnect: Callable[[], None], logger: structlog.stdlib.BoundLogger
 ) -> socketmap.Answer:
-    """The edge: an error becomes a TEMP reply, hence a 451, and the next query uses a new connection."""
+    """Makes an error a TEMP reply, for which Postfix replies 451; the next query uses a new database connection."""
 
     def answer_anyway(map_name: str, key: str) -> str:
         try:

@@ -1,8 +1,8 @@
 """Mail that Postfix refused, or gave up in the middle of a message, read backwards from its log.
 
-Attackers write into this log: names, addresses and the greeting are in it as they gave them. So a line counts only if it has one
-possible reading, from end to end; a line with < or > within a field, or longer than our lines get, is left out and counted. Reads
-a bounded part. Never writes. Called by `mailweir why` and `new_refusals`.
+Attackers write into this log: names, addresses and the greeting are in it as they gave them. So a line is used only if the whole
+line has one possible reading. A line with < or > within a field, or of more than MAX_LINE_BYTES, is left out and counted. Reads a
+bounded part. Never writes. Called by `mailweir why` and `new_refusals`.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _REFUSAL = re.compile(
     r"(?P<reply>(?:[45]\d\d )?[45]\.\d+\.\d+ (?:<[^<>]*>: )?(?:[^<>;]|;(?! (?:from|to|proto)=))*)"
     r"(?:; from=<(?P<sender>[^<>]*)>)?(?: to=<(?P<recipient>[^<>]*)>)?[; ]+proto=\w+(?: helo=<(?P<helo>[^<>]*)>)?"
 )
-# A notice of our own Postfix that the filter deferred: it comes by no protocol, and nobody sent it.
+# A notice of our own Postfix that the filter deferred. Its line has no `proto=`, and no sender's mail was refused.
 _OWN_NOTICE = re.compile(
     _PROGRAM + r"milter-reject: END-OF-MESSAGE from localhost\[127\.0\.0\.1\]: [^<>;]*; from=<> to=<[^<>]*>"
 )
@@ -70,22 +70,22 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Found:
-    """Refusals, the newest first. left_out: lines that contain the text and are ambiguous."""
+    """Refusals, the newest first. left_out: the number of ambiguous lines that contain the text."""
 
     refusals: list[Refusal]
     left_out: int
 
 
 def find(log: Path, text: str, now: datetime, limit: int | None = None, max_bytes: int = MAX_BYTES) -> Found:
-    """The refusals to or from an address or a domain, by a host's name or IP address, under a queue id or a Message-ID; for
-    `NOQUEUE`, those without a queue id. LogUnreadable. now: for the lines' year."""
+    """The refusals that match the text: an address, a domain, a client's host name or IP address, a queue id, a Message-ID, or
+    `NOQUEUE` for refusals without a queue id. LogUnreadable. now: for the lines' year."""
     search = _Search(text.strip(), now)
     for raw in log_lines.backwards(log, max_bytes):
         if len(search.found) >= (limit or _MAX_REFUSALS):
             break
         search.take(raw)
     search.end()
-    # A message that was given up is complete only at its first line, which is an older one.
+    # Sorted, because a message that was given up is found at its oldest line.
     return Found(sorted(search.found, key=lambda one: one.time, reverse=True), search.left_out)
 
 
@@ -97,7 +97,7 @@ class _Search:
         self.left_out = 0
         self._wanted, self._now = wanted, now
         self._by_address = address.normalise_path(wanted)
-        # a word of a subject is no host: `unknown` is many of them
+        # a host has a dot or a colon: the text may be any word, and the log has `unknown` for many hosts
         may_be_host = "@" not in wanted and ("." in wanted or ":" in wanted)
         self._host = (address.typed_domain(wanted) or wanted.lower()) if may_be_host else ""
         self._message_ids = {wanted, f"<{wanted}>"}
@@ -131,8 +131,8 @@ class _Search:
             self._with_id.setdefault(refusal.queue_id, []).append(refusal)
 
     def _take_message_id(self, raw: bytes) -> None:
-        """A refusal under the line's queue id is further down in the log, so it is already known. Messages that were given up
-        come with their first line."""
+        """Refusals with the line's queue id are further down in the log, so they have been read. A message that was given up is
+        found later, at its oldest line."""
         queue_id, found = message_id_of(raw) or ("", "")
         if found not in self._message_ids:
             return
@@ -156,7 +156,7 @@ class _Search:
 
 
 def given_up(done: BrokenOff, message_id: str | None) -> list[Refusal]:
-    """One for each recipient, like refusals: they may belong to several deployments."""
+    """One refusal for each recipient, because the recipients may belong to several deployments."""
     recipients: list[str | None] = [*done.recipients]
     return [
         Refusal(

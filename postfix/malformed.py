@@ -1,4 +1,4 @@
-"""A client of one of our sockets doesn't speak its protocol. Pure. Raised by `socketmap` and `auth_protocol`."""
+"""A client of one of our sockets doesn't follow the protocol. Pure. Raised by `socketmap`, `auth` and `auth_protocol`."""
 
 
 class Malformed(Exception):

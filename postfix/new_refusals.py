@@ -45,7 +45,7 @@ class _Search:
             refusal = None if self._begins_only else maillog.parse(raw, self._now)
             self._add([refusal] if refusal else [])
         elif b": message-id=" in raw:
-            # This line is above the refusals with its queue id, or the failure.
+            # Refusals and failures with this queue id are below this line, so they have been read.
             queue_id, found = maillog.message_id_of(raw) or ("", "")
             if queue_id in self._wanted or self._transactions.awaits(queue_id):
                 self._message_ids[queue_id] = found

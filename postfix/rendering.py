@@ -35,7 +35,7 @@ class Places:
 
     @classmethod
     def of(cls, settings: Settings) -> "Places":
-        """Under the data folder; the system's Postfix where systemd runs it."""
+        """Places below the data folder, or those of the system's Postfix if systemd runs it."""
         certificate = settings.data_dir / "tls" / "self-signed.pem"
         if settings.run_by == "systemd":
             return cls(
@@ -61,7 +61,7 @@ class Configuration:
 def render(settings: Settings, *, run_as_uid: int, run_as_gid: int) -> Configuration:
     """Both files for these settings; the ids are those of the user `run_as`, who owns the outbox.
 
-    SettingsError if a setting contains a character that Postfix's files can't.
+    SettingsError if a setting contains a character that Postfix's files can't hold.
     """
     places = Places.of(settings)
     names = _names(settings, places) | {"run_as_uid": run_as_uid, "run_as_gid": run_as_gid}

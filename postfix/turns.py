@@ -1,4 +1,4 @@
-"""A fair queue for a scarce resource: a frequent asker waits behind its own requests, and not the others.
+"""A fair queue for a scarce resource: an asker with many requests waits for its own, and others don't wait for them.
 
 For one event loop; independent of the resource. Called by `auth`.
 """
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 
 class Turns:
-    """A limited number at a time in all, and one at a time for each asker; waiting askers get their turns in rotation."""
+    """Gives out at most `at_once` turns at a time, and one for each asker. Waiting askers get their turns in rotation."""
 
     def __init__(self, at_once: int) -> None:
         self._free = at_once
@@ -27,7 +27,7 @@ class Turns:
             self._give_back(asker)
 
     async def _take(self, asker: str) -> None:
-        if self._free and asker not in self._busy:  # then nobody waits who could use the turn
+        if self._free and asker not in self._busy:  # then no waiting asker could use the turn
             self._deal(asker)
             return
         ticket: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -3,8 +3,8 @@
     build_dist.py OUT [SOURCE] [OPTION...]        options: for `python -m build`
 
 Without this script these would differ: times of files and of the packing, the owner's name and number, the umask, and the order
-in which a folder lists its files. The time is `SOURCE_DATE_EPOCH`, else the commit's, else that of setup.cfg, which an sdist
-keeps. The bytes of gzip are those of one version of zlib. Called by `make dist`.
+in which a folder lists its files. All files get the time `SOURCE_DATE_EPOCH`, else the commit's, else that of setup.cfg, which an
+sdist keeps. The bytes are only the same with the same version of zlib. Called by `make dist`.
 """
 
 import argparse

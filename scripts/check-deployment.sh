@@ -1,5 +1,5 @@
 #!/bin/sh
-# The linters of ansible/ and of the Vagrantfile, and of the role's output: units by systemd, scripts by shellcheck.
+# Runs the linters on ansible/ and the Vagrantfile, and checks the role's output: units by systemd, scripts by shellcheck.
 #
 # Called by `make check` with the folder of the virtual environment's programs. Touches no host, and nothing outside of a
 # temporary folder; uses no network.
@@ -24,7 +24,7 @@ yamllint --strict ansible scripts/render-units.yml .ansible-lint
 (cd ansible && quietly ansible-lint --config-file ../.ansible-lint --offline --nocolor site.yml roles)
 quietly ansible-inventory --inventory ansible/inventory.example --list
 
-# The programs named by the units must exist for the verification: the role's own don't exist yet.
+# The verification needs the programs that the units name. The real ones aren't installed here, so these stand in for them.
 program=$out/opt
 mkdir -p "$program/current/bin" "$out/units"
 for name in mailweir mailweir-milter mailweir-lookups mailweir-auth mailweir-digest mailweir-gmail-sync mailweir-web; do

@@ -220,7 +220,7 @@ def program_texts(blocks: Iterable[Block]) -> Iterator[Block]:
 
 
 def string_blocks(value: str, node: ast.expr, lines: Sequence[str]) -> Iterator[Block]:
-    """A string's paragraphs. If it has several source lines, their numbers are looked up in them."""
+    """A string's paragraphs. If the string has several source lines, the parts of the text are looked up in these lines."""
     if " " not in value:
         return
     if "\n" in value and lines[node.lineno - 1].count('"""'):

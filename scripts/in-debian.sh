@@ -8,8 +8,6 @@
 # and processes. So nothing stays mounted and no process is left, however it ends. The network is this machine's. The command gets
 # the environment, the registries' settings of pip, npm and apt on this machine, and this machine's ../shared (or
 # MAILWEIR_SHARED), read-only.
-#
-# the folder that keeps them => the folder for the Debians
 set -eu
 umask 022
 
@@ -24,8 +22,8 @@ pip_files="/etc/pip.conf /etc/xdg/pip/pip.conf $HOME/.config/pip/pip.conf $HOME/
 say() { printf 'in-debian: %s\n' "$*"; }
 die() { printf 'in-debian: %s\n' "$*" >&2; exit 1; }
 
-# In namespaces that end with this script, even if it is killed: then the kernel ends everything in them, and unmounts. In the
-# background, so that a signal doesn't wait for the end of the command.
+# Runs a command in namespaces that end with this script, even if the script is killed: then the kernel ends everything in them,
+# and unmounts. The command runs in the background, so that a signal to the script doesn't wait for its end.
 contained() {
     setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc "$@" 9>&- &
     inside=$!
@@ -37,7 +35,7 @@ contained() {
     return $ended
 }
 
-# One of apt's sources on this machine: the origin of Debian's main archive (Label Debian), or of its security updates.
+# Prints one of apt's sources on this machine: the origin of Debian's main archive (label Debian), or of its security updates.
 archive() {
     # shellcheck disable=SC2016  # apt's own $(…)
     apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' |
@@ -65,14 +63,14 @@ make_root() {
     mv "$root.new" "$root"
 }
 
-# Files and folders of this machine that pip's settings name, in files or in the environment: certificates, constraints, wheels.
+# Prints files and folders of this machine that pip's settings name (files or environment): certificates, constraints, wheels.
 named_by_pip() {
     # shellcheck disable=SC2086  # a list of words on purpose
     { cat $pip_files 2>/dev/null || true; env; } | sed -nE 's/^(PIP_[A-Z_]+|[a-z-]+) *= *//p' | tr ' ' '\n' |
         sed -nE 's|^(file://)?(/.*)|\2|p' | sed 's|/simple/*$||' | sort -u
 }
 
-# This machine's way to the registries is used there, too: proxies, certificates that the admin trusts, the files of pip and npm.
+# Copies this machine's settings for the registries: proxies, certificates that the admin trusts, the files of pip and npm.
 copy_settings() {
     apt-config dump | grep -E '^Acquire::(http|https|Check-[A-Za-z-]+)(::| )' >"$root/etc/apt/apt.conf.d/50this-machine" || true
     for file in /etc/resolv.conf /etc/hosts /usr/local/share/ca-certificates/*.crt $pip_files /etc/npmrc "$HOME"/.npmrc; do
@@ -100,7 +98,7 @@ copy_checkout() {
     rm "$root.tar"
 }
 
-# In one piece: the shell reads a script as it goes, and the checkout may change under a run of half an hour.
+# All is in one function: the shell reads a script while it runs it, and the checkout may change during a run of half an hour.
 main() {
     [ "$(id -u)" -eq 0 ] || die "needs root: run it with sudo"
     mkdir -p "$(dirname "$root")"

@@ -1,6 +1,6 @@
 """Writes `mailweir/free_mail_domains.txt` again, from the lists of two npm packages and our own (`make free-mail`).
 
-Needs npm, which installs the packages. List additions and removals in the commit message.
+Needs npm, which downloads the packages. List additions and removals in the commit message.
 """
 
 import json
@@ -38,7 +38,7 @@ RESERVED = ("example", "test", "invalid", "localhost", "example.com", "example.n
 
 
 def main() -> None:
-    """Brings the packages, and writes the file."""
+    """Fetches the packages, and writes the file."""
     domains = set(OWN)
     notices = []
     for name, list_path, licence_path in PACKAGES:

@@ -124,8 +124,7 @@ make_user() {
     $as_root useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$run_as"
 }
 
-# One check of all files that are installed from the checkout: if they changed, it installs again; otherwise it costs
-# nothing.
+# One checksum of all files that are installed from the checkout: only if it changed, the project is installed again.
 fingerprint() {
     {
         "$PYTHON" --version
@@ -147,7 +146,7 @@ suits() {
 
 make_venv() {
     if [ -e "$VENV/pyvenv.cfg" ]; then
-        say "making the virtual environment $VENV anew: it isn't one of $PYTHON as that is now ($("$PYTHON" --version))"
+        say "making the virtual environment $VENV anew: it doesn't suit $PYTHON any more ($("$PYTHON" --version))"
     elif [ -n "$(ls -A "$VENV" 2>/dev/null)" ]; then
         die "$VENV holds files and is no virtual environment: name another folder as VENV, or remove it"
     else

@@ -77,7 +77,7 @@ def report(what: str, sizes: Sequence[Size], longest: int) -> Iterator[str]:
 
 
 def main() -> None:
-    """Prints both. Exit 1 with one line if a folder is missing."""
+    """Prints the sizes of files and functions. Exit 1 with one line if a folder is missing."""
     parser = argparse.ArgumentParser(description="Sizes of files and functions.")
     parser.add_argument("folders", nargs="*", default=FOLDERS, metavar="FOLDER")
     parser.add_argument("--longest", type=int, default=10, metavar="N", help="how many are named (10)")

@@ -17,17 +17,17 @@ from webapp import explained
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = REPOSITORY / "webapp"
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract")]
-# silent: a template that can't be read would lose its texts without a word
+# by default, the texts of a template that can't be read would be left out silently
 OPTIONS = {"templates/**.html": {"silent": "false"}}
 KEYWORDS = {"_": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)}
-# Functions that make sentences which the page may show
+# Code that makes sentences which the page may show
 _PYTHON = METHODS[:1]
 SENTENCES = {
     **dict.fromkeys(("mailweir", "milter", "gmail_sync", "admin_cli"), _PYTHON),
     "webapp": [("job_kinds/**.py", "python"), ("work.py", "python")],
 }
 MARKS = {"said": None, "template": None}
-# Of the header: these change each time, or name nobody
+# Fields of the header that change each time, or that name nobody
 _LEFT_OUT = (
     *("POT-Creation-Date", "PO-Revision-Date", "Generated-By", "Project-Id-Version"),
     *("Report-Msgid-Bugs-To", "Last-Translator", "Language-Team"),

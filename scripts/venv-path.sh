@@ -1,8 +1,8 @@
 #!/bin/sh
 # Prints the path of this checkout's virtual environment.
 #
-# That is `.venv` in the checkout, on two conditions. The daemons' unprivileged user can reach it and read the project there. The
-# first line of a script can name it: pip writes `#!/path/.venv/bin/python`, which may hold no white space, and 127 bytes.
+# That is `.venv` in the checkout, on two conditions: the daemons' unprivileged user can reach it and read the project there, and
+# the first line of a script can name it. pip writes `#!/path/.venv/bin/python`, without white space, in at most 127 bytes.
 # Otherwise it is a folder under /var/lib/mailweir-venv, one for each checkout: for a checkout under /root or another closed home,
 # for example, or one made with umask 077.
 set -eu
@@ -21,7 +21,7 @@ reachable() {
     done
 }
 
-# Files that Python creates itself don't count: it works without them.
+# Files that Python creates itself don't count: the project works without them.
 readable() {
     cd "$1"
     [ -z "$(find mailweir milter admin_cli postfix gmail_sync -name __pycache__ -prune -o \( ! -perm -o=r -o -type d ! -perm -o=x \) -print -quit)" ]

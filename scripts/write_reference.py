@@ -108,7 +108,7 @@ def _is_flag(parameter: Any) -> bool:
 
 
 def _type_of(parameter: Any, command: Any) -> Any:
-    """The type that the command's function gives the parameter, None taken off."""
+    """The type that the command's function gives the parameter, without None."""
     found = typing.get_type_hints(inspect.unwrap(command.callback))[parameter.name]
     kinds = [one for one in typing.get_args(found) if one is not type(None)]
     return kinds[0] if kinds and typing.get_origin(found) is not list else found
@@ -240,7 +240,7 @@ def _default(name: str, one: Mapping[str, Any], section: Mapping[str, Any]) -> s
 
 
 def _plain(text: str) -> str:
-    """A text whose characters mean nothing to Markdown."""
+    """A text, escaped for Markdown."""
     return re.sub(r"([*<|])", r"\\\1", " ".join(text.split()))
 
 

@@ -1,4 +1,5 @@
-"""Marks for views: they say which accounts may open a page. A view without a mark is refused, so a forgotten mark shows nothing.
+"""Marks for views, which say which accounts may open a page. `here` refuses a view without a mark, so a forgotten mark shows
+nothing.
 
 Called by the pages; `here` asks `may_open` before each view.
 """
@@ -42,7 +43,7 @@ def of_view(view: Callable[..., Any] | None) -> Access | None:
 
 
 def may_open(access: Access, account: Account | None, membership: Membership | None) -> bool:
-    """May the account open such a page of the deployment that it looks at? membership: its role there; None for an operator."""
+    """May the account open a page with this mark? membership: its role in the deployment that it looks at, or None."""
     if access is Access.PUBLIC:
         return True
     if account is None:

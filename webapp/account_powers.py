@@ -1,7 +1,7 @@
-"""Decides by the roles of two accounts how one may act on the other. No actor can give more than it has. Pure.
+"""Decides by the roles of two accounts what one may do to the other. No account can give a power that it lacks. Pure.
 
-A person who signs in as an account has all its powers. So an admin makes a link only for an account whose every role is in a
-deployment that this admin administers. Called by `pages.accounts`.
+A person who signs in as an account has all its powers. So an admin may make a link only for an account whose roles are all in
+deployments that this admin administers. Called by `pages.accounts`.
 """
 
 from collections.abc import Sequence

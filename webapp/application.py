@@ -1,4 +1,4 @@
-"""Puts the page together: its blueprints, templates, languages, and the steps before and after each view.
+"""Makes the Flask application: its blueprints, templates, languages, and the steps before and after each view.
 
 Called by `server` and by the tests.
 """
@@ -46,7 +46,7 @@ from webapp.pages import (
 from webapp.sign_in import openid, password, sign_in
 from webapp.site import EXTENSION, Site
 
-# Each file of `pages/` and `sign_in/` makes one of these
+# Each file of `pages/` makes one of these, and so do those of `sign_in/` that have routes
 BLUEPRINTS = (
     home.blueprint,
     sign_in.blueprint,
@@ -83,8 +83,8 @@ _PATIENCE_SECONDS = 5.0
 
 
 def create(settings: Settings, clock: Callable[[], datetime], form_targets: Collection[str] = ()) -> flask.Flask:
-    """The application. form_targets: origins beside Google's to which a form's answer may redirect. A provider of OpenID isn't
-    among them, because a link leads there."""
+    """The application. form_targets: further origins, in addition to Google's, to which the answer to a form may redirect. No
+    provider of OpenID needs to be among them, because a link leads there, not a form."""
     pool = Pool(lambda: _database(settings), settings.web.threads)
     providers = {name: Provider(name, config) for name, config in settings.web.openid.items()}
     site = Site(settings, pool, clock, Gate.of(settings.web.threads), providers)

@@ -1,4 +1,5 @@
-"""Style and script under names with their content's hash: a browser keeps them for ever, and never uses an outdated file."""
+"""Serves style and script under names with a hash of the content, so that a browser can keep them for ever: a changed file has a
+new name."""
 
 import hashlib
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""A browser's name, from its User-Agent, for a person who looks through a list of sessions. Called by the account's page."""
+"""A browser's name, from its User-Agent, for the list of an account's sessions. Called by the account's page."""
 
 from flask_babel import gettext
 

@@ -18,7 +18,7 @@ def note(what: str, subject: str, detail: str = "") -> None:
 
 
 def note_in(deployment_ids: Iterable[int | None], what: str, subject: str, detail: str = "") -> None:
-    """Notes a change in each of these deployments. None: among the changes of no deployment, which operators see."""
+    """Notes a change in the log of each of these deployments. None is the log of changes that belong to no deployment."""
     for deployment_id in deployment_ids:
         change_log.note(here.database(), deployment_id, here.account().name, what, subject, detail, here.now())
 

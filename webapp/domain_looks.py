@@ -1,6 +1,6 @@
-"""DNS's answers about a domain that mail is sent for, asked when the page is opened, within a few seconds. They are kept nowhere.
+"""Asks DNS about a domain for which mail is sent, when its page is opened, within a few seconds. Stores nothing.
 
-A record counts as unknown, and never as missing, if DNS doesn't answer in time. Called by `pages.domains`.
+If DNS doesn't answer in time, a record counts as unknown, and never as missing. Called by `pages.domains`.
 """
 
 import enum
@@ -22,7 +22,7 @@ ALL_SECONDS = 4.0  # for all questions of one page
 
 
 class Standing(enum.StrEnum):
-    """UNKNOWN: DNS gave no answer, or nobody asked."""
+    """The state of a record or domain. UNKNOWN: DNS gave no answer, or wasn't asked."""
 
     GOOD = "good"
     BAD = "bad"
@@ -41,7 +41,8 @@ _OF_VERDICTS = {
 
 @dataclass(frozen=True, slots=True)
 class KeyLook:
-    """A key, and the record to publish for it. standing: of the published record. why: its fault, or why it isn't known."""
+    """A key. record: the record to publish for it. standing: of the record that is published. why: the fault of the published
+    record, or the reason why it isn't known."""
 
     key: DkimKey
     record: TxtRecord
@@ -51,8 +52,8 @@ class KeyLook:
 
 @dataclass(frozen=True, slots=True)
 class DomainLook:
-    """is_asked: was DNS asked? report: None if it wasn't or couldn't be asked, or if the addresses that mail goes out by aren't
-    known. why: the reason why DNS couldn't be asked, or ""."""
+    """is_asked: False if this host needs no DNS. report: None if DNS wasn't or couldn't be asked, or if it isn't known from which
+    addresses this host sends. why: the reason why DNS couldn't be asked, or ""."""
 
     domain: str
     is_asked: bool
@@ -62,7 +63,7 @@ class DomainLook:
 
     @property
     def spf(self) -> Standing:
-        """May this host send for the domain?"""
+        """The standing of the SPF record: may this host send for the domain?"""
         return _OF_VERDICTS[self.report.spf.verdict] if self.report else Standing.UNKNOWN
 
     @property
@@ -72,14 +73,14 @@ class DomainLook:
 
 
 def look(settings: Settings, domain: str, keys: Sequence[DkimKey]) -> DomainLook:
-    """Asks DNS, if there is one to ask. keys: all of the domain's."""
+    """Asks DNS, if this host needs it. keys: all keys of the domain."""
     if not dns.is_meant(settings):
         return DomainLook(domain, False, None, _unasked(keys))
     try:
         asked = dns.questions(settings, ALL_SECONDS)
     except DnsUnavailable as error:
         return DomainLook(domain, True, None, _unasked(keys), str(error))
-    found = tuple(_key(asked, key) for key in keys)  # one question for each key; SPF may need many
+    found = tuple(_key(asked, key) for key in keys)  # before SPF: a key takes one question, SPF may take many
     sender = relay.relay(settings)
     if sender is None:
         return DomainLook(domain, True, None, found)

@@ -1,6 +1,6 @@
-"""Explanations of the heart in the reader's language: the English sentence is the key of its translation.
+"""Translates Mailweir's explanations into the reader's language. The English sentence is the key of the translation.
 
-Called by the pages that show decisions and states. Values that came by mail stay as they came: templates escape them.
+Called by the pages that show decisions and states. Values that came by mail aren't escaped here: templates escape them.
 """
 
 from flask_babel import gettext
@@ -16,12 +16,12 @@ _KEPT = {"error", "reason"}  # parameters that are sentences themselves, as the 
 
 
 def template(key: str) -> str:
-    """The page's English sentence of a key, with its parameters in braces. A catalogue translates this text."""
+    """The English sentence that the page has for a key, with the parameters in braces. Catalogues translate this text."""
     return PAGE.get(key, english.WORDS[key])
 
 
 def said(explanation: Explanation) -> str:
-    """The sentence, or a part of a sentence, usually without a full stop. Invisible characters in it show as their code."""
+    """The translated sentence, or part of a sentence, usually without a full stop. Invisible characters are shown as codes."""
     values = dict(explanation.parameters)
     if values.get("author") == "":
         values["author"] = gettext("(no author)")

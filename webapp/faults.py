@@ -1,4 +1,4 @@
-"""Faults as pages: input that can't be accepted, things that aren't there, and a database that gives no answer."""
+"""Error pages: for input that can't be accepted, for things that don't exist, and for a database that gives no answer."""
 
 import flask
 from flask_babel import gettext
@@ -21,7 +21,7 @@ def install(app: flask.Flask) -> None:
 
 
 def page(status: int, title: str, words: str) -> Response:
-    """A page that says only this."""
+    """An error page with this title and text."""
     if (
         flask.globals.request_ctx.url_adapter is None
     ):  # the request names a host that isn't ours: there is no page to link to

@@ -1,7 +1,8 @@
 """Forms: checks each POST before a view sees it, and reads its fields.
 
-There are two defences against requests that another site makes: a token of the session in each form, and the headers in which the
-browser says where the request is from (Sec-Fetch-Site, Origin). Called by `application`, and by the pages that read fields.
+There are two defences against requests that another site makes a browser send: a token of the session in each form, and the
+headers by which the browser names the request's origin (Sec-Fetch-Site, Origin). Called by `application`, and by the pages that
+read fields.
 """
 
 import enum
@@ -21,7 +22,8 @@ TOKEN_FIELD = "csrf_token"
 MAX_FORM_BYTES = 500_000
 MAX_UPLOAD_BYTES = 20_000_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-# Blanks, and characters without width. A pattern for the end of a text would take time by the square of its length
+# Blanks, and characters without width. A list for `strip`, because a regular expression for the end of a text can take quadratic
+# time
 _UNSEEN = string.whitespace + "".join(
     map(
         chr, (0xA0, 0xAD, 0x61C, *range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x205F, 0x2070), 0x3000, 0xFEFF)
@@ -41,8 +43,8 @@ def takes_a_file(view: _View) -> _View:
 
 
 def bound() -> None:
-    """Limits the size of a form before anything reads it. Werkzeug's own bound is for multipart forms alone, so anybody could
-    take seconds and a gigabyte with a few MB of `a&a&a`."""
+    """Limits the size of a form before anything reads it. Werkzeug's own limit applies to multipart forms only: with a few MB of
+    `a&a&a`, anybody could take seconds of CPU and a gigabyte of memory."""
     request = flask.request
     view = flask.current_app.view_functions.get(request.endpoint or "")
     has_file = getattr(view, _FILE_MARK, False) and request.mimetype == "multipart/form-data"
@@ -88,7 +90,7 @@ def text(name: str, longest: int = 500) -> str:
 
 
 def asked(name: str, longest: int = 500) -> str:
-    """A field of the URL, in the same form as from `text`. A longer value is cut."""
+    """A field of the URL, cleaned as by `text`. A longer value is cut."""
     return _fit(flask.request.args.get(name, ""))[:longest]
 
 
@@ -114,8 +116,8 @@ def whole_number(text: str | None) -> int | None:
 
 
 def _fit(typed: str) -> str:
-    """The text with its control characters replaced, except line ends: nobody types them, PostgreSQL takes no NUL, and HTML has
-    none of them. Invisible characters around it go, too: an address that is copied from a mail program often has some."""
+    """Replaces control characters, except tabs and line ends: nobody types them, PostgreSQL accepts no NUL, and HTML allows none.
+    Removes invisible characters at both ends, which an address that is copied from a mail program often has."""
     return _CONTROL.sub("\ufffd", typed).strip(_UNSEEN)
 
 
@@ -127,7 +129,7 @@ def known_id(number: int) -> int:
 
 
 def fault_of(action: Callable[[], object]) -> str:
-    """Runs the action. Returns the fault of its input in the reader's language, or "". A missing thing is a 404, as elsewhere."""
+    """Runs the action. Returns the fault of its input in the reader's language, or "". NotFound is passed on, for a 404."""
     try:
         action()
     except NotFound:

@@ -1,4 +1,4 @@
-"""Findings as the page shows them: with the time of their beginning, and a link to their remedy. Called by `pages.health`."""
+"""Findings as the page shows them: with the time when they began, and a link to their remedy. Called by `pages.health`."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from mailweir.store.people import users
 from mailweir.store.people.deployments import Deployment
 from webapp import here, spoken
 
-_SINCE = ("since", "seen_at", "last")  # facts that say when a finding began, the surest first
+_SINCE = ("since", "seen_at", "last")  # facts that have the time when a finding began, the most exact first
 _RECENT = timedelta(days=7)
 _AT_START = {"dns.no_mx", "dns.mx_elsewhere", "record.no_deployment", "record.route_without_mail"}
 
@@ -35,9 +35,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A finding. area: its subject, "" if the heading names it. since: None if nobody knows; is_recent: within a week.
-    link: to the page where it is mended. to_do: the advice of `doctor`, "" if there is nothing to do. is_english: a part of it
-    has no translation, because it came from elsewhere."""
+    """A finding. area: its subject, "" if the heading names it. since: None if it isn't known; is_recent: within a week.
+    link: to the page where the finding is mended. to_do: the advice of `doctor`, "" if there is nothing to do. is_english: a part
+    of the sentence has no translation, because it came from elsewhere."""
 
     area: str
     level: Level
@@ -82,13 +82,13 @@ def by_urgency(found: Iterable[Shown]) -> list[Shown]:
 
 
 def nowhere(_: Finding) -> Link | None:
-    """No link: for findings that no page of the reader's mends."""
+    """No link: for findings that this reader can't mend on any page."""
     return None
 
 
 def mends(database: Database, deployment: Deployment, own_user_id: int | None) -> Mend:
-    """Finds the pages where findings of this deployment are mended. own_user_id: the reader's, whose own findings are mended at
-    Integrations."""
+    """A function that finds the page where a finding of this deployment is mended. own_user_id: the reader's; the page for the
+    reader's own findings is Integrations."""
     ids: dict[str, int] = {}
     for user in users.list_all(database, deployment):
         ids |= dict.fromkeys((user.username, *user.addresses), user.id)

@@ -1,7 +1,7 @@
-"""The request at hand: its database, its session, its account, the deployment that it looks at.
+"""The current request: its database, its session, its account, the deployment that it looks at.
 
-A request borrows one connection and gives it back at its end. Before each view, `begin` checks who may open it: people who aren't
-signed in are sent to the sign-in, and people who may not open it read that there is no such page. Called by all pages.
+A request borrows one connection and gives it back at its end. Before each view, `begin` checks whether the account may open it:
+people who aren't signed in are sent to the sign-in, and people who may not open the page get a 404. Called by all pages.
 """
 
 import hmac
@@ -66,7 +66,7 @@ def session() -> Session:
 
 
 def membership() -> Membership | None:
-    """The account's role in the deployment that it looks at; None for an operator without one."""
+    """The account's role in the deployment that it looks at; None for an operator without a role there."""
     return cast(Membership | None, flask.g.get("membership"))
 
 
@@ -82,7 +82,7 @@ def deployment_or_none() -> Deployment | None:
 
 
 def deployment() -> Deployment:
-    """The deployment that the account looks at. 404 if an operator has none to look at."""
+    """The deployment that the account looks at. 404 if there is none yet."""
     found = deployment_or_none()
     if found is None:
         flask.abort(404)
@@ -103,7 +103,7 @@ def username() -> str:
 
 
 def user_id() -> int:
-    """The same user's id, in a view for staff."""
+    """The id of the user whose record is the account's own, in a view for staff."""
     own = membership()
     assert own is not None
     assert own.user_id is not None
@@ -145,7 +145,7 @@ def give_back() -> None:
 
 
 def csrf_token() -> str:
-    """The token that each form of the session sends along. It is made of the session's own token, which only the browser has."""
+    """The token that each form of the session has to send. It is derived from the session's token, which only the browser has."""
     token = cast(str, flask.g.get("token", ""))
     return hmac.digest(token.encode(), b"form", "sha256").hex() if token else ""
 
@@ -174,7 +174,7 @@ def _find_session() -> None:
 
 
 def _look_at(who: Account, chosen: int | None) -> None:
-    """Notes the deployment that a session chose, or else the first one. An operator may choose any."""
+    """Sets the request's deployment: the session's choice, or else the first deployment. An operator may choose any."""
     own = {one.deployment_id: one for one in who.memberships}
     allowed = {one.id: one for one in deployments.list_all(database()) if who.is_operator or one.id in own}
     flask.g.choices = list(allowed.values())
@@ -185,7 +185,7 @@ def _look_at(who: Account, chosen: int | None) -> None:
 
 def _refuse() -> Response:
     if account_or_none() is None and flask.request.method == "GET":
-        # a code that another host sent along is for one URL alone, and must be in no other
+        # an OAuth code is a secret for one URL: it must not be in the URL of the sign-in
         wanted = flask.request.path if "code" in flask.request.args else flask.request.full_path.rstrip("?")
         return flask.redirect(flask.url_for("sign_in.page", to=wanted if wanted != "/" else None), 303)
     if account_or_none() is None:

@@ -1,6 +1,6 @@
-"""The state of each way of mail, in one line: it works, it needs somebody, or it isn't set up.
+"""The state of each way of mail in one line, as a coloured light: it works, somebody has to act, or it isn't set up.
 
-Called by the page of integrations. A colour never stands alone: each kind has a sign before it, and words.
+Called by the page of integrations. A colour is never the only mark: each kind has a sign before it, and words.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _LEAST_LATE = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """kind: a class of the style sheet. title: the state. since: a time that belongs to it, as HTML, or ""."""
+    """kind: a class of the style sheet. title: the state. since: its beginning or the last mail, as HTML, or ""."""
 
     kind: str
     title: str
@@ -53,7 +53,7 @@ def forwarding(found: Forwarding) -> Light:
 
 
 def google(found: Gmail | None, settings: Settings, now: datetime, *, is_swept: bool) -> Light:
-    """The light of the synced mailbox. is_swept: is a sync at work?"""
+    """The light of the synced mailbox. is_swept: does a process of the sync run?"""
     if found is None:
         return Light(NEUTRAL, gettext("Google isn't connected"))
     if found.state is GmailState.RECONNECT:

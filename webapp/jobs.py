@@ -1,6 +1,6 @@
-"""The workers of long work: threads of `mailweir-web` that lease jobs, of this host or another, and do them one by one.
+"""The workers that do jobs: threads of `mailweir-web` that lease jobs, which any host may have added, and do them one by one.
 
-A thread beside each worker renews its lease, so a step may take any time. If the process hangs or dies, the lease lapses.
+A second thread renews the lease of a worker's job, so a step may take any time. If the process hangs or dies, the lease lapses.
 Called by `server`; `tests` too.
 """
 
@@ -53,7 +53,7 @@ class Worker:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
         self._is_stopping = threading.Event()
         self._pruned_at: datetime | None = None
-        # a daemon: a process that is told twice to end does so, and another worker gets its job once the lease lapses
+        # a daemon thread, so that it doesn't keep an ending process alive; another worker gets the job once the lease lapses
         self._thread = threading.Thread(target=self._work_for_ever, name="jobs", daemon=True)
 
     def start(self) -> None:
@@ -61,7 +61,7 @@ class Worker:
         self._thread.start()
 
     def stop(self, seconds: float) -> None:
-        """Gives its job back, after the part in hand. Waits for that, but no longer than `seconds`."""
+        """Makes the worker finish its current part and give the job back. Waits for that, but no longer than `seconds`."""
         self._is_stopping.set()
         self._thread.join(seconds)
 
@@ -82,9 +82,9 @@ class Worker:
                 self._is_stopping.wait(pause)
 
     def work_once(self, database: Database) -> bool:
-        """Does one job, if there is one. DatabaseUnavailable: another worker gets the job once its lease lapses."""
+        """Does one job; False if there is none. DatabaseUnavailable: another worker gets the job once its lease lapses."""
         self._prune(database)
-        # by kind, because a host of a newer version beside this one may have more kinds
+        # only known kinds, because another host with a newer version may have added others
         job = jobs.lease(database, self._owner, self._kinds, self._clock())
         if job is None:
             return False
@@ -124,11 +124,11 @@ class Worker:
         self._logger.info("job over", job=job.id, kind=job.kind, state=str(state))
 
     def _so_far(self, database: Database, job: Job) -> Report:
-        """The report up to the failure: finished work stays done, and the report says so."""
+        """The stored report, which counts the parts that were finished before the failure."""
         return jobs.find(database, job.deployment_id, job.id).report
 
     def _keep(self, job: Job, is_over: threading.Event) -> None:
-        """Renews the lease until the job is over, or the lease is lost."""
+        """Renews the lease until the job is over or the lease is lost."""
         with closing(Database(self._database_url, busy_timeout_seconds=_BUSY_SECONDS)) as database:
             while not is_over.wait(_RENEW_SECONDS):
                 try:

@@ -26,7 +26,7 @@ HEART = (
     "gmail_sync/",
     "admin_cli/",
     "webapp/job_kinds/",
-)  # a database may keep sentences of these
+)  # the folders whose sentences a database may keep
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -56,24 +56,25 @@ def sentences(language: str) -> tuple[str, ...]:
 
 
 def spoken_here() -> str:
-    """The language of the page at hand, as a folder's name."""
+    """The language of the current page, as the name of its folder."""
     return str(flask_babel.get_locale() or "en")
 
 
 class _Catalogues(flask_babel.Domain):  # type: ignore[misc]  # it comes without types
-    """flask-babel's domain, with catalogues that are text."""
+    """A flask-babel domain whose catalogues are text files."""
 
     _found: Translations | None = None
 
     def get_translations(self) -> Translations:
-        """See flask_babel.Domain. It is called for each text of a page. Each request has its own domain, and one language."""
+        """See flask_babel.Domain. It is called for each text of a page, so it keeps the catalogue. Each request has its own
+        domain and one language."""
         if self._found is None:
             self._found = catalogue(spoken_here())
         return self._found
 
 
 class _Babel(flask_babel.Babel):  # type: ignore[misc]  # it comes without types
-    """flask-babel's extension. It asks this property for its catalogues, and takes none from outside."""
+    """flask-babel's extension, which gets its catalogues from this property and has no setting for them."""
 
     @property
     def domain_instance(self) -> flask_babel.Domain:
@@ -82,7 +83,7 @@ class _Babel(flask_babel.Babel):  # type: ignore[misc]  # it comes without types
 
 
 def chosen() -> str:
-    """The language of the page at hand."""
+    """Chooses the language of the current page."""
     account = here.account_or_none()
     if account is not None and account.language in LANGUAGES:
         return str(account.language)

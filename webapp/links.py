@@ -1,5 +1,5 @@
-"""URLs of pages within a list, which has hundreds of them. Werkzeug makes each one anew, and that takes longer than the rest of
-a row. Called by `rows`.
+"""Makes the URLs of a list fast. A list has hundreds of them, and `url_for` takes longer for one than the rest of a row takes.
+Called by `rows`.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ _MARK = 7_305_730_573  # stands for the number in a route's URL
 
 
 def numbered(endpoint: str, parameter: str, number: int) -> str:
-    """`url_for` of a route with this one parameter, a number. It is called once for each route in a request."""
+    """The URL of a route whose only parameter is a number. Calls `url_for` once for each route in a request."""
     known: dict[str, tuple[str, str]] = flask.g.setdefault("links_around_numbers", {})
     if endpoint not in known:
         values: dict[str, Any] = {parameter: _MARK}
@@ -21,7 +21,7 @@ def numbered(endpoint: str, parameter: str, number: int) -> str:
 
 
 def named(endpoint: str, parameter: str, value: str) -> str:
-    """`url_for` of a route with this one value. It is called once for each value in a request."""
+    """The URL of a route with this one parameter. Calls `url_for` once for each value in a request."""
     known: dict[tuple[str, str], str] = flask.g.setdefault("links_by_name", {})
     if (endpoint, value) not in known:
         values: dict[str, Any] = {parameter: value}

@@ -1,7 +1,8 @@
-"""Text that came by mail, or that somebody typed, as one line of a list. It has a bound, and shows its invisible characters.
+"""Shows text that came by mail, or that somebody typed, as one line of a list, with a limited length and visible codes for
+invisible characters.
 
-Markup is escaped. A text that turns the reading direction turns only its own (`<bdi>`). A text that is too long ends behind a
-word, with an ellipsis. Called by the templates, and by the pages that show lists.
+Markup is escaped. A text that changes the reading direction changes it only for itself (`<bdi>`). A text that is too long ends
+after a word, with an ellipsis. Called by the templates, and by the pages that show lists.
 """
 
 import re
@@ -18,7 +19,7 @@ _MARK_BYTES = len("<mark></mark>")
 
 
 def line(text: str, most_bytes: int = 240) -> Markup:
-    """The text in a `<bdi>`. most_bytes: of HTML, so that a list has a bound whatever its texts are."""
+    """The text in a `<bdi>`. most_bytes: of HTML, so that a list's size has a limit whatever its texts are."""
     return _fitting_whole(text, most_bytes) or _of_pieces(((text, False),), most_bytes)
 
 
@@ -31,7 +32,7 @@ def _fitting_whole(text: str, most_bytes: int) -> Markup | None:
 
 
 def marked(pieces: Iterable[tuple[str, bool]], most_bytes: int) -> Markup:
-    """The same for a text in pieces. Marked pieces stand in a `<mark>`. most_bytes: of all pieces together."""
+    """Like `line`, for a text in pieces. Marked pieces are in a `<mark>`. most_bytes: of all pieces together."""
     several = tuple(pieces)
     if len(several) == 1 and not several[0][1]:
         return line(several[0][0], most_bytes)
@@ -51,7 +52,7 @@ def _of_pieces(pieces: Iterable[tuple[str, bool]], most_bytes: int) -> Markup:
 
 
 def _taken(pieces: Iterable[tuple[str, bool]], most_bytes: int) -> tuple[list[tuple[str, bool]], int]:
-    """The pieces as they are shown, and the place in their whole text where the line ends. Further pieces aren't looked at."""
+    """The pieces as they are shown, and the place in their joined text where the line ends. Later pieces are skipped."""
     taken: list[tuple[str, bool]] = []
     left = most_bytes
     for text, is_marked in pieces:
@@ -72,7 +73,7 @@ def _length(taken: list[tuple[str, bool]]) -> int:
 
 
 def _fitting(text: str, most_bytes: int) -> int:
-    """How many characters fit."""
+    """The number of characters whose HTML fits into the bytes."""
     if len(escape(text).encode()) <= most_bytes:
         return len(text)
     left = most_bytes

@@ -1,4 +1,4 @@
-"""Remedies as buttons. A button links to the form for the remedy, and the person looks at it first: a link changes nothing.
+"""Shows remedies as buttons. A button is a link to the form for the remedy, where the person confirms it: a link changes nothing.
 
 If this reader has no page for the remedy, a sentence says who can apply it. Called by the pages that report faults.
 """
@@ -35,7 +35,7 @@ _PLACES = {
 
 @dataclass(frozen=True, slots=True)
 class Mend:
-    """words: of the button; if url is None, a sentence by itself."""
+    """A button with these words that links to `url`. If url is None, the words are a sentence instead."""
 
     words: str
     url: str | None = None
@@ -61,7 +61,7 @@ def of(remedy: Remedy) -> Mend | None:
 
 
 def _has_synced_mailbox() -> bool:
-    """Is a mailbox of the deployment synced, so that earlier mail could come from it? Asked once a request."""
+    """Is a mailbox of the deployment synced, so that earlier mail can be fetched from it? Queried once in a request."""
     if "has_synced_mailbox" not in flask.g:
         found = gmail_mailboxes.list_all(here.database(), here.deployment())
         flask.g.has_synced_mailbox = any(one.state is State.CONNECTED for one in found)

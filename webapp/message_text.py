@@ -1,4 +1,4 @@
-"""A message's text as its page shows it: a long one in parts, with the folds apart. Pure. Called by `message`."""
+"""Cuts a message's text as its page shows it: a long text in parts, and the folds as pieces. Pure. Called by `message`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from mailweir.reading.folds import Fold, FoldKind
 
 PART_CHARS = 40_000
-_MOST_MORE = 2_000  # characters, up to the end of a line
+_MOST_MORE = 2_000  # further characters in a part, so that it ends with a line
 _LONG_LINES, _LONG_CHARS = 25, 2_000  # about a screen of text
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of the text. fold: its kind if it is folded away; None if it is shown. lines: how many it has."""
+    """A stretch of the text. fold: its kind if it is folded away; None if it is shown. lines: the number of its lines."""
 
     text: str
     fold: FoldKind | None
@@ -21,7 +21,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The part that one page shows. start: its place in the whole, in characters. further: the next part's start, or None."""
+    """The part that one page shows. start: its place in the text, in characters. further: the next part's start, or None."""
 
     pieces: tuple[Piece, ...]
     start: int
@@ -35,7 +35,7 @@ class Part:
 
 
 def part(text: str, folds: Sequence[Fold], start: int) -> Part:
-    """The part of a text that begins at a character. If the text ends before that, its first part."""
+    """The part of a text that begins at the character `start`. If there is no such character, the first part."""
     start = start if 0 <= start < len(text) else 0
     end = _end(text, start)
     pieces = (_piece(text[begin:until], kind) for kind, begin, until in _stretches(folds, start, end))
@@ -44,7 +44,7 @@ def part(text: str, folds: Sequence[Fold], start: int) -> Part:
 
 
 def _end(text: str, start: int) -> int:
-    """The end of a part: behind a line, if a line ends soon."""
+    """The end of a part: after the end of a line, if a line ends soon."""
     end = start + PART_CHARS
     if end >= len(text):
         return len(text)

@@ -17,11 +17,11 @@ from webapp import explained, times
 from webapp.message_text import Piece
 
 _DECIMAL = 1_000
-_PENDING = "pending"  # the record's word until the author was examined
+_PENDING = "pending"  # stored until the author is examined
 
 
 def verdict(stored: str, reason: str | None, domain: str | None) -> tuple[str, str]:
-    """The sender verdict and its reason as a part of a sentence, and the class of that state."""
+    """The sender verdict and its reason as a part of a sentence, and the CSS class of the verdict."""
     why = record.verdict_reason(reason, domain)
     if stored == Verdict.PASS:
         return (explained.said(why) if why else gettext("proven")), "good"
@@ -34,7 +34,7 @@ def verdict(stored: str, reason: str | None, domain: str | None) -> tuple[str, s
 
 
 def fold(piece: Piece) -> str:
-    """The words in place of a folded stretch."""
+    """The words that are shown for a folded piece."""
     count = piece.lines
     said = {
         FoldKind.QUOTE: ngettext("%(num)d quoted line", "%(num)d quoted lines", count),

@@ -1,7 +1,7 @@
-"""A small picture of the last twelve months, made by the server: bars, and the same numbers as a table, if you can't see them.
+"""A small bar chart of the mail of the last twelve months, made by the server, and the same numbers as a table.
 
-Both are answers of their own, because counting a busy contact's mail takes as long as the whole rest of its page. Called by the
-pages of a contact and of a company.
+Browsers request both separately, because counting a busy contact's mail takes as long as the whole rest of its page. Called by
+the pages of a contact and of a company.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _GAP = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """A month. short, long: its name. x, y, width, height: in the picture's own units. If there was mail, the bar is visible."""
+    """A month. short, long: its name. x, y, width, height: in the picture's units. height is 0 only if there was no mail."""
 
     short: str
     long: str
@@ -35,7 +35,7 @@ class Bar:
 
 
 def picture(wanted: StreamFilter) -> Response:
-    """The bars of the mail that the reader may know of, as a picture for `<img>`. The picture has its words within."""
+    """The number of mails that the reader may know of, as a picture for `<img>`. Its text is part of the picture."""
     response = flask.make_response(
         flask.render_template("months_picture.html", **_shown(wanted), width=WIDTH, height=HEIGHT)
     )

@@ -1,4 +1,4 @@
-"""A list of names, fifty at a time: the part that a URL asks for, and the links to the parts beside it.
+"""A list of names, fifty on a page: the page that a URL asks for, and the links to the pages before and after it.
 
 Called by the pages of contacts and companies.
 """
@@ -15,8 +15,8 @@ _MAX_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """begins: the beginning of a word of the name, or "". before, after: the part lies beside this row; at most one of them is
-    given, and neither for the first part."""
+    """The wanted page. begins: the beginning of a word of the name, or "". before, after: the page ends before or begins after
+    this row; at most one of them is given, and neither for the first page."""
 
     begins: str
     before: int | None
@@ -24,11 +24,11 @@ class Asked:
 
     @property
     def is_first(self) -> bool:
-        """Is it the first part?"""
+        """Is it the first page?"""
         return self.before is None and self.after is None
 
     def links(self, before: int | None, after: int | None) -> list[tuple[str, str]]:
-        """(words, URL) of the parts beside this one. before, after: the rows to ask for; None if there is no such part."""
+        """(words, URL) of the previous and next page. before, after: the rows for their URLs; None if there is no such page."""
         kept = self.begins or None  # None stays out of the URL
         found = []
         if before is not None:
@@ -39,7 +39,7 @@ class Asked:
 
 
 def asked() -> Asked:
-    """The part that the URL asks for. A value that isn't a number counts as left out."""
+    """The page that the URL asks for. A value that isn't a number is ignored."""
     before = forms.whole_number(flask.request.args.get("before"))
     after = forms.whole_number(flask.request.args.get("after")) if before is None else None
     return Asked(forms.asked("q", _MAX_CHARS), before, after)

@@ -1,7 +1,7 @@
-"""Recognises a kept text as one of the heart's sentences: by the words of its template, with any values between them.
+"""Finds the template of a text that the database kept: the template's words have to be in the text, with any values between them.
 
-No search goes back: each piece of a template is looked for once, so the time is linear in the text however hostile it is. A
-hostile text can only have one of our own sentences said in its place. Called by `spoken`.
+Each piece of a template is searched once, without backtracking, so the time is linear in the text's length, even if the text is
+hostile. A hostile text can only be shown as one of our own sentences. Called by `spoken`.
 """
 
 import re
@@ -13,13 +13,13 @@ from functools import lru_cache
 from webapp import languages
 
 _MAX_CHARS = 2_000
-_LEAST_WORDS = 2  # of a template's own; `{term}: {fault}` would fit everything
+_LEAST_WORDS = 2  # in a template, outside its values: `{term}: {fault}` would fit too many texts
 _WORD = re.compile(r"[A-Za-z]{2,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """A recognised sentence. values: by name, as they stand in the text."""
+    """A recognised sentence. values: by name, as they are in the text."""
 
     template: str
     values: Mapping[str, str]
@@ -27,7 +27,7 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
-    """pieces: the words before the first value, between two values, and behind the last. names: of the values between them."""
+    """A template. pieces: the words before, between and after the values. names: of the values."""
 
     template: str
     pieces: tuple[str, ...]
@@ -35,8 +35,8 @@ class _Pattern:
 
 
 def find(text: str, language: str) -> Recalled | None:
-    """The sentence that fits the text; of several, the longest without its values. None if none fits. language: the sentence
-    needs a translation into it."""
+    """The sentence that fits the text, or None. If several fit, the one with the most text of its own, outside the values. Only
+    sentences with a translation into the language are tried."""
     if not text or len(text) > _MAX_CHARS:
         return None
     for pattern in _patterns(language):
@@ -47,7 +47,7 @@ def find(text: str, language: str) -> Recalled | None:
 
 
 def _fitted(pattern: _Pattern, text: str) -> dict[str, str] | None:
-    """The values in the places of a template; None if the text isn't made of it."""
+    """The values of a template in this text; None if the text doesn't fit the template."""
     first, last = pattern.pieces[0], pattern.pieces[-1]
     if not pattern.names:
         return {} if text == first else None
@@ -65,7 +65,7 @@ def _fitted(pattern: _Pattern, text: str) -> dict[str, str] | None:
 
 @lru_cache(maxsize=len(languages.LANGUAGES))
 def _patterns(language: str) -> Sequence[_Pattern]:
-    """The patterns, those with the most letters of their own first."""
+    """The patterns, sorted by the length of their text outside the values, the longest first."""
     found = [_pattern(template) for template in languages.sentences(language)]
     sure = [one for one in found if not one.names or _is_telling(one)]
     return sorted(sure, key=lambda one: -sum(map(len, one.pieces)))
@@ -82,8 +82,8 @@ def _pattern(template: str) -> _Pattern:
 
 
 def _is_telling(pattern: _Pattern) -> bool:
-    """Does it have enough words of its own that a text hardly fits it by chance? One word is enough if it begins the sentence,
-    before a colon."""
+    """Does it have so many words of its own that other texts hardly fit it by chance? One word is enough if it begins the
+    sentence and there is a colon."""
     words = len(_WORD.findall(" ".join(pattern.pieces)))
     return words >= _LEAST_WORDS or (
         bool(_WORD.match(pattern.pieces[0])) and any(": " in one for one in pattern.pieces)

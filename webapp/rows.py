@@ -19,7 +19,7 @@ from mailweir.store.record.list_links import Known
 from mailweir.store.record.visibility import Access
 from webapp import explained, here, links
 
-_MOST_NAMES = 3  # of contacts and of users; the message's own page has all
+_MOST_NAMES = 3  # of contacts and of users in a row; the message's own page shows all
 _LABELS = {
     "automatic": lazy_gettext("automatic"),
     "list": lazy_gettext("mailing list"),
@@ -47,9 +47,9 @@ class Name:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """An activity in a list. is_whole: if not, the reader sees only the people and the time. at: when it was sent, but no later
-    than it was recorded, UTC. subject, snippet: in pieces, each with a flag: is it marked? verdict: words and the class of their
-    state. remarks: further remarks on its author. further_*: how many more. thread_url: of the conversation, if the reader can
-    read more of it; None on the conversation's own page."""
+    than it was recorded, UTC. subject, snippet: in pieces, each with a flag: is it marked? verdict: words and their CSS class.
+    remarks: further remarks on the author. further_*: how many more there are. thread_url: the URL of the conversation, if it has
+    other mail that the reader may read; None on the conversation's own page."""
 
     activity: Activity
     is_whole: bool
@@ -70,14 +70,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marked:
-    """The hits of a search in an activity."""
+    """An activity's subject and text, with the hits of a search marked."""
 
     subject: Snippet
     text: Snippet
 
 
 def of(activities: Sequence[Activity], marked: Mapping[int, Marked] | None = None) -> list[Row]:
-    """The rows of activities that the store gave for this reader, in their order. marked: by activity."""
+    """The rows of these activities, in their order, as this reader may see them. marked: a search's hits, by activity."""
     may = visibility.access(here.database(), here.reader(), [one.id for one in activities])
     shown = [one for one in activities if one.id in may]
     links = _links(shown)
@@ -85,14 +85,13 @@ def of(activities: Sequence[Activity], marked: Mapping[int, Marked] | None = Non
 
 
 def contacts(activity: Activity) -> list[Name]:
-    """The contacts who take part, for a page of this activity. The given activity already leaves out contacts that the reader
-    may not know of."""
+    """The contacts who take part, for the activity's own page. activity: without contacts that the reader may not know of."""
     known = list_links.contacts(here.database(), here.deployment(), [activity.id])
     return [_contact(activity.id, one, known) for one in activity.contacts]
 
 
 def users(activity: Activity) -> list[Name]:
-    """The users on whose record it is, for a page of this activity."""
+    """The users on whose record the activity is, for the activity's own page."""
     return list(map(_user, activity.users))
 
 
@@ -104,7 +103,7 @@ def url(activity_id: int) -> str:
 
 
 def verdict(activity: Activity) -> tuple[str, str]:
-    """The sender verdict in words, and the class of that state."""
+    """The sender verdict in words, and its CSS class."""
     if activity.sender_verdict == "pass" and activity.sender_verdict_domain:
         return gettext("proven by %(domain)s", domain=activity.sender_verdict_domain), "good"
     match activity.sender_verdict:
@@ -125,13 +124,13 @@ def label(stored: str) -> str:
 
 
 def sent_at(activity: Activity) -> datetime:
-    """When it was sent, but no later than it was recorded: a Date may say anything."""
+    """The time of sending, but no later than the recording: the Date header may be wrong."""
     return min(activity.sent_at or activity.recorded_at, activity.recorded_at)
 
 
 @dataclass(frozen=True, slots=True)
 class _Links:
-    """known: contacts by activity, name and address. conversing: activities that aren't alone in their thread."""
+    """known: contacts by activity, name and address. conversing: activities whose thread has others that the reader may read."""
 
     known: Mapping[tuple[int, str, str], Known]
     conversing: frozenset[int]
@@ -147,7 +146,7 @@ def _links(shown: Sequence[Activity]) -> _Links:
 
 def _row(activity: Activity, is_whole: bool, marked: Marked | None, links: _Links) -> Row:
     if not is_whole:
-        # its thread would reveal the subject matter
+        # the addresses in its thread would show what the mail is about
         activity, marked = replace(activity, known_thread_of=()), None
     named = list(dict.fromkeys(_contact(activity.id, one, links.known) for one in activity.contacts))
     count = len(activity.attachments)
@@ -197,7 +196,7 @@ def _page(endpoint: str, parameter: str, number: int) -> str | None:
 
 
 def _snippet(stored: str) -> str:
-    """The snippet, ending behind a word. Snippets of older readings were cut at a number of characters."""
+    """The snippet, ending after a word. Snippets of older readings were cut after a fixed number of characters."""
     is_cut = len(stored) == SNIPPET_CHARS and not stored.endswith(MORE)
     return shortened(f"{stored}.", SNIPPET_CHARS) if is_cut else stored
 

@@ -1,6 +1,6 @@
 """Headers of every answer: they limit what a browser may load, where a form may go, who may frame a page, and what may be kept.
 
-Browsers keep no page, because pages show mail. They keep files with a hash in their name for ever. Called by `application`.
+Browsers don't store pages, because pages show mail. They keep files with a hash in their name for ever. Called by `application`.
 """
 
 from collections.abc import Collection
@@ -20,11 +20,11 @@ _POLICY = {
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
 }
-# A document that came by mail. No script runs. The document has our origin: otherwise it would get none of its own pictures, and
-# its frame couldn't be measured. If `allow-scripts` were added to that, there would be no sandbox.
+# For a document that came by mail. No script runs. The document has our origin: otherwise its own pictures wouldn't load, and
+# the page couldn't measure its height. Never add `allow-scripts`: with our origin, a script could leave the sandbox.
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox allow-same-origin"
 FILE_POLICY = "default-src 'none'; sandbox"
-# One of our own pictures, as a document of its own. It has its style within, and loads nothing else
+# For a picture of ours that is opened as a document. Its style is inline, and it loads nothing
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -36,7 +36,7 @@ def policy(form_targets: Collection[str] = ()) -> str:
 
 
 def mail_policy(pictures: str) -> str:
-    """The policy of a document that came by mail. pictures: the beginning of the URLs of the mail's own pictures."""
+    """The policy of a document that came by mail. pictures: the prefix of the URLs of the mail's own pictures."""
     return (
         f"default-src 'none'; img-src {pictures} data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none';"
         f" frame-ancestors 'self'; sandbox {SANDBOX}"
@@ -44,7 +44,7 @@ def mail_policy(pictures: str) -> str:
 
 
 def finish(response: Response) -> Response:
-    """Runs after each view. A header that the view has set stays: a message's own document has a policy of its own."""
+    """Runs after each view. A header that the view has set stays, for example the policy of a mail's document."""
     headers = response.headers
     headers.setdefault("Content-Security-Policy", policy(flask.current_app.config["FORM_TARGETS"]))
     headers.setdefault("X-Content-Type-Options", "nosniff")

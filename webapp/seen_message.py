@@ -18,7 +18,7 @@ _MAX_ID = 2**63 - 1
 @dataclass(frozen=True, slots=True)
 class Seen:
     """activity: only the parts that the reader may see. is_whole: if not, these are the people, the time and the direction.
-    takes_part: it is on the reader's own record."""
+    takes_part: is it on the reader's own record?"""
 
     activity: Activity
     is_whole: bool
@@ -26,7 +26,7 @@ class Seen:
 
 
 def find(activity_id: int) -> Seen:
-    """The activity. 404 if there is none, or if the reader may not know of it."""
+    """The activity. 404 if it doesn't exist, or if the reader may not know of it."""
     if not 0 < activity_id <= _MAX_ID:
         flask.abort(404)
     database, reader = here.database(), here.reader()
@@ -47,7 +47,7 @@ def _lead_on(activity_id: int) -> None:
 
 
 def find_whole(activity_id: int) -> Seen:
-    """The same, if the reader may see all of it; else 404."""
+    """The activity, if the reader may see all of it; else 404."""
     seen = find(activity_id)
     if not seen.is_whole:
         flask.abort(404)
@@ -75,10 +75,10 @@ def leading_id(seen: Seen) -> int | None:
 
 
 def is_author(seen: Seen) -> bool:
-    """Did the reader write it?"""
+    """Did the reader write the message?"""
     return taking_part.is_author(here.database(), here.deployment(), here.reader(), seen.activity)
 
 
 def note(seen: Seen, what: What) -> None:
-    """Notes in the reader log that the account reads this now."""
+    """Notes in the reader log that the account reads this part of the message now."""
     reader_log.note(here.database(), here.deployment().id, here.account().id, seen.activity.id, what, here.now())

@@ -1,6 +1,6 @@
-"""May this host send for a user's domain? Asks DNS for SPF and DKIM at this moment, within a short time.
+"""May this host send for a user's domain? Asks DNS for SPF and DKIM now, within a short time.
 
-Nothing is kept. A record counts as unknown if DNS doesn't answer in time. Called by the page of integrations.
+Stores nothing. A record counts as unknown if DNS doesn't answer in time. Called by the page of integrations.
 """
 
 import enum
@@ -25,7 +25,8 @@ MOST_SECONDS = 2.0  # for all questions of one page
 
 
 class Standing(enum.StrEnum):
-    """UNKNOWN: DNS gave no answer. NONE: there is nothing to ask about, because the sender isn't known."""
+    """The state of a record. UNKNOWN: DNS gave no answer. NONE: not asked, because it isn't known from which addresses this host
+    sends."""
 
     GOOD = "good"
     BAD = "bad"
@@ -35,7 +36,7 @@ class Standing(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """DNS's answer about one record. record: the record to publish there, or None. why: faults and notes."""
+    """DNS's answer about one record. record: the record to publish in its place, or None. why: faults and notes."""
 
     standing: Standing
     record: TxtRecord | None = None
@@ -44,7 +45,7 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class SendingDomain:
-    """keys: those that sign or will sign; empty if no key was made."""
+    """DNS's answers about a domain. keys: those that sign or will sign; empty if no key was made."""
 
     domain: str
     spf: Looked
@@ -52,12 +53,12 @@ class SendingDomain:
 
     @property
     def is_bad(self) -> bool:
-        """Is a record missing or wrong, beyond doubt?"""
+        """Is a record certainly missing or wrong?"""
         return Standing.BAD in (self.spf.standing, *(one.standing for one in self.keys))
 
 
 def look(settings: Settings, database: Database, deployment: Deployment, domain: str) -> SendingDomain | None:
-    """DNS's answers now; None if this host sends nothing into the world: then there is no DNS to ask."""
+    """DNS's answers now; None if this host sends no mail to the internet, and so needs no DNS."""
     if not dns.is_meant(settings):
         return None
     try:
@@ -70,7 +71,7 @@ def look(settings: Settings, database: Database, deployment: Deployment, domain:
         unknown = Looked(Standing.UNKNOWN, why=(str(error),))
         return SendingDomain(domain, unknown, tuple(unknown for _ in keys))
     asked = Questions(resolver, within_seconds=MOST_SECONDS)
-    found = _keys(asked, domain, keys)  # one question for each key; SPF may need many
+    found = _keys(asked, domain, keys)  # before SPF: a key takes one question, SPF may take many
     return SendingDomain(domain, _spf(asked, domain, relay.relay(settings)), found)
 
 

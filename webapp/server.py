@@ -1,9 +1,9 @@
-"""`mailweir-web`: serves the page, on loopback unless the settings say otherwise. A server before it does TLS.
+"""`mailweir-web`: serves the page over HTTP, on loopback unless the settings say otherwise. A proxy in front of it does TLS.
 
-The parent opens the port, and keeps as many processes on it as the settings say. It replaces a process that dies or hangs.
-Clients that connect meanwhile wait, or another process serves them. Nothing of the page is loaded before the fork; each process
-opens its own connections, threads and secrets. The first one does long work beside its pages. Started by `mailweir up` or
-systemd, as the unprivileged user.
+The parent opens the port, and keeps as many processes running as the settings say. It replaces a process that dies or hangs.
+Clients that connect meanwhile wait, or another process serves them. The page's code is loaded after the fork; each process opens
+its own connections, threads and secrets. The first process also does jobs. Started by `mailweir up` or systemd, as the
+unprivileged user.
 """
 
 import os
@@ -23,15 +23,15 @@ from mailweir.store.database.connection import Database
 PROCESS = daemons.WEB.name
 BACKLOG = 1024
 STOP_SECONDS = (
-    12.0  # from telling a process to end until killing it: its requests take 8 s at most, then a part of a job
+    12.0  # from SIGTERM to SIGKILL: a process finishes its requests, for 8 s at most, and then a part of a job
 )
-# Some seconds each, because an import beside the pages may be slow, and a kill loses the requests in hand. A busy host takes a
-# minute to load.
+# Checks without a sign of life, one a second. A process that does an import may be slow, and killing it loses its requests. On a
+# busy host, loading takes a minute.
 _PATIENCE = guardian.Patience(looks=30, first_looks=300)
 
 
 def main() -> None:
-    """The console script. Exits 1 with one line if the settings, the database or the port don't let it work."""
+    """The console script. Exits 1 with one line if the settings, the database or the port can't be used."""
     logger = log.configure(PROCESS)
     try:
         config = settings.load()
@@ -64,7 +64,7 @@ def _listening(address: str, port: int) -> socket.socket:
 def _work(
     config: Settings, listening: socket.socket, logger: structlog.stdlib.BoundLogger, place: int, beat: int
 ) -> None:
-    """One process of the page, until SIGTERM. place: the first one's is 0."""
+    """One process of the page, until SIGTERM. place: 0 for the first process. beat: the descriptor for signs of life."""
     from webapp import application, jobs, serving
 
     app = application.create(config, _now)

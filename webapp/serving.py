@@ -1,7 +1,7 @@
-"""Answers HTTP in one process of `mailweir-web`, by waitress, on a socket that its parent opened.
+"""Serves HTTP in one process of `mailweir-web`, with waitress, on a socket that the parent opened.
 
-A client that sends slowly holds a connection but no thread, and not for ever: its request has to arrive in time. Before the
-process ends, it answers the requests that it has. Called by `server`.
+A client that sends slowly holds a connection but no thread, and its request has to arrive in time. Before the process ends, it
+answers the requests that it has. Called by `server`.
 """
 
 import logging
@@ -20,21 +20,21 @@ from waitress.channel import HTTPChannel
 from mailweir.guardian import BEAT_SECONDS
 from webapp import forms
 
-STOP_SECONDS = 8.0  # for the requests in hand
+STOP_SECONDS = 8.0  # for the requests that have arrived
 CONNECTIONS = 800  # below the 1,024 files that a process may open
-IDLE_SECONDS = 60  # of a connection on which nothing arrives
-HEAD_SECONDS = 20.0  # until a request has arrived; more for a large one:
+IDLE_SECONDS = 60  # until a connection on which nothing arrives is closed
+HEAD_SECONDS = 20.0  # the limit for sending a request; a larger one gets more, by the next line
 SLOWEST_BYTES_A_SECOND = 10_000
-# An answer to a slow reader waits on the disk, and holds no thread. The largest answer is a message or its file
+# An answer to a slow client waits in a file and holds no thread. The largest answers are messages and their files
 _WAITING_ANSWER_BYTES = 200_000_000
 _TURN_SECONDS = 0.25
 
 
 class Server:
-    """listening: a socket that other processes have, too. threads: how many requests are answered at a time."""
+    """listening: the socket, which other processes use, too. threads: how many requests are answered at a time."""
 
     def __init__(self, app: flask.Flask, listening: socket.socket, threads: int, *, is_https: bool) -> None:
-        # it warns of "Task queue depth" at each burst, and that is no fault
+        # waitress warns of "Task queue depth" at each burst of requests, and that is no fault
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._map: dict[int, Any] = {}
         self._is_ending = False
@@ -54,7 +54,7 @@ class Server:
         )
 
     def run(self, beat: int) -> None:
-        """Serves until SIGTERM or SIGINT, and answers the requests that came by then. beat: the descriptor that
+        """Serves until SIGTERM or SIGINT, and then answers the requests that have arrived. beat: the descriptor that
         shows the guardian that this process is alive."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
@@ -63,7 +63,7 @@ class Server:
         while not self._is_ending:
             self._turn()
             if time.monotonic() >= beats_at:
-                with suppress(BlockingIOError):  # the guardian itself is stopped
+                with suppress(BlockingIOError):  # the pipe is full, because the guardian itself is stopped
                     os.write(beat, b".")
                 beats_at = time.monotonic() + BEAT_SECONDS
         self._finish()
@@ -80,7 +80,7 @@ class Server:
         return list(self._server.active_channels.values())
 
     def _end_slow_ones(self) -> None:
-        """Hangs up on clients that take too long to send their request."""
+        """Closes the connections of clients that take too long to send their request."""
         now, before = time.monotonic(), self._begun_at
         self._begun_at = {}
         for channel in self._channels():
@@ -94,7 +94,7 @@ class Server:
                 channel.will_close = True
 
     def _finish(self) -> None:
-        """Answers the requests that came, and takes no new ones."""
+        """Answers the requests that have arrived, and accepts no new ones."""
         self._server.accepting = False
         deadline = time.monotonic() + STOP_SECONDS
         while self._channels() and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""The things that all requests of the page share: settings, connections, the clock, the providers. One for each application."""
+"""The objects that all requests of an application share: settings, connections, the clock, the providers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ EXTENSION = "mailweir"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """settings: of this host. pool: connections to the database. clock: gives the present time, UTC. gate: each check of a
-    password goes through it. providers: of OpenID, by name."""
+    """settings: of this host. pool: connections to the database. clock: gives the present time, UTC. gate: limits the checks of
+    passwords. providers: of OpenID, by name."""
 
     settings: Settings
     pool: Pool
@@ -31,12 +31,12 @@ class Site:
 
     @property
     def host(self) -> str:
-        """The public URL's host and port, as a browser's Host and Origin have them."""
+        """The public URL's host and port, as in a browser's Host and Origin headers."""
         return urlsplit(self.public_url).netloc
 
     @property
     def trusted_hosts(self) -> list[str]:
-        """Names that a request may use in Host. The loopback names are for people who run the page on their own machine."""
+        """Names that a request may have in Host. The loopback names are allowed if the public URL has one of them."""
         own = urlsplit(self.public_url).hostname or "localhost"
         return [own, "localhost", "127.0.0.1", "[::1]"] if _is_loopback(own) else [own]
 

@@ -1,7 +1,7 @@
-"""Sentences of the heart in the reader's language: the English template is the key of its translation.
+"""Translates Mailweir's sentences into the reader's language. The English template is the key of the translation.
 
-A live sentence knows its template. A sentence that the database kept doesn't: `recalled` recognises it by its words. Text that
-isn't ours, such as another server's answer, stays as it is. Called by the pages, and by templates as the filter `spoken`.
+A `Sentence` has its template. A sentence that the database kept is a text without it: `recalled` finds it by the words. Text
+that isn't ours, such as another server's answer, stays as it is. Called by the pages, and by templates as the filter `spoken`.
 """
 
 import string
@@ -14,18 +14,18 @@ from flask_babel import gettext
 from mailweir.sentence import Kept, Sentence, Value
 from webapp import languages, recalled
 
-_DEEPEST = 4  # of kept texts: a text that came from elsewhere may look like sentences within sentences
+_DEEPEST = 4  # kept sentences within each other: a text that came from elsewhere may look like many
 
 
 def spoken(text: str) -> str:
-    """The text in the reader's language. A text that is neither a sentence nor kept is in that language already, or in none."""
+    """The text in the reader's language. A text that is neither a Sentence nor Kept needs no translation and stays as it is."""
     if isinstance(text, Sentence):
         return filled(text.template, text.values)
     return kept(text) if isinstance(text, Kept) else str(text)
 
 
 def kept(text: str, deep: int = 0) -> str:
-    """A text that the database kept: in the reader's language if the heart says such a sentence, else as it is."""
+    """A text that the database kept: in the reader's language if it is one of Mailweir's sentences, else as it is."""
     found = recalled.find(text, _language()) if deep < _DEEPEST else None
     if found is None:
         return str(text)
@@ -33,7 +33,7 @@ def kept(text: str, deep: int = 0) -> str:
 
 
 def is_english(text: str) -> bool:
-    """Is the text in English, or in no known language, on a page in another language? Then a screen reader has to know."""
+    """Is the text or a part of it untranslated, on a page that isn't English? The HTML then has to say so, for screen readers."""
     if _language() == "en":
         return False
     if isinstance(text, Sentence):
@@ -42,7 +42,7 @@ def is_english(text: str) -> bool:
 
 
 def is_unknown(text: str) -> bool:
-    """The same for a text that the database kept."""
+    """The same as `is_english`, for a text that the database kept."""
     return is_english(Kept(text))
 
 
@@ -53,7 +53,7 @@ def filled(template: str, values: Mapping[str, Value]) -> str:
 
 
 class _Filling(string.Formatter):
-    """Like `str.format`, with numbers as the language writes them. A kept moment is a text already."""
+    """Like `str.format`, with numbers as the language writes them. Values that are texts are inserted unchanged."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         """See string.Formatter."""

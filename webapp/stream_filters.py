@@ -1,6 +1,6 @@
-"""The filters of a list of activities. They are read from the URL, so that you can keep a list, send it on and go back to it.
+"""The filters of a list of activities. They are in the URL, so that you can bookmark a list, pass it on and go back to it.
 
-A form without script makes such a URL. A sentence reports impossible filters, and nothing is listed. Called by
+A form makes such a URL, without script. If a filter is impossible, a sentence says so, and nothing is listed. Called by
 `pages.activities`.
 """
 
@@ -26,7 +26,7 @@ _MAX_CHOICES = 200
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter that is on. without: the fields of the list without it."""
+    """An active filter, as the list shows it. without: the list's fields without this filter."""
 
     words: str
     without: Mapping[str, Any]
@@ -34,7 +34,8 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """fields: the typed or chosen values, by the names of NAMES. wanted: None if these are impossible; errors say why."""
+    """The filters that the URL asks for. fields: their values, by the names of NAMES. wanted: None if a value is impossible;
+    errors say why."""
 
     fields: Mapping[str, Any]
     wanted: StreamFilter | None
@@ -42,7 +43,7 @@ class Asked:
 
     @property
     def chips(self) -> list[Chip]:
-        """One chip for each filter, in their order."""
+        """A chip for each active filter, in the order of NAMES."""
         return [
             Chip(_words(name, value), {key: kept for key, kept in self.fields.items() if key != name})
             for name, value in self.fields.items()
@@ -70,13 +71,13 @@ def options() -> dict[str, list[tuple[str, str]]]:
 
 @dataclass(slots=True)
 class _Reading:
-    """Makes a filter of fields, and notes their errors."""
+    """Makes a StreamFilter from fields, and collects their errors."""
 
     fields: Mapping[str, str]
     errors: list[str] = field(default_factory=list)
 
     def filter(self) -> StreamFilter:
-        """The wanted filter. If there are errors, parts of it are missing."""
+        """The filter. If there are errors, it lacks those fields."""
         label = self._chosen("label", {str(one): "" for one in Label})
         return StreamFilter(
             contacts=self._contacts(),
@@ -129,7 +130,7 @@ class _Reading:
         return value
 
     def _day(self, name: str, further: int) -> datetime | None:
-        """The beginning of a day in the reader's zone, or of the day so many days later; UTC."""
+        """The beginning of the field's day in the reader's zone, in UTC. further: so many days later."""
         typed = self.fields.get(name)
         if typed is None:
             return None
@@ -171,7 +172,7 @@ def _verdicts() -> dict[str, str]:
 
 
 def _words(name: str, value: str) -> str:
-    """A chip's words: each filter has its own part of a sentence."""
+    """A chip's words, for the filter of this name with this value."""
     known: Mapping[str, Mapping[str, str]] = {
         "direction": _directions(),
         "route": _routes(),
@@ -194,6 +195,6 @@ def _words(name: str, value: str) -> str:
 
 
 def usernames() -> list[str]:
-    """Users to choose from, by name; none if their list would be too long."""
+    """Usernames to choose from; empty if the list would be too long."""
     found = [one.username for one in users.list_all(here.database(), here.deployment())]
     return found if len(found) <= _MAX_CHOICES else []

@@ -20,8 +20,8 @@ LIMIT = 50
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """rows: the newest first. links: (words, URL) of the pages beside this one. go_on: set if the page ends because it looked at
-    enough rows; it is the URL of the next ones. is_first: does it begin with the newest?"""
+    """rows: the newest first. links: (words, URL) of the newer and older pages. go_on: if the query stopped because it had looked
+    at too many rows, the URL that continues it; else None. is_first: does the page begin with the newest activity?"""
 
     rows: list[Row]
     links: list[tuple[str, str]]
@@ -30,7 +30,7 @@ class Shown:
 
 
 def shown(wanted: StreamFilter, endpoint: str, fields: Mapping[str, Any], limit: int = LIMIT) -> Shown:
-    """The page that the request's `before` or `after` names. fields: the other fields of its URLs."""
+    """The page before or after the activity that the request's `before` or `after` names. fields: other fields of the URLs."""
     before = forms.whole_number(flask.request.args.get("before"))
     after = forms.whole_number(flask.request.args.get("after")) if before is None else None
     page = streams.stream(

@@ -13,7 +13,7 @@ from webapp import here
 
 
 def zone() -> tzinfo:
-    """The account's zone, or the deployment's default."""
+    """The account's zone, or the host's setting."""
     account = here.account_or_none()
     return _named((account.zone if account else None) or here.site().settings.web.time_zone)
 
@@ -26,7 +26,7 @@ def _named(name: str) -> tzinfo:
 
 
 def moment(value: datetime | None, *, is_long: bool = False) -> Markup:
-    """A `<time>`: the time of day if it is today, else the day. is_long: both, with the zone's name."""
+    """A `<time>`: the time of day if the value is today, else the day. is_long: both, with the zone's name."""
     if value is None:
         return Markup(gettext("not known"))
     local, today = _local(value), here.now().astimezone(zone())
@@ -43,7 +43,7 @@ def moment(value: datetime | None, *, is_long: bool = False) -> Markup:
 
 
 def until(start: datetime, end: datetime) -> Markup:
-    """Two `<time>`, with the zone's name. If both are on the same day, the second one shows only the time of day."""
+    """Two `<time>` elements, with the zone's name. If both are on the same day, the second one shows only the time of day."""
     first, last = _local(start), _local(end)
     if first.date() != last.date():
         return moment(start, is_long=True) + Markup(" – ") + moment(end, is_long=True)
@@ -75,7 +75,7 @@ def ago(value: datetime | None) -> Markup:
 
 
 def _local(value: datetime) -> datetime:
-    """The time in the reader's zone. A mail may name the year 1 or 9999, and some days of these don't exist in every zone."""
+    """The time in the reader's zone. It stays unchanged if it would leave the years 1 to 9999 there: a mail may name any time."""
     try:
         return value.astimezone(zone())
     except OverflowError:
@@ -88,13 +88,11 @@ def zone_name() -> str:
 
 
 def _formatted(value: datetime, pattern: str) -> str:
-    """pattern: it has nothing smaller than a minute, and no zone."""
+    """The time by this pattern, which must have no seconds and no zone: both are removed here."""
     return _in_words(str(flask_babel.get_locale()), pattern, value.replace(second=0, microsecond=0, tzinfo=None))
 
 
-@lru_cache(
-    maxsize=4_096
-)  # a list repeats the same moments, and Babel takes as long for each as the rest of its row takes
+@lru_cache(maxsize=4_096)  # a list repeats the same times, and Babel takes as long for one as the rest of the row takes
 def _in_words(locale: str, pattern: str, value: datetime) -> str:
     return str(format_datetime(value, pattern, locale=locale))
 

@@ -1,8 +1,8 @@
 """Shows invisible characters as their code in everything that a template writes, wherever it came from.
 
-Names are typed and imported, subjects and authors come by mail, and findings quote both. The environment does this for all
-templates. A text that stays as it is, such as a mail's, is marked with `| as_it_is`. Lists use `mail_text.line` beside this, for
-its bound. Called by `application`.
+Names are typed and imported, subjects and authors come by mail, and findings quote both. The template environment does this for
+all templates. A text that has to stay as it is, such as a mail's, is marked with `| as_it_is`. Lists also use `mail_text.line`,
+which limits the length. Called by `application`.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from mailweir.printable import printable_lines
 
 
 class AsItIs(str):
-    """A text that stays as it is. Markup in it is escaped all the same."""
+    """A text whose invisible characters stay. Markup in it is escaped nevertheless."""
 
     __slots__ = ()
 
@@ -29,7 +29,7 @@ def seen(value: object) -> object:
 
 
 def install(app: flask.Flask) -> None:
-    """Does this for all templates, and for the values that are filled into their texts. Call it after `languages.install`."""
+    """Applies `seen` in all templates, also to the values within translated texts. Call it after `languages.install`."""
     app.jinja_env.finalize = seen
     app.jinja_env.filters["as_it_is"] = AsItIs
     for name in ("gettext", "ngettext"):

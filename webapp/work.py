@@ -1,4 +1,4 @@
-"""The things that a kind of long work gets: its job, a connection, and ways to report progress. Called by `webapp.job_kinds`."""
+"""The interface of a job's code: its job, a connection, and ways to report progress. Called by `webapp.job_kinds`."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from mailweir.store.web.jobs import Job
 _SAID_EACH = timedelta(seconds=1)
 
 Report = Mapping[str, Any]
-Kind = Callable[["Work"], Report]  # returns the final report; BadInput is a failure that the person reads
+Kind = Callable[["Work"], Report]  # returns the final report; raises BadInput for a failure that is shown to the person
 
 
 class Change(NamedTuple):
@@ -28,11 +28,11 @@ class Change(NamedTuple):
 
 
 class Stopped(Exception):
-    """The process ends. The job is given back, and another worker continues it."""
+    """Raised because the process ends. The job is given back, and another worker continues it."""
 
 
 class Work:
-    """One attempt at a job. database: of this thread alone. is_stopping: is set when the process ends. changes: by `note`."""
+    """One attempt at a job. database: of this thread only. is_stopping: set when the process has to end. changes: from `note`."""
 
     def __init__(
         self, database: Database, job: Job, owner: str, clock: Callable[[], datetime], is_stopping: threading.Event
@@ -61,15 +61,15 @@ class Work:
             self._said_at = now
 
     def save(self, done: int, total: int | None, report: Report) -> None:
-        """Notes that a part of the work is done, so that nobody does it again. Call it in that part's transaction. LeaseLost."""
+        """Notes that a part of the work is done, so that it isn't done again. Call it in that part's transaction. LeaseLost."""
         jobs.advance(self.database, self.job, self._owner, done, total, report, self.clock())
 
     def note(self, what: str, subject: str, detail: str) -> None:
-        """Has a change noted for the account that wanted the job. The transaction that ends the job notes it: once, however often
-        the job is taken up."""
+        """Collects a change for the log of changes, in the name of the account that wanted the job. The transaction that ends the
+        job writes it, so it is there once, even if the job was started several times."""
         self.changes.append(Change(what, subject, detail))
 
     def go_on(self) -> None:
-        """Call it between two parts. Stopped if the process ends."""
+        """Call it between two parts of the work. Stopped if the process has to end."""
         if self._is_stopping.is_set():
             raise Stopped

@@ -18,5 +18,5 @@ def by_region() -> dict[str, tuple[str, ...]]:
 
 
 def is_one(name: str) -> bool:
-    """Can the zone be chosen?"""
+    """Is it a zone that can be chosen?"""
     return any(name in names for names in by_region().values())

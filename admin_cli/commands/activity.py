@@ -140,10 +140,10 @@ def show(
 
 
 def _copies(database: Database, activity: Activity, reading: KeptReading) -> dict[int, list[int]]:
-    """The other activities of the deployment that have the same file, by its number. Leaves out files in the text, because every
-    mail has a signature's picture, and empty files."""
+    """The other activities of the deployment that have the same file, by the file's number. Leaves out empty files, and files in
+    the text, because every mail has a signature's picture."""
     tenant = deployments.find(database, activity.deployment)
-    most = reading_text.MOST_COPIES + 2  # one more than is shown, and this one
+    most = reading_text.MOST_COPIES + 2  # this activity, and one more than are shown
     found = {}
     for number, file in enumerate(reading.attachments, 1):
         if file.size_bytes and not file.is_inline:
@@ -161,8 +161,8 @@ def thread(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Shows the conversation that an activity belongs to, oldest message first. Its id stays when a later one is merged with
-    it."""
+    """Shows the conversation that an activity belongs to, oldest message first. A thread keeps its id when a later thread
+    is merged into it."""
     with context.opened() as database:
         activity = activities.find(database, activity_id, context.narrow(database, deployment))
         tenant = deployments.find(database, activity.deployment)

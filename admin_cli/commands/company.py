@@ -1,4 +1,4 @@
-"""`mailweir company`: whom contacts work for."""
+"""`mailweir company`: the companies that contacts work for."""
 
 from typing import Annotated
 

@@ -33,7 +33,7 @@ def show(as_json: options.JsonOption = False) -> None:
 
 def _in_force(settings: Settings) -> dict[str, Any]:
     values: dict[str, Any] = settings.model_dump(mode="json")
-    # the meaning of an empty value
+    # shows what an empty value means
     database = settings.database or f"sqlite:{settings.database_path}"
     return {**values, "database": database, "admin_mailbox": settings.admin_address}
 
@@ -43,7 +43,7 @@ def _given(model: BaseModel, prefix: str = "") -> set[str]:
 
 
 def _keys(value: Any, key: str) -> set[str]:
-    if isinstance(value, dict):  # tables whose names the file gives
+    if isinstance(value, dict):  # tables with names of the admin's choice
         return {inner for name, one in value.items() for inner in _given(one, f"{key}.{name}.")}
     return _given(value, f"{key}.") if isinstance(value, BaseModel) else {key}
 

@@ -94,7 +94,7 @@ def remove(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Removes an address from its contact, and the contact with its last address. Recorded mail stays."""
+    """Removes an address from its contact. A contact without an address is removed, too. Recorded mail stays."""
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         left = contacts.remove_address(database, chosen, address, context.now())

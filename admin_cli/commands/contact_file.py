@@ -42,7 +42,7 @@ def import_file(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Imports contacts from a file. If a row is bad, it imports none. Importing the same file again changes nothing."""
+    """Imports contacts from a file. If a row is bad, no row is imported. Importing the same file again changes nothing."""
     form = form or _form_of(file)
     raw = _read(file)
     steps = raw.count(b"\n")
@@ -86,7 +86,7 @@ def export(
         form = Form.CSV if target is None else _form_of(target)
     with context.opened() as database:
         chosen = context.choose(database, deployment)
-        # whole in memory: the target isn't opened as the database's owner, and no error leaves half a file
+        # made in memory: the target must not be opened as the database's owner, and an error must not leave half a file
         written = b"".join(part.encode() for part in forms.write(form, contacts.each(database, chosen), exact=exact))
     _write(target, written)
     if target is not None:
@@ -106,7 +106,7 @@ def _write(target: Path | None, content: bytes) -> None:
 def _form_of(file: Path) -> Form:
     form = forms.form_of(file.name)
     if form is None:
-        raise BadInput(f"{file}: a name that ends with .csv or .vcf would say its format; give --format csv or vcard")
+        raise BadInput(f"{file}: its name doesn't show its format, as .csv or .vcf would; give --format csv or vcard")
     return form
 
 
@@ -122,7 +122,7 @@ def _read(file: Path) -> bytes:
 
 
 def _report(file: Path, deployment: str, imported: Imported, as_json: bool) -> None:
-    """Prints what was done. A bad row makes it an error."""
+    """Prints what was done. Errors: _BadRows if a row was left out."""
     good = imported.added + imported.completed + imported.unchanged
     if as_json:
         bad = [row._asdict() for row in imported.bad]
@@ -149,4 +149,4 @@ def _report(file: Path, deployment: str, imported: Imported, as_json: bool) -> N
 
 
 class _BadRows(MailweirError):
-    """Rows of a file can't be taken."""
+    """Rows of a file can't be imported."""

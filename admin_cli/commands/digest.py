@@ -1,4 +1,4 @@
-"""`mailweir digest`: the stages that recorded mail still waits for, and doing them again."""
+"""`mailweir digest`: shows the stages that recorded mail still waits for, and repeats them."""
 
 from typing import Annotated
 
@@ -75,9 +75,9 @@ def status(as_json: options.JsonOption = False) -> None:
         )
         return
     for one in waiting:
-        ended = f"; {one.ended} of them ended their examiner before" if one.ended else ""
+        ended = f"; {one.ended} of them crashed the process that examined them" if one.ended else ""
         output.say(f"{one.new + one.later} wait {_WHAT[one.stage]}, {one.new} of them new{ended}.")
-    ended = f"; {holding.ended} of them ended their examiner before" if holding.ended else ""
+    ended = f"; {holding.ended} of them crashed the process that examined them" if holding.ended else ""
     output.say(f"{holding.waits} are held until their reading says whose they are{ended}.")
     for rebuild in rebuilds:
         output.say(

@@ -118,7 +118,7 @@ def _make_next(domain: str, deployment: str | None, selector: str | None, *, as_
     _show_record(made)
     output.say(f"When DNS has it: mailweir domain rotate {made.domain} --activate")
     for key in gone:
-        output.say(f"The retired key {key.selector} is removed: its DNS record {_record(key).name} can go.")
+        output.say(f"The retired key {key.selector} is removed; you can remove its DNS record: {_record(key).name}")
 
 
 def _activate(domain: str, deployment: str | None, *, force: bool, as_json: bool) -> None:
@@ -127,7 +127,7 @@ def _activate(domain: str, deployment: str | None, *, force: bool, as_json: bool
         chosen = context.choose(database, deployment)
         rotation = signing_keys.rotation(database, chosen, domain)
     waiting = rotation.next
-    if not force:  # the database is closed meanwhile: DNS may take its time
+    if not force:  # the database is closed meanwhile: DNS may take long
         _refuse_unpublished(settings, waiting)
     with context.opened(settings) as database:
         done = dkim_keys.activate(database, chosen, waiting.domain, waiting.selector, context.now())
@@ -148,7 +148,7 @@ def _refuse_unpublished(settings: Settings, key: DkimKey) -> None:
     except signing_keys.Unpublished as error:
         raise BadInput(
             f"{error.name} in DNS: {error.fault}; publish what 'mailweir domain rotate {key.domain}' prints and wait until "
-            "resolvers have it, or skip this look with --force"
+            "resolvers have it, or skip this check with --force"
         ) from error
 
 
@@ -165,7 +165,9 @@ def remove_key(
     if as_json:
         output.show_json(_object(gone))
         return
-    output.say(f"The key {gone.selector} of {gone.domain} is removed: its DNS record {_record(gone).name} can go.")
+    output.say(
+        f"The key {gone.selector} of {gone.domain} is removed; you can remove its DNS record: {_record(gone).name}"
+    )
 
 
 @changes("domain.removed", "domain")
@@ -179,7 +181,7 @@ def remove(domain: Domain, deployment: options.DeploymentOption = None, as_json:
     output.say(f"The domain {gone[0].domain} is removed: mail sent for it goes out unsigned.")
     names = ", ".join(_record(key).name for key in gone)
     output.say(
-        f"In {dkim_keys.RETIRED_DAYS} days, when no mail is under way any more, these DNS records can go: {names}"
+        f"In {dkim_keys.RETIRED_DAYS} days, when no mail is under way any more, you can remove these DNS records: {names}"
     )
 
 

@@ -1,6 +1,7 @@
 """`mailweir gmail`: users' Gmail mailboxes, read by the sync.
 
-Lazy in its turn: the commands that talk to Google load its libraries, a third of a second of CPU, and the status needs none.
+This group is lazy, too: the commands that talk to Google load its libraries, which takes a third of a second of CPU. `status`
+needs none of them.
 """
 
 import typer

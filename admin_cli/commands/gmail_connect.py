@@ -65,7 +65,7 @@ def connect(
             directions = gmail_access.directions_before(database, chosen, username)
     if directions is None:
         raise typer.BadParameter("say what to record: --inbound, --outbound or both")
-    # the database is closed meanwhile: a consent may take its time
+    # the database is closed meanwhile: a consent may take minutes
     consented = None
     if not isinstance(identity, oauth_files.ServiceAccount):
         transport.refuse_insecure(
@@ -140,7 +140,7 @@ def _show_in_browser(url: str) -> None:
     output.remark("Consent in the browser of this machine, as the user. If none opens, open this address in it:")
     output.remark(f"  {url}")
     output.remark("For a browser on another machine stop this, and use --no-browser.")
-    # without a screen, a browser for the terminal would take it over
+    # without a screen, a browser for text would take over this terminal
     if any(os.environ.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")):
         webbrowser.open(url)
 
@@ -167,7 +167,7 @@ def disconnect(
         is_shared = gmail_mailboxes.shares_consent(database, found.id)
         client_id = gmail_mailboxes.client_id(database, found.id)
     left, why = gmail_access.give_up(settings, found.address, sealed, is_shared=is_shared, client_id=client_id)
-    # a consent that Google didn't take back is the sync's to return
+    # if Google didn't take the consent back now, the sync gives it back
     end = gmail_connections.disconnect_and_return if left is Left.UNTOLD else gmail_connections.disconnect
     with context.opened(settings) as database:
         end(database, chosen, username, context.now())

@@ -1,4 +1,4 @@
-"""`mailweir gmail sync|audit`: one mailbox at once, as the sync would."""
+"""`mailweir gmail sync|audit`: work on one mailbox now, as the sync does it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,7 +58,7 @@ def _messages(count: int) -> str:
 
 @contextmanager
 def _at_once(username: str, deployment: str | None) -> Iterator[tuple[GmailMailbox, SyncNow]]:
-    """A mailbox, and what works on it, with progress on a terminal."""
+    """Yields a mailbox and the object that works on it. Shows the progress on a terminal."""
     settings = load()
     with context.opened(settings) as database:
         mailbox = gmail_mailboxes.find(database, context.choose(database, deployment), username)

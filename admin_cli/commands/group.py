@@ -1,4 +1,4 @@
-"""`mailweir group`: the firm's groups and lists. Other people wrote the mail that comes from them."""
+"""`mailweir group`: the firm's groups and lists. Mail from a group's address was written by somebody else."""
 
 from typing import Annotated
 
@@ -24,7 +24,8 @@ def register(app: typer.Typer) -> None:
 
 @changes("group.added", "address")
 def add(address: Address, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
-    """Adds a group's address. From the next message on, mail from it counts as mail of the original author that it names."""
+    """Adds a group's address. From the next message on, mail from this address counts as mail of the original author whom
+    the mail names."""
     with context.opened() as database:
         made = groups.add(database, context.choose(database, deployment), address, context.now())
     if as_json:

@@ -1,4 +1,5 @@
-"""`mailweir health`: the hosts' health reports. `mailweir up` and a timer of the role run `report` each minute."""
+"""`mailweir health`: the hosts' health reports. `mailweir up`, or a timer of the Ansible role, runs `report` each
+minute."""
 
 from typing import Annotated
 
@@ -26,7 +27,7 @@ def report(
     as_json: options.JsonOption = False,
 ) -> None:
     """Checks this host as root, and reports it for 'mailweir doctor' on any host. Also records the mail that Postfix refused
-    since the last time. 'mailweir up' and the role's timer run it each minute."""
+    since the last time. 'mailweir up', or the Ansible role's timer, runs this command each minute."""
     health_report.check_root()
     settings = load()
     with health_report.alone(settings) as is_alone, still_ending_with_parent():

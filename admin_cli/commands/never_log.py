@@ -104,8 +104,8 @@ def _named(rule: Rule) -> str:
 
 
 def _object(rule: Rule, hidden: Hidden, is_erased: bool) -> dict[str, Any]:
-    """on_record: activities that the rule hides. in_part: activities that stay for others, without this user or these
-    contacts."""
+    """For JSON. on_record: number of activities that the rule hides. in_part: number of those that stay for others, without this
+    user or these contacts."""
     counts = {"on_record": len(hidden.whole), "in_part": hidden.count - len(hidden.whole)}
     return {**output.plain(rule), **counts, "erased": is_erased}
 

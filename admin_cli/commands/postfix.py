@@ -76,7 +76,7 @@ def _texts(settings: Settings) -> dict[str, str]:
 
 @contextmanager
 def _refusing(folder: Path) -> Iterator[None]:
-    """An error of the file system as one line."""
+    """Turns an error of the file system into an error with one line."""
     try:
         yield
     except OSError as error:

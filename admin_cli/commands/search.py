@@ -21,7 +21,7 @@ from mailweir.store.record.search import Hit, Wanted
 _COLUMNS = 80  # for output that isn't a terminal
 _FEWEST_COLUMNS = 60
 _AUTHOR_COLUMNS = 28
-_SNIPPET_CHARS = 200  # of JSON's
+_SNIPPET_CHARS = 200  # in JSON
 _INDENT = "    "
 
 
@@ -96,7 +96,7 @@ def _as_typed(word: str) -> str:
 
 
 def is_terminal() -> bool:
-    """Is there a person to show it to?"""
+    """Does a person read the output?"""
     return sys.stdout.isatty()
 
 

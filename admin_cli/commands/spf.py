@@ -1,4 +1,4 @@
-"""`mailweir spf check`: may these addresses send for a domain, by its SPF record alone."""
+"""`mailweir spf check`: checks whether addresses may send for a domain, by its SPF record alone."""
 
 import time
 

@@ -32,7 +32,7 @@ from postfix.instance import Account, Instance, make_folder, make_run_folder
 
 Say = Callable[[str], None]
 
-FIRST_PRUNE_SECONDS = 300.0  # after the start, which has enough to do
+FIRST_PRUNE_SECONDS = 300.0  # not at the start, when there is other work
 FIRST_REPORT_SECONDS = 30.0
 REPORT_SECONDS = 60.0
 PORT_WAIT_SECONDS = 10.0  # for a port that an earlier run, now ended, still held
@@ -84,7 +84,7 @@ def run_up(data: Path, ports: Ports, say: Say) -> None:
     try:
         _check_and_run(data_dir, ports, scripts, say)
     except OSError as error:
-        # others can change the data folder's content, also between its check and its use
+        # others can change the data folder's content, even between its check and its use
         if error.filename is None or not Path(os.fsdecode(error.filename)).is_relative_to(data_dir):
             raise
         raise CannotStart(f"can't use {os.fsdecode(error.filename)}: {error.strerror}") from error
@@ -101,7 +101,8 @@ def _check_and_run(data_dir: Path, ports: Ports, scripts: dict[str, str], say: S
     preflight.check_parts(settings)
     lock = Lock(settings.milter_socket.with_name("up.lock"))
     if not settings.milter_socket.parent.exists():
-        preflight.check_port(settings)  # before anything is made; later an earlier run may hold the port
+        # before anything is made; in a used folder, an earlier run may still hold the port
+        preflight.check_port(settings)
     _make_data_dir(settings, account)
     remembered = lock.take()
     try:
@@ -185,7 +186,7 @@ def _run(settings: Settings, account: Account, scripts: dict[str, str], lock: Lo
         key_files.note_public_half(settings)  # so that the page can seal the tokens of users' consents
     instance = Instance(settings, account)
     instance.prepare(context.now())
-    # The socket is ours, not mailweir-auth's: requests wait while that process restarts. A new smtpd that finds no socket ends.
+    # We hold the socket, so that requests wait while mailweir-auth restarts: a new smtpd that finds no socket ends.
     logins = listener.listening(settings.auth_socket)
     stack = Supervisor(
         _programs(settings, account, scripts, instance, logins),

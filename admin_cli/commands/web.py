@@ -140,7 +140,7 @@ def password(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Sets an account's password, which is asked for, or read from standard input. Its sessions end."""
+    """Sets an account's password, which is asked for, or read from standard input. The account's sessions end."""
     with context.opened() as database:
         found = _present(database, name, deployment)
         digest = None if off else _digest(found)

@@ -43,8 +43,8 @@ def why(
     ] = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Explains what happened to a message, newest first; then lists mail that waits in the sync or that Postfix refused. Exits 1
-    if nothing is known of it."""
+    """Explains what happened to mail, newest first; then lists mail that waits in the sync or that Postfix refused. Exits 1 if
+    nothing is found."""
     settings = load()
     in_log, remarks = _in_log(settings, asked.read(text).text)
     traces = Traces(settings.token_key_path)
@@ -84,7 +84,7 @@ def _sentence(found: Tracked) -> str:
 
 
 def _object(found: Tracked) -> dict[str, Any]:
-    """The keys that all decisions have."""
+    """A result for JSON. Mail that waits and refused mail have the main keys of a decision, too."""
     if isinstance(found, Decided):
         decision = found.decision
         origins = [english.text(one) for one in found.origins]
@@ -96,7 +96,7 @@ def _object(found: Tracked) -> dict[str, Any]:
 def _decision_sentence(found: Decided) -> str:
     decision = found.decision
     what, cause = english.text(found.outcome), english.text(found.reason)
-    # a relayed message may have no contact or user of ours
+    # relayed mail may be to neither a contact nor a user: then no recipient is shown
     to = f", to {', '.join(decision.recipients)}" if decision.recipients else ""
     name = f"queue id {decision.queue_id}" if decision.queue_id else "it had no queue id yet"
     if decision.mailbox:

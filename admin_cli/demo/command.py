@@ -31,7 +31,7 @@ def demo(
         bool, typer.Option("--keep", help="Let it run until Ctrl-C, with its page, and keep its folder.")
     ] = False,
 ) -> None:
-    """Starts a stack of its own, captures five real mails, prints the result of each, and stops. Needs root."""
+    """Starts a stack of its own, delivers five real mails, prints the result of each, and stops. Needs root."""
     if os.geteuid() != 0:
         raise CannotStart("'mailweir demo' needs root (it runs a Postfix of its own): run it with sudo")
     for number in _STOP_SIGNALS:
@@ -52,14 +52,14 @@ def demo(
 
 
 def _run_on(data_dir: Path) -> None:
-    """Until a signal."""
+    """Waits for a signal to stop."""
     _say_how_to_look(data_dir)
     with contextlib.suppress(KeyboardInterrupt):
         signal.pause()
 
 
 def _interrupt(*_: int | FrameType | None) -> None:
-    """Clears up, and only once: a second Ctrl-C must not interrupt that."""
+    """Ends the demo, which then clears up: a second Ctrl-C must not interrupt that."""
     for number in _STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

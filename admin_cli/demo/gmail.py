@@ -22,7 +22,7 @@ _CURSOR = "1000"
 
 
 class MailboxServer:
-    """Serves while it is entered as a context. mails: (raw bytes, labels), by their place from 1 on."""
+    """Serves while it is entered as a context. mails: (raw bytes, labels) of each; its id is its place in hexadecimal, from 1."""
 
     def __init__(self, address: str, mails: Sequence[tuple[bytes, tuple[str, ...]]], now: datetime) -> None:
         self.address = address
@@ -59,7 +59,7 @@ class MailboxServer:
         os.chown(path, *owner)
 
     def answer(self, path: str, query: dict[str, list[str]]) -> dict[str, Any] | None:
-        """The body; None if there is nothing."""
+        """The body of the reply; None for a 404."""
         _, _, what = path.partition("/users/me/")
         if path == "/token":
             return {"access_token": "demo", "expires_in": 3600, "token_type": "Bearer"}

@@ -1,6 +1,7 @@
 """The demo's steps: sets up a deployment, delivers five mails over SMTP, and reads back the results.
 
-Every figure that it returns was read from the database or from the outbox; none is known beforehand. Called by `command`.
+All results are read from the database, the outbox and the stand-in for Gmail. Only the port and the number of messages in that
+mailbox are known beforehand. Called by `command`.
 """
 
 import contextlib
@@ -100,7 +101,7 @@ class Findings:
 
 @contextlib.contextmanager
 def folder(keep: bool) -> Iterator[Path]:
-    """The demo's folder; it is gone afterwards, unless it is to be kept."""
+    """The demo's folder; it is removed afterwards if `keep` is False."""
     path = stack.make_folder()
     try:
         yield path
@@ -155,7 +156,7 @@ def _answers(port: int) -> bool:
 
 
 def _set_up(path: Path, say: Say) -> None:
-    """Through the command line's own code, as an admin would."""
+    """Runs the commands that an admin would run, by the command line's own code."""
     before = os.environ.get(settings.PATH_VARIABLE)
     os.environ[settings.PATH_VARIABLE] = str(path)
     try:

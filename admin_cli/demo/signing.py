@@ -22,7 +22,7 @@ OVERSIGNED_HEADERS = ("from", "to", "cc", "subject", "date", "message-id", "repl
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key pair. private_pem: PKCS #8. public: as DKIM's `p=` wants it."""
+    """A key pair. private_pem: PKCS #8. public: base64, as in DKIM's `p=`."""
 
     private_pem: bytes
     public: str

@@ -34,7 +34,7 @@ class DemoFailed(MailweirError):
 
 
 def make_folder() -> Path:
-    """A new folder that the unprivileged user can reach. TMPDIR counts if everybody may pass through it."""
+    """A new folder that the unprivileged user can reach. TMPDIR is used if everybody may pass through it."""
     for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # mkdtemp makes a folder of its own in it
         path = Path(base).resolve()
         if all(folder.is_dir() and folder.stat().st_mode & _OPEN_TO_OTHERS for folder in (path, *path.parents)):
@@ -75,7 +75,7 @@ def _free_ports(count: int) -> list[int]:
 def running(data_dir: Path) -> Iterator[None]:
     """Runs `mailweir up` on this folder, from `ready` until the end of the block. DemoFailed if it doesn't get ready.
 
-    To be entered while this process has one thread.
+    Enter it while this process has only one thread.
     """
     script = Path(sys.executable).with_name("mailweir")
     log_file = data_dir / _LOG_NAME

@@ -29,8 +29,8 @@ Records = Mapping[tuple[str, str], Sequence[str]]
 class ZoneServer:
     """Serves while it is entered as a context.
 
-    records: by (name without the final dot, type), the values as a zone file has them. A name with another type only is
-    answered with no data, any other name with NXDOMAIN.
+    records: the key is (name without the final dot, type), the values are as in a zone file. A name that only has records of
+    other types is answered with no data, an unknown name with NXDOMAIN.
     """
 
     def __init__(self, records: Records) -> None:

@@ -20,7 +20,7 @@ _SELF_SIGNED = said(' (self-signed: enough for port 25, but Gmail\'s "Send mail 
 
 
 def check(settings: Settings, now: datetime) -> Iterator[Finding]:
-    """The admin's own, or the self-signed one."""
+    """Checks the admin's own certificate, or else the self-signed one."""
     own = settings.smtp.tls_certificate_file
     file = own or Places.of(settings).certificate_file
     take_up = advice.take_up_settings(settings)

@@ -39,7 +39,7 @@ def doctor(
     ] = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Checks the stack, and says how to solve each problem. Exits 1 where something is wrong. Changes nothing."""
+    """Checks the stack, and says how to solve each problem. Exits 1 if something is wrong. Changes nothing."""
     found = list(examine(load(), deployment, context.now()))
     if as_json:
         output.show_json(
@@ -110,7 +110,7 @@ def _examine_page(settings: Settings, running: Settings) -> Iterator[Finding]:
 def _examine_database(settings: Settings, name: str | None, now: datetime) -> Iterator[Finding]:
     yield from run(disk.AREA, partial(disk.check, settings, queue.folders(settings)))
     yield from run(checks.AREA, partial(checks.check_owner, settings))
-    # asked as root, before the step down
+    # asked as root, before this process acts as the database's owner
     since = units.reports_since(now) if settings.run_by == "systemd" else stack.running_since(settings)
     database_url = settings.database_url
     opened: list[Database] = []

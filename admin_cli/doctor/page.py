@@ -191,7 +191,8 @@ def _google(settings: Settings) -> Iterator[Finding]:
 
 
 def _traces(settings: Settings) -> Iterator[Finding]:
-    """Under systemd, the page has only the key of the digests. Another check reports faults of the key file."""
+    """Under systemd, the page can't read the key file: the key of the digests must be in a file of its own. Another check reports
+    faults of the key file."""
     if settings.run_by != "systemd":
         return
     try:
@@ -213,6 +214,6 @@ def _traces(settings: Settings) -> Iterator[Finding]:
 
 
 def _host(settings: Settings) -> str:
-    """The address at which this host asks it."""
+    """The address at which this host reaches the page."""
     address = settings.web.bind_address
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)

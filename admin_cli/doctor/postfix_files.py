@@ -13,7 +13,7 @@ AREA = "postfix"
 
 
 def check(settings: Settings) -> Iterator[Finding]:
-    """main.cf and master.cf, byte by byte."""
+    """Compares main.cf and master.cf with the files that the settings make, byte by byte."""
     instance.check_installed()
     try:
         account = Account.named(settings.run_as)

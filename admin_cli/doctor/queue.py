@@ -102,7 +102,7 @@ def _waiting(settings: Settings) -> list[dict[str, Any]]:
 
 
 def check_outbox(settings: Settings) -> Iterator[Finding]:
-    """Files that nobody collects."""
+    """Outgoing mail that became files in the outbox, which nobody collects."""
     if settings.outbound != "outbox":
         return
     try:

@@ -19,7 +19,7 @@ _TO_DO = said(
 
 
 def check(settings: Settings) -> Iterator[Finding]:
-    """Owner and mode of each existing socket. The check of its process reports a missing one."""
+    """Owner and mode of each existing socket. A missing socket is reported by the check of its process."""
     try:
         gid = grp.getgrnam(MAIL_OWNER).gr_gid
     except KeyError:

@@ -27,7 +27,7 @@ _SMTP_SECONDS = 15.0  # Postfix waits 10 s for a filter that doesn't answer
 _ANSWER_SECONDS = 4.0
 _OPTION_NEGOTIATION = struct.pack(
     ">IcIII", 13, b"O", 6, 0x1FF, 0x1FFFFF
-)  # as Postfix begins: version 6, with everything that it supports
+)  # Postfix's first message to a filter: version 6, with everything that Postfix supports
 _QUIT = struct.pack(">Ic", 1, b"Q")
 _QUESTION = b"rcpt ready@probe.invalid"
 _MAX_RECORD_BYTES = 65_536
@@ -42,7 +42,7 @@ def is_running(settings: Settings) -> bool | None:
 
 
 def running_since(settings: Settings) -> datetime | None:
-    """When the running `mailweir up` was started, by the settings file that it wrote then; None if none is seen running."""
+    """When the running `mailweir up` was started: it wrote its settings file then. None if none is seen running."""
     with suppress(OSError):
         if is_running(settings):
             return datetime.fromtimestamp(settings.milter_socket.with_name("mailweir.toml").stat().st_mtime, UTC)
@@ -52,7 +52,7 @@ def running_since(settings: Settings) -> datetime | None:
 def _look_at_lock(settings: Settings) -> tuple[bool | None, bytes]:
     path = settings.milter_socket.with_name("up.lock")
     try:
-        # no waiting for a writer, in case it is a pipe
+        # if the path is a pipe, this doesn't wait for its writer
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return False, b""
@@ -122,7 +122,7 @@ def _remembered(record: bytes) -> list[Remembered]:
 
 
 def check_filter(settings: Settings) -> Iterator[Finding]:
-    """Does it answer Postfix's first message?"""
+    """Does the filter answer Postfix's first message?"""
     try:
         with _connected(settings.milter_socket) as channel:
             channel.sendall(_OPTION_NEGOTIATION)
@@ -219,11 +219,11 @@ def check_dialogue(settings: Settings) -> Iterator[Finding]:
 
 
 def check_relay(settings: Settings) -> Iterator[Finding]:
-    """Both of the relay's ports, as far as that is possible without a login: TLS, and AUTH behind it while mailweir-auth
-    answers."""
+    """Both of the relay's ports, as far as that is possible without a login: TLS, and then AUTH, which needs an answer of
+    mailweir-auth."""
     host, smtp = _host(settings), settings.smtp
     untrusting = ssl.create_default_context()
-    untrusting.check_hostname, untrusting.verify_mode = False, ssl.CERT_NONE  # `certificate` checks that
+    untrusting.check_hostname, untrusting.verify_mode = False, ssl.CERT_NONE  # `certificate` checks the certificate
     for port, wrapped in ((smtp.submission_port, False), (smtp.submissions_port, True)):
         try:
             with _relay_session(host, port, untrusting, wrapped=wrapped) as client:
@@ -272,7 +272,7 @@ def check_relay(settings: Settings) -> Iterator[Finding]:
 
 def _begin_auth(client: smtplib.SMTP) -> tuple[int, str]:
     """The answer to AUTH; if the server asks for more, the exchange is cancelled (RFC 4954 4). EHLO's offer shows little: smtpd
-    keeps offering its first list, and asks the daemon only at AUTH."""
+    goes on offering the first list that it got, and asks mailweir-auth only at AUTH."""
     code, text = client.docmd("AUTH", "PLAIN")
     if code == _GO_ON:
         client.docmd("*")
@@ -292,6 +292,6 @@ def _relay_session(host: str, port: int, context: ssl.SSLContext, *, wrapped: bo
 
 
 def _host(settings: Settings) -> str:
-    """The address at which this host asks it."""
+    """The address at which this host reaches Postfix."""
     address = settings.smtp.bind_address
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)

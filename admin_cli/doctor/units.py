@@ -1,4 +1,4 @@
-"""A host under systemd: do the role's units run, and keep running? The installed units show the host's purpose."""
+"""A host under systemd: do the Ansible role's units run, and keep running? The installed units show the host's purpose."""
 
 import subprocess
 import time
@@ -96,7 +96,7 @@ def check(settings: Settings) -> Iterator[Finding]:
 
 
 def reports_since(now: datetime) -> datetime | None:
-    """When the timer for this host's health reports was started; None if it isn't active, or can't be asked."""
+    """When the timer for this host's health reports was started; None if it isn't active, or systemd can't be asked."""
     try:
         shown = _systemctl("show", "--property", "ActiveEnterTimestampMonotonic", "--value", _HEALTH_TIMER)
     except NoSystemd:
@@ -106,7 +106,7 @@ def reports_since(now: datetime) -> datetime | None:
 
 
 def _unit_of_postfix() -> str:
-    """The unit of Postfix's daemon. On Debian 12, postfix.service starts nothing: it is a oneshot, above the instance."""
+    """The unit of Postfix's daemon. On Debian 12, postfix.service is a oneshot unit that starts nothing itself."""
     return _POSTFIX_ON_DEBIAN_12 if _state(_POSTFIX).get("Type") == "oneshot" else _POSTFIX
 
 

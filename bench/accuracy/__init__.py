@@ -1,1 +1,1 @@
-"""Accuracy of folds and forwarded messages, ours and those of other libraries, on the same fixtures: `make accuracy`."""
+"""Accuracy of folds and of forwards' authors, in our code and in other libraries, on the same samples: `make accuracy`."""

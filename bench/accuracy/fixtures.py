@@ -1,7 +1,7 @@
-"""Replies and forwards of other projects, read in place, with the expected results.
+"""Replies and forwards of other projects with the expected results. The texts are read from the shared corpus.
 
-The expectations are numbers only, in the files beside this one: the lines of a reply that stay visible (`stated` by the project's
-own tests, or `judged` by us), and the beginning of a forward's subject. Called by `bench.accuracy.run`.
+The expected results are in `replies.tsv` and `forwards.tsv`, without texts: the numbers of a reply's visible lines (`stated` by
+the project's own tests, or `judged` by us), and the prefix of a forward's subject. Called by `bench.accuracy.run`.
 """
 
 import os
@@ -40,13 +40,13 @@ class Forward:
 
 
 def corpus() -> Path:
-    """The shared samples: beside the checkout, or in MAILWEIR_SHARED."""
+    """The folder of the shared samples: in MAILWEIR_SHARED, or else beside the checkout."""
     shared = os.environ.get("MAILWEIR_SHARED")
     return (Path(shared) if shared else _HERE.parents[2] / "shared") / "corpus"
 
 
 def replies(folder: Path) -> Iterator[Reply]:
-    """The existing shared replies."""
+    """The shared replies whose files exist."""
     for row in (_HERE / "replies.tsv").read_text("utf-8").splitlines():
         project, name, source, shown = row.split("\t")
         path = folder / project / name
@@ -62,7 +62,7 @@ def further_replies(folder: Path) -> Iterator[Reply]:
 
 
 def forwards(folder: Path) -> Iterator[Forward]:
-    """The existing shared forwards; twice if two subjects are known."""
+    """The shared forwards whose files exist. A forward with two known subjects comes twice."""
     for row in (_HERE / "forwards.tsv").read_text("utf-8").splitlines():
         name, prefix, kind = row.split("\t")
         path = folder / _FORWARDS / name

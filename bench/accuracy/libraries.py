@@ -1,5 +1,4 @@
-"""Our library and others behind one interface. Libraries that aren't installed are reported and left out. Called by
-`bench.accuracy.run`."""
+"""Our code and other libraries behind one interface. Libraries that aren't installed are None. Called by `bench.accuracy.run`."""
 
 import importlib
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from bench.accuracy.fixtures import Forward
 from mailweir.reading import folds, forwarded
 
 Shown = Callable[[str], str]  # the visible part of a reply
-# from text and subject: whether it is forwarded, and its author
+# (text, subject) -> (is the text a forward?, the original author)
 AuthorOf = Callable[[str, str], tuple[bool, str | None]]
 
 
@@ -29,7 +28,7 @@ def our_author(text: str, subject: str) -> tuple[bool, str | None]:
 
 
 def is_right(forward: Forward, answer: tuple[bool, str | None]) -> bool:
-    """Is a forward detected, with its author's address?"""
+    """Did the library detect the forward and its author's address?"""
     return answer == (True, forward.author)
 
 

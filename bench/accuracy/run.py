@@ -1,7 +1,7 @@
-"""Prints the accuracy of folds and original authors, ours and other libraries', on the same fixtures.
+"""Prints the accuracy of folds and original authors, in our code and in other libraries, on the same samples.
 
-`make accuracy`; further fixtures by `--fixtures FOLDER` (with `emails/` and `trimmed/`, or with the forwards' texts). `--wrong`
-lists our errors. Exact: the visible text is the expected one, blanks aside. Hidden: wanted words are missing.
+`make accuracy`. `--fixtures FOLDER` adds samples (`emails/` with `trimmed/`, or forwards' texts). `--wrong` lists our errors.
+Exact: the visible text is the expected text, except for blanks. Hidden: wanted words are missing.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def _guarded(reader: Callable[[str], str], text: str) -> str:
 
 
 def _as_mail(forward: Forward) -> Forward:
-    """The same. A text without a subject gets the usual one of its kind, as each program writes it."""
+    """Adds a usual subject (`Re:` or `Fwd:`) to a text that has none."""
     return replace(forward, subject=forward.subject or ("Re: X" if forward.is_reply else "Fwd: X"))
 
 

@@ -19,16 +19,18 @@ _MAIL = re.compile(
     r"(?:(?:primary|secondary|work|home|business|personal|other) )?"
     r"(?:e ?mail|mail|mailbox)(?: address(?:es)?| adresse)?(?: \d+)?(?: value| address| adresse)?|e ?mails"
 )
-_ADDRESS = re.compile(r"address(?:es)?(?: \d+)?|adressen?")  # a postal one, if there is a column for mail
+_ADDRESS = re.compile(r"address(?:es)?(?: \d+)?|adressen?")  # a postal address, if another column is for mail
 
-# Several addresses in a cell: `;`, `,`, one per line, or Google's ` ::: `; a quoted local part may contain any of them.
+# Separators of several addresses in a cell: `;`, `,`, a line end, or Google's ` ::: `. A quoted local part may contain any of
+# them.
 _SEPARATOR = re.compile(r"\s:::\s|[;,\r\n]")
 _STEP = re.compile(rf"""{_SEPARATOR.pattern}|\\.|"|[^\\";,\s]+|.""", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The meaning of each position in a row. name_parts: in the order of the words. width: of the header."""
+    """The positions of cells in a row, by their meaning. name_parts: in the order in which they make up the name. width: the
+    header's number of cells."""
 
     names: tuple[int, ...]
     name_parts: tuple[int, ...]
@@ -42,7 +44,7 @@ class Columns:
         return len(self.names) + len(self.name_parts) + len(self.addresses) + len(self.companies)
 
     def name(self, cells: Sequence[str]) -> str:
-        """The name in a row; its parts if there is no whole one."""
+        """The name in a row; made from its parts if there is no whole name."""
         return _first(cells, self.names) or " ".join(_present(cells, self.name_parts))
 
     def all_addresses(self, cells: Sequence[str]) -> tuple[str, ...]:
@@ -58,7 +60,7 @@ WITHOUT_HEADER = Columns(names=(0,), name_parts=(), addresses=(1,), companies=(2
 
 
 def by_header(cells: Sequence[str]) -> Columns | None:
-    """The columns of a header line; None if it has none for name or address."""
+    """The columns of a header line; None if it lacks a column for the name or for the address."""
     titles = [" ".join(re.findall(r"[^\W_]+", cell.casefold())) for cell in cells]
     addresses = _where(titles, _MAIL.fullmatch) or _where(titles, _ADDRESS.fullmatch)
     first, middle, last = (_where(titles, known.__contains__) for known in (_FIRST, _MIDDLE, _LAST))

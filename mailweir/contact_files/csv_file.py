@@ -1,8 +1,8 @@
 """Contacts as CSV (RFC 4180 and real-world variants): bytes into rows, contacts into text.
 
-Accepts `,` `;` `|` and tabs, a header in any order or none (`columns`), quoted line ends. Strict about quotes: an ambiguous row
-is a BadRow. Never raises on any bytes; memory is bounded by a row, not by the file. Cells that a spreadsheet would take for a
-formula are written as text, and read back unchanged (`formulas`). Pure. Called by the command line.
+Accepts `,` `;` `|` and tabs as separators, a header in any order or none (`columns`), and line ends in quotes. Strict about
+quotes: an ambiguous row is a BadRow. Never raises on any bytes; memory is bounded by a row, not by the file. Cells that a
+spreadsheet would take for a formula are written as text, and read back unchanged (`formulas`). Pure. Called by the command line.
 """
 
 import csv
@@ -20,7 +20,7 @@ from mailweir.sentence import said
 MAX_ROW_CHARS = MAX_LINE_CHARS
 
 _DELIMITERS = ",;\t|"
-_EXCEL_HINT = re.compile(r"sep=([,;\t|])")  # Excel's own first line
+_EXCEL_HINT = re.compile(r"sep=([,;\t|])")  # a first line by which Excel names the separator
 
 
 class _RowTooLong(Exception):
@@ -32,12 +32,13 @@ class _Layout:
     encoding: str
     delimiter: str
     columns: Columns
-    header_line: int  # 0: there is none; the rows begin at once
+    header_line: int  # 0 if there is none, so that the rows begin at once
     hint_lines: int
 
 
 def read(raw: bytes, *, exact: bool = False) -> Iterator[Row | BadRow]:
-    """The contacts of a file. Empty rows are left out. exact: apostrophes before formulas are content, too."""
+    """The contacts of a file. Empty rows are left out. exact: keeps apostrophes before formulas, because they are content,
+    too."""
     layout = _layout(raw)
     if isinstance(layout, BadRow):
         yield layout
@@ -50,7 +51,8 @@ def read(raw: bytes, *, exact: bool = False) -> Iterator[Row | BadRow]:
 
 
 def write(contacts: Iterable[tuple[str, tuple[str, ...], str]], *, exact: bool = False) -> Iterator[str]:
-    """Name, addresses and company of each contact as lines, which `read` reads back unchanged. exact: not for spreadsheets."""
+    """Name, addresses and company of each contact as lines, which `read` reads back unchanged. exact: leaves formulas as they
+    are; not for spreadsheets."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)  # RFC 4180: commas and CRLF
     writer.writerow(("name", "address", "company"))
@@ -81,7 +83,7 @@ def _layout(raw: bytes) -> _Layout | BadRow:
                 "address"
             ),
         )
-    # max takes the first of equals: a layout with a header wins, then more known columns, then the usual delimiter.
+    # A layout with a header wins, then the one with more known columns. Of equals, max takes the first: the more usual delimiter.
     return max(found, key=lambda layout: (layout.header_line > 0, layout.columns.known))
 
 
@@ -114,7 +116,7 @@ def _records(raw: bytes, encoding: str, delimiter: str, skip_lines: int) -> Iter
             yield first, said("its quotes can't be read{up_to}: {error}", up_to=up_to, error=error)
         except _RowTooLong:
             if source.line > first:
-                # The following text may be inside or outside the quotes.
+                # It isn't known whether the following text is inside or outside the quotes.
                 yield (
                     first,
                     said(
@@ -127,7 +129,7 @@ def _records(raw: bytes, encoding: str, delimiter: str, skip_lines: int) -> Iter
 
 
 class _Source(Iterator[str]):
-    """The lines for csv's reader, which asks for more while a quote is open."""
+    """Gives lines to csv's reader, which takes further lines while a quote is open."""
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines

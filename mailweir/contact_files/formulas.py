@@ -1,9 +1,9 @@
 """Turns cells that a spreadsheet would take for a formula into text, by an apostrophe, and back again.
 
 By OWASP's list ("CSV Injection"): cells that begin with = + - @, a tab or a line end, and their full-width and small forms.
-Leading blanks and invisible characters are ignored, because programs trim them. Not only at a cell's begin: if a spreadsheet's
-separator differs from the file's, `;` or a tab begins a new cell. `as_it_was` reverses `shown_as_text` for any cell: a cell that
-already looks guarded gets one more apostrophe. Pure. Called by `csv_file`.
+Leading blanks and invisible characters are ignored, because programs trim them. A formula may begin in the middle of a cell, too:
+if a spreadsheet's separator differs from the file's, `;` or a tab begins a new cell there. `as_it_was` reverses `shown_as_text`
+for any cell, because a formula that already has an apostrophe gets one more. Pure. Called by `csv_file`.
 """
 
 import re

@@ -1,6 +1,6 @@
 """A file's bytes as numbered lines of text: detects the encoding, and bounds the length of lines.
 
-Never guesses silently between two readings: a line that is broken in its own encoding is a BadRow. Pure. Called by both readers.
+Never guesses an encoding silently: bytes that are invalid in the file's encoding make a BadRow. Pure. Called by both readers.
 """
 
 import codecs
@@ -39,7 +39,7 @@ def encoding_of(raw: bytes) -> str | BadRow:
 
 
 def _first_broken(raw: bytes, encoding: str) -> int | None:
-    """The position of the first undecodable bytes. By chunks: the whole text would waste memory."""
+    """The position of the first undecodable bytes. Decodes chunks: the whole text would take too much memory."""
     decoder = codecs.getincrementaldecoder(encoding)()
     for start in range(0, len(raw), _CHUNK_BYTES):
         pending = len(decoder.getstate()[0])
@@ -52,7 +52,8 @@ def _first_broken(raw: bytes, encoding: str) -> int | None:
 
 
 def _is_mostly_utf8(raw: bytes) -> bool:
-    """Do most of the bytes above ASCII form UTF-8 characters? In Windows-1252 such a pair (`É’`) only occurs by chance."""
+    """Do most of the bytes above ASCII form UTF-8 characters? In Windows-1252, characters that look like UTF-8 (`É’`) only occur
+    by chance."""
     readable = sum(len(match[0]) for match in _UTF8_SEQUENCE.finditer(raw))
     return readable * 2 > len(raw.translate(None, _ASCII))
 

@@ -1,6 +1,6 @@
-"""Contacts as vCard 3.0 (RFC 2426) and 4.0 (RFC 6350), with remains of 2.1: bytes into rows, contacts into text.
+"""Contacts as vCard 3.0 (RFC 2426) and 4.0 (RFC 6350), with some of 2.1: bytes into rows, contacts into text.
 
-Takes FN (or N), EMAIL and ORG of each card; all other properties are skipped, however long. An invalid card is a BadRow with the
+Reads FN (or N), EMAIL and ORG of each card; all other properties are skipped, however long. An invalid card is a BadRow with the
 line of its BEGIN. Never raises on any bytes. Pure. Called by the command line.
 """
 
@@ -30,7 +30,7 @@ _FOLD_OCTETS = 75  # RFC 6350 3.2
 
 
 class _Property(NamedTuple):
-    """A logical line, unfolded. problem: why it can't be read; name is empty if even that is unknown."""
+    """A logical line, unfolded. problem: why it can't be read, or "". name: "" if it is unknown."""
 
     line: int
     name: str
@@ -89,7 +89,7 @@ def read(raw: bytes) -> Iterator[Row | BadRow]:
                 yield BadRow(begun_at, said("the card has no END:VCARD"))
             card, begun_at, is_told = _Card(found.line), found.line, False
         elif card is None:
-            if not is_told:  # once, and not for each line of a file of another kind
+            if not is_told:  # reported once, and not for each line of a file of another kind
                 yield BadRow(found.line, said("this text is outside of any vCard"))
             is_told = True
         elif found.name == "END":
@@ -159,7 +159,7 @@ def _decode(parameters: str, value: str) -> str | None:
 
 
 def _components(value: str) -> list[str]:
-    """A structured value's parts, separated by `;`; a part's own list by `,`."""
+    """The parts of a structured value, which `;` separates. Commas within a part stay."""
     parts = []
     position = 0
     while position <= len(value):
@@ -184,7 +184,7 @@ def _one_line(text: str) -> str:
 def write(contacts: Iterable[tuple[str, tuple[str, ...], str]]) -> Iterator[str]:
     """Name, addresses and company of each contact as cards, which `read` reads back unchanged.
 
-    Version 3.0, because all address books accept it. It requires N, so the name becomes the given name there.
+    Writes version 3.0, because all address books accept it. It requires N: the whole name becomes N's given name.
     """
     for name, addresses, company in contacts:
         properties = ["BEGIN:VCARD", "VERSION:3.0", f"FN:{_escape(name)}", f"N:;{_escape(name)};;;"]

@@ -47,13 +47,15 @@ class SpfReport:
 
     @property
     def root(self) -> Node:
-        """The tree: the same for every address except for the matches."""
+        """The tree of the first address. Other addresses' trees have other matches, and other names where a macro depends on the
+        address."""
         return self.evaluations[0].root
 
 
 @dataclass(frozen=True, slots=True)
 class DomainReport:
-    """unknown: queries that DNS didn't answer. outcome: the effect of DMARC on the relay's mail today, in words.
+    """unknown: queries that DNS didn't answer. outcome: the effect of DMARC on the relay's mail today, in words, by RFC 7489;
+    outcome_9989: by its successor RFC 9989.
 
     By RFC 7489; outcome_9989 by its successor.
     """
@@ -69,7 +71,8 @@ class DomainReport:
 
 
 def check_spf(questions: Questions, domain: str, relay: Relay, sender: str = "") -> SpfReport:
-    """SPF alone. domain: in normal form. sender: the envelope sender, by default postmaster@domain. At least one address."""
+    """SPF alone. domain: in normal form. relay: with at least one address. sender: the envelope sender, by default
+    postmaster@domain."""
     sender = sender or f"postmaster@{domain}"
     found = tuple(evaluate(questions, ip, sender, domain) for ip in relay.addresses)
     results = {one.result for one in found}
@@ -98,7 +101,8 @@ def _readings(questions: Questions, domain: str) -> tuple[Reading, ...]:
 
 
 def _nearly(readings: Sequence[Reading]) -> tuple[list[str], list[str]]:
-    """Faults and warnings of records that are nearly SPF: if there is no other record, it counts as a broken one, not as none."""
+    """Faults and warnings for records that are nearly SPF. They are faults if there is no real SPF record: then the domain's
+    record counts as broken, and not as missing."""
     told: list[str] = [
         said("a TXT record is nearly SPF, and receivers ignore it: {text}", text=_shown(decoded(one.text)))
         for one in readings
@@ -112,7 +116,7 @@ def _shown(text: str) -> str:
 
 
 def _slips(readings: Sequence[Reading], root: Node) -> Iterator[str]:
-    """Parts that receivers read otherwise than intended, in a record that they can read."""
+    """Parts of a valid record that receivers understand in another way than intended."""
     if root.records == 1 and root.result != "permerror":
         yield from (slip for one in readings if one.counts for slip in (*one.slips, *one.unclear))
 
@@ -128,8 +132,9 @@ def _spf_verdict(results: set[str], faults: Sequence[str], warnings: Sequence[st
 
 
 def _faults(found: Sequence[Evaluation]) -> Iterator[str]:
-    """Causes of a permerror for some receiver: at the latest for mail from an address that matches nowhere."""
-    # Over all addresses: a look-up may be void for IPv6 and not for IPv4, and a macro leads each address elsewhere.
+    """Causes of a permerror, if not for the checked addresses, then for mail from an address that matches nowhere."""
+    # The highest numbers over all addresses: a look-up may be void for IPv6 and not for IPv4, and a macro may lead each address
+    # to another name.
     lookups, voids = _most([one.root for one in found])
     if lookups > MAX_LOOKUPS:
         yield said(

@@ -1,5 +1,5 @@
-"""Is a DKIM key published correctly (RFC 6376 3.6.1): present, once, ours, long enough, not revoked, for mail, for sha256, not a
-test key? Called by `checks`."""
+"""Is a DKIM key published correctly (RFC 6376 3.6.1)? There is exactly one record, its key is ours, long enough and not revoked,
+it is for mail and sha256, and isn't marked as a test. Called by `checks`."""
 
 import binascii
 from dataclasses import dataclass
@@ -26,7 +26,8 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """name: of the record. kind: such as rsa-2048, or "". fault: an error, or "". note: useful to know."""
+    """name: of the record. kind: such as rsa-2048, or "". is_ours: None if our key isn't known. fault: an error, or "". note: a
+    hint, or ""."""
 
     selector: str
     name: str

@@ -21,10 +21,10 @@ MAX_WALKED_LABELS = 7  # RFC 9989 4.10: the walk of a longer name continues with
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """policy: requested for failing mail; none if there is no record. found_at: the record's name, or "".
+    """policy: requested for failing mail; `none` if there is no record. found_at: the domain that has the record, or "".
 
-    strict_spf, strict_dkim: only the same name is aligned, otherwise the same organisation. fault: its description, or "".
-    is_test: t=y, which RFC 9989 has and RFC 7489 doesn't: receivers are asked not to apply the policy.
+    strict_spf, strict_dkim: only the author's own domain is aligned; if False, each domain of its organisation. fault: its
+    description, or "". is_test: t=y, which RFC 9989 has and RFC 7489 doesn't: receivers are asked not to apply the policy.
     """
 
     policy: str
@@ -47,7 +47,7 @@ class Found:
 
 
 def organisation(domain: str) -> str:
-    """The organisational domain (RFC 7489 3.2), by the list of public suffixes; of a public suffix the domain itself."""
+    """The organisational domain (RFC 7489 3.2), by the list of public suffixes; for a public suffix, the suffix itself."""
     return _suffixes().privatesuffix(domain.lower().rstrip(".")) or domain.lower().rstrip(".")
 
 
@@ -59,7 +59,7 @@ def _suffixes() -> Any:
 def look(questions: Questions, domain: str) -> Found:
     """The effective policy for an author's domain. Errors: DnsUnavailable."""
     old = _by_7489(questions, domain)
-    try:  # it queries names far above the domain; if they don't answer, the known results stay valid
+    try:  # queries names far above the domain; if they don't answer, the result by RFC 7489 stays valid
         new = _by_9989(questions, domain)
         return Found(old, new, tuple(_differences(old, new)))
     except DnsUnavailable as error:
@@ -72,7 +72,7 @@ def is_aligned_7489(domain: str, author_domain: str, *, strict: bool) -> bool:
 
 
 def is_aligned_9989(questions: Questions, domain: str, author_domain: str, *, strict: bool) -> bool:
-    """The same by RFC 9989 4.10.2: by a walk from each. Errors: DnsUnavailable."""
+    """The same by RFC 9989 4.10.2: a walk from each of the two domains finds its organisation. Errors: DnsUnavailable."""
     if domain == author_domain or strict:
         return domain == author_domain
     return _walk(questions, domain).organisation == _walk(questions, author_domain).organisation
@@ -83,7 +83,8 @@ def _at(questions: Questions, domain: str) -> list[str]:
 
 
 def _near_fault(questions: Questions, domain: str) -> str:
-    """The fault of a near-record at a name. It must not stay beside a second one: a lenient receiver would find two."""
+    """The fault of a name's record that is nearly DMARC, or "". Such a record must not stay beside a valid one: a lenient
+    receiver would find two."""
     values = questions.ask(f"_dmarc.{domain}", "TXT").values
     near = [value for value in values if dmarc_record.is_near(value)]
     if not near:
@@ -111,7 +112,7 @@ def _by_7489(questions: Questions, domain: str) -> Policy:
     for name, tags in ((domain, ("p",)), (above, ("sp", "p"))):
         texts = _at(questions, name)
         fault = _near_fault(questions, name)
-        if len(texts) > 1:  # the search ends without a policy; it doesn't continue to the organisation's
+        if len(texts) > 1:  # the search ends without a policy; it doesn't continue at the organisation's domain
             return Policy(
                 "none",
                 "",
@@ -145,7 +146,7 @@ def _policy(name: str, record: Record, tags: tuple[str, ...], fault: str) -> Pol
 
 @dataclass(slots=True)
 class _Walk:
-    """records: by name, from the domain upwards, without those of a name that has several. psd: the name with psd=y, or ""."""
+    """records: by name, from the domain upwards; names with several records are left out. psd: the name with psd=y, or ""."""
 
     organisation: str
     records: dict[str, Record] = field(default_factory=dict)
@@ -168,7 +169,7 @@ def _walk(questions: Questions, domain: str) -> _Walk:
         if len(texts) != 1:
             continue
         record = walk.records[name] = dmarc_record.parse(texts[0])
-        walk.organisation = name  # unless psd= says otherwise: the name with the fewest labels
+        walk.organisation = name  # the name with the fewest labels, unless psd= says otherwise
         if record.has("psd", "n"):
             break
         if record.has("psd", "y"):

@@ -24,14 +24,14 @@ _REPORTS_TO = re.compile(r"\s*mailto:[^@\s]+@[^@\s]+", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record that counts. tags: by name in lower case. faults: its unreadable parts, in words."""
+    """A record that receivers take for DMARC. tags: by name in lower case. faults: its unreadable parts, in words."""
 
     text: str
     tags: dict[str, str]
     faults: tuple[str, ...]
 
     def policy(self, *names: str) -> str:
-        """The policy of the first of these tags that is present; none if unreadable, as both RFCs say."""
+        """The policy of the first of these tags that is present; `none` if it is unreadable, as both RFCs say."""
         found = next((self.tags[name] for name in names if name in self.tags), "none").lower()
         return found if found in POLICIES else "none"
 
@@ -46,7 +46,7 @@ def counts(value: str) -> bool:
 
 
 def parse(text: str) -> Record:
-    """A record that counts, taken apart."""
+    """Parses a record for which `counts` is true."""
     tags: dict[str, str] = {}
     faults: list[str] = []
     for part in text.split(";"):
@@ -100,12 +100,12 @@ def _missing(value: str) -> str:
 
 
 def is_near(value: str) -> bool:
-    """Is a TXT value at a _dmarc name nearly a DMARC record, so that its owner believes to have one?"""
+    """Is a TXT value at a _dmarc name nearly a DMARC record, and probably meant to be one?"""
     return not counts(value) and bool(_NEAR.search(cleaned(value[:1000])))
 
 
 def why_not(value: str) -> str:
-    """Why a near-record isn't a DMARC record to receivers, in words."""
+    """Why receivers don't take a value of `is_near` for a DMARC record, in words."""
     text, plain = decoded(value), cleaned(value)
     version = re.match(r"\W*v\s*=\s*(\w*)", plain, re.IGNORECASE)
     if "\\" in text:
@@ -128,7 +128,7 @@ def why_not(value: str) -> str:
 
 
 def shown(value: str) -> str:
-    """A value for a sentence."""
+    """A TXT value as a sentence quotes it, cut if it is long."""
     return _shown(decoded(value))
 
 

@@ -1,7 +1,7 @@
-"""The provider that receives a domain's mail, and the include that it usually asks its clients to publish.
+"""The mail provider that receives a domain's mail, and the include that it usually asks its clients to publish.
 
-Used to ask a person, never for a record: the receiver of a domain's mail needn't send its mail, and providers change their
-requirements. Called by `suggestion`.
+Used in questions to a person, and never for a suggested record: the mail provider that receives a domain's mail may not send it,
+and providers change their requirements. Called by `suggestion`.
 """
 
 from dataclasses import dataclass

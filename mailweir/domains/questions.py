@@ -1,6 +1,7 @@
 """DNS queries: each made once, all within one deadline; an empty answer and no answer are distinct.
 
-Called by the checks of this package. A resolver is given; nothing here reads the settings or /etc/resolv.conf.
+Called by the checks of this package. `Questions` gets its resolver from the caller. Nothing here reads the settings;
+`resolver_at` reads /etc/resolv.conf only if no name server is given.
 """
 
 import math
@@ -21,7 +22,7 @@ MAX_SECONDS = 20.0  # for all questions of one check; RFC 7208 4.6.4 asks for at
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """values: in zone file notation, TXT as joined bytes in latin-1. canonical: the name that has them (an alias's end).
+    """values: in zone file notation, TXT as joined bytes in latin-1. canonical: the name that has the values, after all aliases.
 
     name_exists: false if there is nothing of any type, at the name and below it (RFC 8020).
     """
@@ -66,7 +67,7 @@ class Questions:
 
     @contextmanager
     def aside(self, seconds: float) -> Iterator[None]:
-        """Queries on which no result depends: they share this much time, and take none from the others."""
+        """For queries on which no result depends: they share this much time, and don't use up the time of other queries."""
         before, began = self._deadline, self._clock()
         self._deadline = began + seconds
         try:
@@ -75,9 +76,9 @@ class Questions:
             self._deadline = before + (self._clock() - began)
 
     def ask(self, name: str, kind: str) -> Answer:
-        """The answer; without values if the name, or this type of it, doesn't exist, or isn't a possible name.
+        """The answer. It has no values if the name doesn't exist, has no records of this type, or isn't a valid name.
 
-        Errors: DnsUnavailable (timeout, SERVFAIL, a loop of aliases): unknown.
+        Errors: DnsUnavailable if the answer isn't known (time-out, SERVFAIL, a loop of aliases).
         """
         key = (name.lower().rstrip("."), kind)
         if kind == "TXT" and key[0] in self._overrides:
@@ -98,7 +99,7 @@ class Questions:
 
     def _fetch(self, name: str, kind: str) -> Answer:
         try:
-            # By its labels: text that a macro put into a name is not a zone file escape.
+            # Made from labels: otherwise a backslash that a macro put into the name would be read as a zone file's escape.
             wanted = dns.name.Name([*name.encode().split(b"."), b""])
         except (dns.exception.DNSException, UnicodeEncodeError):
             return _VOID
@@ -127,7 +128,7 @@ class Questions:
 
 
 def _cause(error: Exception) -> str:
-    """In one line, each cause once: the library repeats it for each try."""
+    """The causes in one line, each once: the library repeats a cause for each try."""
     tries = getattr(error, "kwargs", {}).get("errors") or ()  # each: (server, by TCP, port, message, response)
     told = dict.fromkeys(str(one[3]).rstrip(".") for one in tries)
     return ", ".join(told) or " ".join(str(error).split())

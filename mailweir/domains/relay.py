@@ -9,7 +9,7 @@ from mailweir.settings import Settings
 
 
 def sending_address(text: str) -> IpAddress:
-    """An address as receivers see it: a mapped one becomes IPv4. ValueError if it is invalid, or link-local."""
+    """An address as receivers see it: an IPv4-mapped one becomes IPv4. ValueError if it is invalid, or link-local."""
     ip = ipaddress.ip_address(text)
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.scope_id is not None:
@@ -24,6 +24,6 @@ def relay(settings: Settings | None, asked: Sequence[IpAddress] = ()) -> Relay |
     chosen = tuple(dict.fromkeys(asked)) or known
     if not chosen:
         return None
-    # The include stands for the relay's own addresses, not for other given ones.
+    # The include's record has the relay's own addresses only.
     include = settings.relay.spf_include if settings and set(chosen) <= set(known) else ""
     return Relay(chosen, settings.hostname if settings else "", include)

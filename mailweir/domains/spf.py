@@ -1,8 +1,8 @@
-"""An SPF evaluator (RFC 7208) that explains itself: it walks the whole tree of records, including the part after the matching
+"""An SPF evaluator (RFC 7208) that shows its steps: it walks the whole tree of records, including the part after the matching
 term.
 
-The result follows the RFC: by the terms up to the match, with its limits. The part after the match is walked too: look-ups are
-counted as for a sender that matches nowhere, and faults are found before they cause harm. Called by `checks` and by the command
+The result follows the RFC: the terms up to the match decide, within the RFC's limits. The part after the match is walked to count
+the look-ups of a sender that matches nowhere, and to find faults before they cause harm. Called by `checks` and by the command
 line.
 """
 
@@ -18,15 +18,16 @@ from mailweir.sentence import said
 MAX_LOOKUPS = 10  # 4.6.4
 MAX_VOID_LOOKUPS = 2
 MAX_NAMES = 10  # of one mx (more: permerror) or ptr (more: not looked at)
-MAX_BESIDE_LOOKUPS = 60  # after the match or a fault; no record makes us query without end
-BESIDE_SECONDS = 5.0  # the same, for each evaluation
+MAX_BESIDE_LOOKUPS = 60  # after the match or a fault, so that no record makes us query without end
+BESIDE_SECONDS = 5.0  # the time for these look-ups, for each evaluation
 
 DEFAULT_EXPLANATION = "DEFAULT"
 
 
 @dataclass(slots=True)
 class Step:
-    """One evaluated term. outcome: match, no match, permerror, temperror. look-ups and voids: including everything below it."""
+    """One evaluated term. outcome: match, no match, permerror, temperror. lookups, voids: with those of the records below it.
+    live: a receiver evaluates it, because no earlier term decided."""
 
     text: str
     outcome: str
@@ -55,7 +56,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """result, explanation: as a receiver gets them. lookups_to_match: made by the receiver; root.lookups: of the whole tree."""
+    """result, explanation: as a receiver gets them. lookups_to_match: look-ups that the receiver makes; root.lookups: those of
+    the whole tree."""
 
     request: Request
     result: str
@@ -71,7 +73,7 @@ def evaluate(questions: Questions, ip: IpAddress, sender: str, helo: str, receiv
         ip = ip.ipv4_mapped
     local, _, domain = (sender or helo).rpartition("@")
     request = Request(ip, f"{local or 'postmaster'}@{domain}", helo, receiver)
-    # First the effective part, alone: terms after the match must not take its time.
+    # First only the part that decides: terms after the match must not use up its time.
     strict = _Walk(questions, request, whole=False)
     node = strict.visit(domain, (), live=True)
     explanation = strict.explain(node) if node.result == "fail" else ""
@@ -89,7 +91,8 @@ def is_host_name(domain: str) -> bool:
 
 
 class _Walk:
-    """The counts of one evaluation. lookups, voids: as the receiver counts them. whole: also after the match."""
+    """A walk through the records of one evaluation. lookups, voids: as the receiver counts them. whole: goes on after the
+    match."""
 
     def __init__(self, questions: Questions, request: Request, *, whole: bool) -> None:
         self._questions = questions
@@ -254,13 +257,15 @@ class _Walk:
         return any(ipaddress.ip_address(value) == ip for value in values)
 
     def _validated_for(self, domain: str) -> str:
-        """The macro p: the domain itself, otherwise a name below it, otherwise any, otherwise `unknown` (7.3)."""
+        """The macro p: of the client's validated names the domain itself, or else a name below it, or else any; `unknown` if
+        there is none (7.3)."""
         names = self._validated(Step("%{p}", ""), live=False)
         names.sort(key=lambda name: (name.lower() != domain.lower(), not _is_within(name, domain)))
         return names[0] if names else "unknown"
 
     def explain(self, root: Node) -> str:
-        """The explanation of a fail (6.2), from the record that a redirect leads to. On any fault in it: the default."""
+        """The explanation of a fail (6.2), from the record that a redirect leads to; the default if it is missing or has a
+        fault."""
         node = root
         while True:
             record = spf_record.parse(node.text or "v=spf1")

@@ -18,7 +18,7 @@ QUALIFIERS = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
 COUNTED = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})  # 4.6.4: each costs a look-up
 MAX_NAME_BYTES = 253  # 7.3
 _MAX_SHOWN_CHARS = 80  # of an unreadable term: a record may have 64 kB of it
-_MAX_LABEL_DIGITS = 3  # no name has a thousand labels: more digits keep all of them
+_MAX_LABEL_DIGITS = 3  # a longer number keeps all labels, because no name has a thousand
 
 _MECHANISM = re.compile(r"([-+~?]?)(all|include|a|mx|ptr|ip4|ip6|exists)(?=[:/]|$)(.*)", re.IGNORECASE | re.DOTALL)
 _MODIFIER = re.compile(r"([A-Za-z][A-Za-z0-9._-]*)=(.*)", re.DOTALL)
@@ -52,7 +52,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """mechanisms in their order; the two modifiers, once each at most."""
+    """mechanisms: in their order. redirect, exp: the two modifiers, or None."""
 
     mechanisms: tuple[Term, ...]
     redirect: Term | None

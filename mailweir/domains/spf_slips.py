@@ -1,8 +1,9 @@
 """The intended meaning of a mistyped SPF record, and TXT records that are nearly SPF records.
 
-A receiver reads a record strictly by RFC 7208, and ignores a TXT record that is only nearly SPF. To change it, one has to know
-its intended meaning: dropping a mistyped include would cut off its senders. A mistake with one possible meaning is repaired, and
-each is named; others are reported as unclear. Pure: makes no queries. Called by `checks` and `suggestion`.
+A receiver reads a record strictly by RFC 7208, and ignores a TXT record that is only nearly SPF. Before it is changed, its
+intended meaning has to be known: without a mistyped include, the include's senders would be cut off. A mistake with only one
+possible meaning is repaired and named; others are reported as unclear. Pure: makes no queries. Called by `checks` and
+`suggestion`.
 """
 
 import re
@@ -14,9 +15,9 @@ from mailweir.domains.typed_text import cleaned, decoded
 from mailweir.sentence import said
 
 _MAX_SHOWN_CHARS = 80
-_MAX_HEAD_CHARS = 200  # within which a version has to occur
+_MAX_HEAD_CHARS = 200  # the version has to occur within these
 _MAX_PARTED_CHARS = 300  # of a term split by blanks
-MAX_WORDS = 500  # of a record worth a second look; 64 kB may hold 30,000
+MAX_WORDS = 500  # longer records aren't examined; 64 kB may hold 30,000
 
 _VERSION = re.compile(
     r"[\s\"(\[<]*(?:(?:[@\w.-]+\s+)?(?:in\s+)?txt\s+)?[\s\"(=]*(?P<v>v\s*[=:;.,_-]*\s*)?[=:]*spf(?P<sep>\s*[=:_.-]?\s*v?\s*)"
@@ -37,7 +38,7 @@ _LOOKS_LIKE_A_VALUE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Terms that belong together. end: their final `all` in some form, or "". redirect: the target of a redirect, or ""."""
+    """Terms that belong together. end: their final `all` with its qualifier, or "". redirect: the target of a redirect, or ""."""
 
     terms: tuple[str, ...]
     end: str = ""
@@ -48,8 +49,7 @@ class Part:
 class Reading:
     """The intended meaning of a TXT value. counts: whether receivers take it for SPF.
 
-    parts: one, or several if `all` or `v=spf1` occurs in the middle. slips: the repaired mistakes; unclear: those that can't be
-    repaired.
+    parts: one, or several if `all` occurs in the middle. slips: the repaired mistakes; unclear: those that can't be repaired.
     """
 
     text: str
@@ -60,7 +60,8 @@ class Reading:
 
 
 def read_all(values: Iterable[str]) -> tuple[Reading, ...]:
-    """The SPF records among a name's TXT values, and the near-records. values: as in `Questions`, in any order."""
+    """Reads the SPF records among a name's TXT values, and the values that are nearly SPF. values: as in `Questions`, in any
+    order."""
     found = sorted(values)  # DNS returns them in any order
     counting = [value for value in found if spf_record.is_spf(value)]
     near = [value for value in found if not spf_record.is_spf(value) and is_near(value)]
@@ -70,7 +71,7 @@ def read_all(values: Iterable[str]) -> tuple[Reading, ...]:
 
 
 def is_near(value: str) -> bool:
-    """Is a TXT value nearly an SPF record, so that its owner believes to have one?"""
+    """Is a TXT value nearly an SPF record, and probably meant to be one?"""
     text = cleaned(value[: 64 * MAX_WORDS])
     matched = _VERSION.match(text, 0, _MAX_HEAD_CHARS)
     if matched:
@@ -79,7 +80,7 @@ def is_near(value: str) -> bool:
         return bool((named and not rest) or "=" in (matched["v"] or "") or _STRONG.search(rest))
     if _MISSPELT.match(text, 0, _MAX_HEAD_CHARS):
         return True
-    # no version at all: a record that was split, or pasted without its beginning
+    # it has no version, because a record was split, or pasted without its beginning
     words = _joined(text.split()[: MAX_WORDS + 1])
     return bool(_STRONG.search(text)) and 1 < len(words) <= MAX_WORDS and all(map(spf_terms.is_sound, words))
 
@@ -109,8 +110,8 @@ def read(value: str) -> Reading:
 
 
 def _unquoted(value: str, counts: bool, text: str, slips: Sequence[str]) -> Reading:
-    """Between two quoted strings a term may have been split (RFC 1035 5.1), or a blank forgotten: the result if only one reading
-    is possible."""
+    """The meaning of a value that contains quotes. Between two quoted strings, a term may go on (RFC 1035 5.1), or a blank may be
+    missing. If both are possible and differ, it is unclear."""
     found: list[Reading] = []
     for seam in ("", " "):
         named = list(slips)
@@ -162,7 +163,7 @@ def _behind_version(text: str, slips: list[str]) -> str:
 
 
 def _parted(terms: Sequence[str], slips: list[str]) -> list[Part]:
-    """The terms up to each `all`; terms after the last one end like that one."""
+    """One part for the terms up to each `all`. Terms after the last `all` become a part with the same end."""
     parts: list[Part] = []
     begun: list[str] = []
     for term in terms:

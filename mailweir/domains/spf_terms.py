@@ -16,7 +16,7 @@ _DOMAIN_MECHANISMS = ("include", "a", "mx", "ptr", "exists")
 _MODIFIERS = ("redirect", "exp")
 _LONG_NAMES = ("include", "redirect", "exists")  # long enough that a misspelling isn't another word
 _CLOSE_ENOUGH = 0.75
-_MAX_WORD_CHARS = 500  # of a word worth a second look: a name has at most 253, and a record may have 64 kB
+_MAX_WORD_CHARS = 500  # longer words aren't examined: a name has at most 253, and a record may have 64 kB
 
 _EXPANSION = re.compile(r"%\{[^{}]*\}|%[%_-]")
 _PLAIN_NAME = re.compile(r"\.?(?:[a-z0-9_-]+\.)*[a-z0-9_-]*\.?\Z", re.IGNORECASE)
@@ -27,7 +27,7 @@ _ALL = re.compile(r"all[.;:,]*\Z", re.IGNORECASE)
 _GLUED_ALL = re.compile(r"[-+~?]+all\.?\Z", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[,;|&]+")
 _SEAM = re.compile(
-    r"(?<=[\w.%}/])(?=[-+~?]?(?:include|exists|ip[46]|ipv[46])[:=]|redirect[:=])"  # an ending that no host name has
+    r"(?<=[\w.%}/])(?=[-+~?]?(?:include|exists|ip[46]|ipv[46])[:=]|redirect[:=])"  # no host name contains these
     r"|(?<=[\w.}])(?=[+~?](?:all|include|ip[46]|a|mx|ptr|exists)(?:[:/+~?-]|\Z))"
     r"|(?<=[\w.}])(?=-all\Z)",
     re.IGNORECASE,
@@ -38,7 +38,8 @@ _BRACKETS = "<>()[]{}"
 
 
 def is_sound(word: str) -> bool:
-    """Is it a correct term: readable by SPF, and not merely readable as something else?"""
+    """Is it a correct term? A mistyped mechanism may be readable too, as an unknown modifier (`ip4=192.0.2.1`), and isn't
+    correct."""
     parsed = _parsed(word)
     if parsed is None:
         return False
@@ -56,7 +57,7 @@ def _parsed(word: str) -> spf_record.Record | None:
 
 
 def may_be_right(word: str) -> bool:
-    """Is it unusual but readable, and possibly correct? A name from macros may contain any character."""
+    """Is it an unusual term that receivers can read, and that may be correct? A name from macros may contain any character."""
     parsed = _parsed(word)
     return "%{" in word and parsed is not None and bool(parsed.mechanisms)
 
@@ -72,7 +73,7 @@ def _parts(word: str) -> tuple[str, str]:
 
 
 def _is_plain(value: str) -> bool:
-    """Could a domain have a record? RFC 7208 12 allows a comma or a colon in one; nobody has such a name."""
+    """Is it a name that a domain can have? RFC 7208 12 allows a comma or a colon in it, but nobody has such a name."""
     bare = _EXPANSION.sub("x", value)
     return bool(_PLAIN_NAME.match(bare)) and not (bare.startswith(".") or _GLUED_ALL.search(bare))
 
@@ -98,7 +99,8 @@ def meant(word: str) -> list[str] | None:
 
 
 def _all_meant(pieces: Iterable[str]) -> list[str] | None:
-    """In `include:a.example,b.example` the second is an include as well."""
+    """The intended terms of a word's pieces; None if one is uncertain. In `include:a.example,b.example` the second piece is an
+    include, too."""
     found: list[str] = []
     listed = ""
     for piece in pieces:
@@ -130,7 +132,7 @@ def _one_meant(word: str) -> list[str] | None:
     if _ALL.match(body):
         return [f"{sign}all"]
     named = _NAMED.match(body)
-    known = _known(named[1]) if named else ""  # before the address: `a:2001:db8::1` could be an address, too
+    known = _known(named[1]) if named else ""  # looked for before an address: `a:2001:db8::1` is also an IPv6 address
     if named and known:
         return _repaired(sign, known, _without_brackets(named[2]))
     if network := _network(body):
@@ -139,7 +141,7 @@ def _one_meant(word: str) -> list[str] | None:
 
 
 def _without_colon(sign: str, body: str) -> list[str] | None:
-    """`ip41.2.3.4`, `a/255.255.255.0`; also a full stop after a mechanism that needs no value."""
+    """The intended term for `ip41.2.3.4` or `a/255.255.255.0`, or for a mechanism without a value and a full stop after it."""
     if matched := re.match(r"ip[46][ ;]?((?:[0-9]{1,3}\.){3}[0-9]{1,3}(?:/.*)?)\Z", body, re.IGNORECASE):
         return _sound_or_none(_network(matched[1]) or "", sign)
     if matched := re.match(r"(a|mx)(/.*)\Z", body, re.IGNORECASE):
@@ -152,7 +154,7 @@ def _sound_or_none(term: str, sign: str = "") -> list[str] | None:
 
 
 def _known(name: str) -> str:
-    """The intended name, `ip` for those of an address, or ""."""
+    """The intended mechanism or modifier, `ip` for both ip4 and ip6; "" if there is none."""
     lower = name.lower()
     if _IP_NAME.match(name):
         return "ip"
@@ -177,13 +179,13 @@ def _repaired(sign: str, known: str, value: str) -> list[str] | None:
 
 
 def _nested(sign: str, known: str, inner: str, value: str) -> list[str] | None:
-    """`include:include:x`, `ip:ip4:x`, `a:ip4:x`, `include:https://x`."""
+    """The intended term for `include:include:x`, `ip:ip4:x`, `a:ip4:x` or `include:https://x`."""
     if inner.lower() in ("http", "https"):
         return _repaired(sign, known, re.sub(r"^https?:/*", "", value, flags=re.IGNORECASE).rstrip("/"))
     same = inner.lower() == known or known == "ip"
     if same or _IP_NAME.match(inner):
         return _one_meant(sign + value)
-    # An IPv6 address looks like a name and a value.
+    # An IPv6 address, too, looks like a name and a value.
     network = _network(value)
     return [sign + network] if network else None
 

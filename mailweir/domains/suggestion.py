@@ -1,8 +1,8 @@
 """The SPF record to publish so that the relay may send for a domain: derived from the existing one, and tested before it is
 shown.
 
-The law: no address that passes, or that would pass once a mistake is repaired, fails after the suggestion. So the relay is put
-first, mistakes are repaired (`spf_slips`), and nothing is ever left out: a term that finds nothing for the relay may allow others
+The rule: no address that passes, or that would pass once a mistake is repaired, fails after the suggestion. So the relay is put
+first, mistakes are repaired (`spf_slips`), and no mechanism is left out: a term that finds nothing for the relay may allow others
 to send. If the intended meaning of a term isn't certain, there is no suggestion. Never suggests a record that doesn't pass: each
 candidate is evaluated, as if DNS had it, for each of the relay's addresses. Called by `checks`.
 """
@@ -27,7 +27,8 @@ _STAYS = said(
     "remove unused ones; nothing is left out here, because a term could be a misspelt name that somebody uses"
 )
 _TOO_WIDE = frozenset({"all", "+all", "?all"})
-# Senders like any other, with addresses that nobody has (RFC 7600, RFC 6666): they show what other senders find in a tree.
+# Addresses that no host has (RFC 7600, RFC 6666). They stand for other senders: with them, a tree shows the look-ups and faults
+# of mail that matches nowhere.
 _STRANGERS = (ipaddress.ip_address("192.0.0.8"), ipaddress.ip_address("100::1"))
 _DEPENDS_ON_SENDER = re.compile(r"%\{[^do{}]", re.IGNORECASE)
 
@@ -108,7 +109,8 @@ def _settle_first(what: Sequence[str]) -> Suggestion:
 
 
 def _tried(questions: Questions, domain: str, text: str, relay: Relay, *, adds_lookups: bool) -> list[Node] | None:
-    """The trees with this record, if it lets every address of the relay pass, and costs other senders no more than allowed."""
+    """The trees with this record. None if it doesn't let every address of the relay pass, or if a sender may exceed the limit of
+    look-ups."""
     supposed = questions.supposing(domain, text)
     roots: list[Node] = []
     for ip in (*relay.addresses, *_STRANGERS):
@@ -116,7 +118,7 @@ def _tried(questions: Questions, domain: str, text: str, relay: Relay, *, adds_l
         roots.append(found.root)
         if (found.result != "pass" and ip in relay.addresses) or found.root.lookups > MAX_LOOKUPS:
             return None
-    # A macro's effect on other senders is unknown: they may be at the limit already.
+    # A macro may lead other senders to more look-ups, so they may be at the limit already.
     if adds_lookups and any(_DEPENDS_ON_SENDER.search(step.text) for step in steps(roots[0])):
         return None
     return roots
@@ -135,7 +137,8 @@ def _strings(text: str) -> tuple[str, ...]:
 
 
 def _additions(relay: Relay) -> Iterator[tuple[list[str], str]]:
-    """Nothing, if repairs are enough; the include, because it stays correct when addresses change; the addresses."""
+    """The terms to add, with a note, in the order in which to try them: none, because repairs may be enough; the include, which
+    stays correct when addresses change; the addresses."""
     yield [], ""
     if relay.include:
         yield [f"include:{relay.include}"], ""
@@ -148,7 +151,7 @@ def _additions(relay: Relay) -> Iterator[tuple[list[str], str]]:
 
 
 def faults_of(root: Node) -> Iterator[str]:
-    """The faults of a tree for any sender. A macro's targets don't count: those are for the senders that it names."""
+    """The faults that a tree has for every sender. Terms with a macro that depends on the sender don't count."""
     for step in root.steps:
         if _DEPENDS_ON_SENDER.search(step.text):
             continue
@@ -196,7 +199,7 @@ def _base(questions: Questions, domain: str) -> _Base:
 
 
 def _contradictions(parts: Sequence[Part]) -> Iterator[str]:
-    """Why one part's terms can't follow another's: they would never be reached."""
+    """Why one part's terms can't follow another's: some senders would never reach them."""
     if any(term[0] in "-~?" for part in parts for term in part.terms):
         yield said("a term refuses what another one may allow")
     if sum(any(map(_may_end_it, part.terms)) or bool(_DEPENDS_ON_SENDER.search(part.redirect)) for part in parts) > 1:
@@ -204,19 +207,21 @@ def _contradictions(parts: Sequence[Part]) -> Iterator[str]:
 
 
 def _may_end_it(term: str) -> bool:
-    """Is it an include that doesn't exist for all senders? For the others it ends the record, in a permerror (RFC 7208 5.2)."""
+    """Is it an include whose name depends on the sender? If a sender's name has no record, the evaluation ends in a permerror
+    (RFC 7208 5.2)."""
     return "include:" in term.lower() and bool(_DEPENDS_ON_SENDER.search(term))
 
 
 def _rank(term: str) -> int:
-    """The order of terms from several parts: safe ones first, so that none that may end in an error precedes them."""
+    """The order of terms from several parts: terms that may end in an error come last, after all safe ones."""
     if term.lower().lstrip("+-~?").startswith(("ip4:", "ip6:")):
         return 0
     return 3 if _may_end_it(term) else 2 if "include:" in term.lower() else 1
 
 
 def _united(parts: Sequence[Part], notes: list[str], unclear: tuple[str, ...]) -> _Base:
-    """The terms of all parts, and one end. If a redirect stands beside something else, its senders stay allowed."""
+    """The terms of all parts, and one end. A redirect beside an `all` or another part becomes an include, so that its senders
+    stay allowed."""
     alone = len(parts) == 1 and not parts[0].end
     terms: dict[str, None] = {}
     for part in parts:
@@ -226,7 +231,7 @@ def _united(parts: Sequence[Part], notes: list[str], unclear: tuple[str, ...]) -
     if len(parts) > 1:
         terms = dict.fromkeys(sorted(terms, key=_rank))
     explanations = [term for term in terms if term.lower().startswith("exp=")]
-    for another in explanations[1:]:  # an explanation of a refusal allows nobody to send
+    for another in explanations[1:]:  # exp= only explains a refusal, and allows nobody to send
         del terms[another]
         notes.append(said("{another} left out: there may be one exp=", another=another))
     if alone and parts[0].redirect:
@@ -241,7 +246,7 @@ def _united(parts: Sequence[Part], notes: list[str], unclear: tuple[str, ...]) -
 
 
 def _first(questions: Questions, domain: str) -> _Base:
-    """A domain's first record. Everybody else who sends for the domain has to be in it as well."""
+    """The start of a domain's first record. It has to allow everybody else who sends for the domain, too."""
     exchanges = _exchanges(questions, domain)
     own = [host for host in exchanges if dmarc.organisation(host) == dmarc.organisation(domain)]
     return _Base(
@@ -285,7 +290,7 @@ def _who_else_sends(domain: str, exchanges: Sequence[str]) -> Iterator[str]:
 
 
 def _exchanges(questions: Questions, domain: str) -> list[str]:
-    """The hosts that receive its mail, in order of preference; none with the null MX (RFC 7505)."""
+    """The hosts that receive the domain's mail, in order of preference; none if it has the null MX (RFC 7505)."""
     try:
         values = questions.ask(domain, "MX").values
     except DnsUnavailable:

@@ -62,7 +62,7 @@ def dmarc_state(found: Found) -> DmarcState:
 
 
 def dmarc_words(found: Found) -> str:
-    """Its policy, if there is one, and how strictly it compares."""
+    """The policy by RFC 7489, if there is one, and whether alignment is strict or relaxed."""
     policy = found.by_7489
     if policy.found_at:
         strictness = f"aspf={'s' if policy.strict_spf else 'r'} adkim={'s' if policy.strict_dkim else 'r'}"

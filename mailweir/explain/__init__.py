@@ -1,5 +1,5 @@
-"""Decisions, states and hints as keys with parameters, and their words: once for the command line, the page and the API.
+"""Decisions, states and hints as keys with parameters, and their texts for the command line and the page.
 
-Never writes. `keys` lists all explanations, and `english` has their text; `tracking` explains what happened to a message. The
-other modules hold no sentence.
+Never writes. `keys` lists all explanations; `english` has their texts, from the `english_` modules; `tracking` explains what
+happened to a message. The other modules contain no sentences.
 """

@@ -1,4 +1,4 @@
-"""The question of somebody who misses a mail, as it was typed or copied: an address with its name, a header, a queue id of a log.
+"""Reads what somebody who misses a mail typed or copied: an address with its name, a header, a queue id from a log.
 
 Never raises, on any text. Pure. Called by `missing_mail` and `mailweir why`.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mailweir import address
 
-_MAX_CHARS = 1_000  # of a text that is taken apart; a longer one is asked for as it is
+_MAX_CHARS = 1_000  # a longer text is searched for unchanged
 _PREFIX = re.compile(r"(?:mailto|message-id|from|to|cc):\s*(?=\S)", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"[^<>]+<([^<>\s]+@[^<>\s]+)>")
 _COPIED_ID = re.compile(r"([0-9A-Za-z]+):")
@@ -20,7 +20,7 @@ _LEAST_LABELS = 2
 
 
 class NoKey(enum.Enum):
-    """Questions that no decision has an answer to, because decisions are found by ids, whole addresses and words."""
+    """Texts by which no decision can be found. Decisions are found by ids, whole addresses and words."""
 
     NO_QUEUE_ID = enum.auto()
     HOST = enum.auto()
@@ -29,14 +29,14 @@ class NoKey(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """text: to look for. kind: None where decisions can be found by it. A domain may be a host's name, too."""
+    """text: the text to search for. kind: None if decisions can be found by it. NoKey.DOMAIN: a domain, or a host's name."""
 
     text: str
     kind: NoKey | None = None
 
 
 def read(typed: str) -> Asked:
-    """The question, without what surrounds it."""
+    """The text to search for, without a header's name, a display name or punctuation around it."""
     text = typed.strip()
     if len(text) > _MAX_CHARS or not text.isprintable():
         return Asked(text)
@@ -49,7 +49,7 @@ def read(typed: str) -> Asked:
 
 
 def untagged(text: str) -> str | None:
-    """An address without its tag, for `jane+news@client.example`; None for all else."""
+    """`jane@client.example` for `jane+news@client.example`; None for a text that isn't an address with a tag."""
     found = address.normalise_path(text) or address.typed(text)
     local, domain = address.split(found) if found else ("", "")
     plain, plus, _ = local.partition("+")
@@ -57,7 +57,7 @@ def untagged(text: str) -> str | None:
 
 
 def _bare(text: str) -> str:
-    """The text alone, where a header, a name or punctuation surrounds it."""
+    """The address or id alone, if a header's name, a display name or punctuation surrounds it."""
     prefix = _PREFIX.match(text)
     rest = text[prefix.end() :] if prefix else text
     if prefix and "@" not in rest:  # words of a subject, as in `to: do`
@@ -80,7 +80,7 @@ def _ip(text: str) -> str | None:
 
 
 def _is_domain(text: str) -> bool:
-    """Several labels, the last of which isn't a number; with or without an @ before it."""
+    """Is it several labels, the last of which begins with a letter? An @ may be in front."""
     found = address.typed_domain(text.removeprefix("@"))
     labels = found.split(".") if found else []
     return len(labels) >= _LEAST_LABELS and labels[-1][0].isalpha()

@@ -1,11 +1,12 @@
-"""A consent at Google that ended, explained. Never asks the database. Called by `mailweir gmail`."""
+"""The access that remains at Google after a mailbox was disconnected, explained. Never asks the database. Called by `mailweir
+gmail`."""
 
 from mailweir.explain.explanation import Explanation, explain
 from mailweir.gmail_access import Left
 
 
 def left(found: Left, address: str, why: str) -> Explanation | None:
-    """The part of a mailbox's consent that is left at Google, for somebody to end by hand. None if nothing is left.
+    """The reason why access remains, and who can end it. None if no access remains.
 
     found, why: as `gmail_access.give_up` gives them.
     """

@@ -1,7 +1,7 @@
-"""Explanations in English, once for the command line and the page: a text for each key of `keys`.
+"""Explanations in English, for the command line and the page: a text for each key of `keys`.
 
-A text contains the parameters of its key, with times in their final form. It may contain text that came by mail, unchanged:
-escape it where you show it. Pure. Called by the commands, the demo and the page.
+A text contains the parameters of its key; times are already formatted. It may contain text that came by mail, unchanged: escape
+it where you show it. Pure. Called by the commands, the demo and the page.
 """
 
 from collections.abc import Mapping

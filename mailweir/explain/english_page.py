@@ -1,5 +1,5 @@
-"""Texts in which the page differs from the command line: where a sentence names a command, the page has a button instead. Users
-of the page have nothing to do with settings.
+"""Texts of the page that differ from the command line's: the page has buttons instead of commands, and its users can't change
+settings.
 
 Pure. Called by `english`.
 """

@@ -22,9 +22,9 @@ _LONG_AGO = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The facts of one user's forwarding on the record. times: when mail came, within the last months. ever: did any mail ever
-    come? confirmation: Gmail's newest open one, or None. is_own: one of the user's own mailboxes asked for it, as far as the
-    confirmation names the mailbox."""
+    """The facts of one user's forwarding on the record. times: when mail was forwarded, within the last months. ever: was mail
+    ever forwarded? confirmation: Gmail's newest unanswered one, or None. is_own: the confirmation names an address of the user as
+    the requester, or no requester."""
 
     times: Collection[datetime]
     ever: bool
@@ -34,8 +34,8 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class UserForwarding:
-    """One user's forwarding. to_do: None if there is nothing to do. last: the last mail, or None. confirmation: Gmail's newest
-    unanswered one. Somebody else's mailbox may have asked for it; then the state isn't about it."""
+    """One user's forwarding. to_do: None if there is nothing to do. last: when the last mail was forwarded, or None.
+    confirmation: Gmail's newest unanswered one, or None. If somebody else's mailbox requested it, `state` ignores it."""
 
     user: User
     state: Explanation
@@ -45,7 +45,7 @@ class UserForwarding:
 
 
 def states(database: Database, deployment: Deployment, now: datetime) -> list[UserForwarding]:
-    """Each user of the deployment, by username. Reads whole tables once: the caller bounds the time."""
+    """Each user of the deployment, by username. Reads whole tables once, so the caller has to limit the time."""
     times = overview.forwarded_times(database, deployment, now - _LOOK_BACK)
     ever = overview.ever_forwarded(database, deployment) | set(times)
     confirmations = {one.user_id: one for one in overview.newest_confirmations(database, deployment)}
@@ -81,12 +81,14 @@ def state(user: User, seen: Seen, now: datetime) -> UserForwarding:
 
 
 def _is_outdated(pending: Pending, seen: Seen) -> bool:
-    """Mail came regularly since then. So it comes in another way, or the mailbox doesn't show in the envelope."""
+    """Was mail forwarded on several days since the confirmation came? Then the forwarding works, though nothing marked the
+    confirmation as answered: the mail comes in another way, or its envelope doesn't name the mailbox."""
     return len({time.date() for time in seen.times if time > pending.seen_at}) >= LEAST_DAYS
 
 
 def _of_confirmation(user: User, pending: Pending | None) -> tuple[Explanation, Explanation] | None:
-    """A confirmation after which its mailbox forwarded nothing: the confirmation didn't reach its owner, or nobody clicked it."""
+    """The state if the mailbox forwarded nothing after its confirmation: the confirmation didn't reach the owner, or nobody
+    clicked its link."""
     if pending is None:
         return None
     seen_at = pending.seen_at

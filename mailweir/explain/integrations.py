@@ -1,6 +1,6 @@
-"""The ways of each user's mail, in and out, and their states: forwarding, the synced mailbox, the relay's login.
+"""Each user's connections and their states: forwarding, the synced mailbox, the relay's login.
 
-Never writes. Reads whole tables once, so the caller limits the time. For the page and the API.
+Never writes. Reads whole tables once, so the caller has to limit the time.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """One user's ways. synced, sending: None if nothing is connected.
+    """One user's connections. synced: None if no mailbox is connected. sending: None if no login is.
 
     last_mail: the time of the last captured mail, by route; without routes that had no mail.
     """
@@ -52,7 +52,7 @@ class Integration:
 
 
 def integrations(database: Database, deployment: Deployment, now: datetime) -> list[Integration]:
-    """Each user of the deployment, by username."""
+    """The connections of each user of the deployment, by username."""
     app = gmail_app.find(database)
     mailboxes = {one.username: one for one in gmail_mailboxes.list_all(database, deployment)}
     logins = {one.username: one for one in relay_logins.list_all(database, deployment, now)}

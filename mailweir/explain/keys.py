@@ -1,9 +1,10 @@
-"""Everything that an edge may have to say: each key with the names of its parameters. Pure. Standard library only.
+"""All explanations: each key with the names of its parameters. Pure. Standard library only.
 
 A key never changes, because programs read it. It may gain parameters, but loses none. A reason's key is `decision.` with the name
-of its `decision.Reason`. If its sentence differs, an ending follows: by direction, or if From names others.
+of its `decision.Reason` in lower case. An ending follows if the sentence differs by direction, or if From names further
+addresses.
 
-author: "" if there is none. names: addresses, with commas. rule: an address, or `@` and a domain.
+author: "" if there is none. names: addresses, separated by commas. rule: an address, or `@` and a domain.
 """
 
 from collections.abc import Mapping
@@ -70,7 +71,7 @@ _DECISIONS = {
 
 PARAMETERS: Mapping[str, frozenset[str]] = {
     **_DECISIONS,
-    # a word that the record keeps and this version doesn't know
+    # a stored word that this version doesn't know
     "stored.word": _of("word"),
     # the outcome of a message
     "outcome.captured": _NONE,
@@ -87,11 +88,11 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     # reasons why no mailbox can be read
     "sync.app_refused": _of("since", "error"),
     "sync.nobody_sweeps": _NONE,
-    # Postfix's results at its own stages
+    # results of Postfix's own checks, at a stage of SMTP
     "postfix.refused": _of("stage", "reply"),
     "postfix.put_off": _of("stage", "reply"),
     "postfix.broken_off": _of("stage", "reply"),
-    # an unknown message, and hints that would help
+    # an unknown message, and hints for the search
     "tracking.nothing": _of("text", "days"),
     "tracking.nothing_since": _of("text", "until"),
     "tracking.looked_back": _of("until"),
@@ -167,7 +168,7 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "mailbox.waits_for_app": _NONE,
     "mailbox.failing": _of("error", "again"),
     "mailbox.consent_ends": _of("ends"),
-    # the rest of a consent at Google, once a mailbox is disconnected
+    # the access that remains at Google after a mailbox was disconnected
     "consent.service_account": _NONE,
     "consent.shared": _of("address"),
     "consent.untold": _of("address", "error"),

@@ -1,7 +1,8 @@
-"""Where is that mail? Everything that an asker may know of a message, the remedies, and the limits of the answer.
+"""Where is that mail? Everything about a message that the asker is allowed to know, the remedies, and the limits of the answer.
 
-The operator's command line may know everything. A user or an admin of one deployment may know as much as law 13 and their own
-mail allow. Never writes. Called by `mailweir why` and the page.
+The command line shows everything. A user or an admin of one deployment gets what law 13 allows them to see; of mail that isn't on
+the record, an admin gets all decisions, and a user those on the user's own mail. Never writes. Called by `mailweir why` and the
+page.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,10 +34,10 @@ _NO_USERS = (0,)  # ids begin with 1
 class Question:
     """text: a Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id, or words; as `asked` reads it.
 
-    since: leaves out all that was decided or recorded before. limit: the largest number of decisions, waiting messages and
-    refusals together. max_activities: the largest number of activities found by the words of text; 0 doesn't search them.
-    decision_days: how long decisions on ignored mail stay. before: `further` of the previous answer: only older decisions.
-    goes_on: covers all decisions, however many there are; otherwise an answer ends after a number of them.
+    since: leaves out everything that was decided or recorded before this time. limit: the largest number of decisions, waiting
+    messages and refusals together. max_activities: the largest number of activities found by the words of text; 0: activities
+    aren't searched. decision_days: how long decisions on ignored mail stay. before: `further` of the previous answer: only older
+    decisions. goes_on: searches all decisions; otherwise an answer covers a limited number of them.
     """
 
     text: str
@@ -59,8 +60,8 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """found: decisions, then mail that waits in the sync, then refusals; each the newest first. activities: found by the words,
-    the latest recorded first, as the asker may see them. remarks: limits of the answer, that nothing is known, and how far back
-    it looked. further: where to continue, if some decisions weren't looked at."""
+    the latest recorded first, as the asker may see them. remarks: limits of the answer, how far back the search went, and that
+    nothing was found, if so. further: where to continue, if some decisions weren't looked at."""
 
     found: tuple[Found, ...]
     activities: tuple[Activity, ...]
@@ -70,7 +71,7 @@ class Answer:
 
 def asker(database: Database, deployment: Deployment, username: str | None, *, is_admin: bool = False) -> Asker:
     """The asker with this username. None: an admin who isn't a user, and sees the part of the record that everybody may see.
-    NotFound; ValueError if there is no username and the asker isn't an admin."""
+    Errors: NotFound; ValueError if there is no username and the asker isn't an admin."""
     if username is None:
         if not is_admin:
             raise ValueError("only an admin may ask without a username")
@@ -95,8 +96,8 @@ def ask(
 ) -> Answer:
     """Everything that is known of a message.
 
-    deployment: the search is limited to it; None is the operator's command line, and searches all. asker: None may know
-    everything; otherwise an asker of this deployment. in_log: the caller's finds in Postfix's log, for operators and admins.
+    deployment: searches only this one; None, for the command line, searches all. asker: of this deployment; None gets everything.
+    in_log: refusals that the caller found in Postfix's log; a user who isn't an admin doesn't get them.
     """
     if asker is not None and (deployment is None or deployment.id != asker.reader.deployment_id):
         raise ValueError("the asker is of another deployment")
@@ -127,7 +128,8 @@ def ask(
 def _remarks(
     question: Question, kind: NoKey | None, asker: Asker | None, until: datetime | None, *, is_found: bool
 ) -> Iterable[Explanation]:
-    """kind: of a text by which no decision is found. until: since when the answer covers decisions, if it doesn't cover all."""
+    """kind: set if no decision can be found by the text. until: the time since which the answer covers decisions, if it doesn't
+    cover all."""
     if kind is not None:
         yield tracking.not_by(kind, question.text)
     elif not is_found:
@@ -154,13 +156,13 @@ def _remedy(found: Tracked, asked: str, asker: Asker | None) -> Remedy:
     return remedies.NOTHING if is_others and asker is not None else remedy
 
 
-# --- as the asker may know it -----------------------------------------------------------------------------------------
+# --- limited to what the asker may know -------------------------------------------------------------------------------
 
 
 def _as_told_to(
     database: Database, asker: Asker, deployment: Deployment | None, tracked: Sequence[Tracked]
 ) -> list[Tracked]:
-    """The query has left out decisions that the asker may not know of. This leaves out other facts beside the remaining ones."""
+    """Removes facts that the asker may not know. The query has already left out whole decisions."""
     assert deployment is not None
     ids = [one.decision.activity for one in tracked if isinstance(one, Decided) and one.decision.activity]
     may = visibility.access(database, asker.reader, ids)
@@ -174,7 +176,7 @@ def _told(one: Decided, asker: Asker, own: set[str], may: dict[int, Access]) -> 
         one = replace(one, origins=())
     if asker.is_admin:
         return one
-    # others who got it may have been in Bcc
+    # other recipients may have been in Bcc
     recipients = tuple(each for each in decision.recipients if _untagged(each, asker) in own)
     decision = replace(decision, recipients=recipients)
     if decision.rule_user is not None and decision.rule_user != asker.username:

@@ -13,7 +13,7 @@ def reason(decision: Decision) -> Explanation:
     """The reason of the decision."""
     try:
         key = f"decision.{Reason(decision.reason).name.lower()}"
-    except ValueError:  # of a later version
+    except ValueError:  # stored by a later version
         return explain("stored.word", word=decision.reason)
     for ending, fits in ((decision.direction, bool(decision.direction)), ("naming", bool(decision.named))):
         if fits and f"{key}.{ending}" in PARAMETERS:

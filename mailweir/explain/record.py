@@ -1,4 +1,4 @@
-"""The record, explained: the words of an activity, and to-dos. Never asks the database. Called by the command line."""
+"""Explains the stored words of an activity, and to-dos. Never asks the database. Called by the command line."""
 
 from mailweir.explain.explanation import Explanation, explain, word
 from mailweir.explain.keys import PARAMETERS
@@ -9,29 +9,30 @@ from mailweir.store.record.todos import Todo
 
 
 def direction(stored: str) -> Explanation:
-    """Seen from the firm."""
+    """The direction, seen from the firm."""
     return word("direction", stored)
 
 
 def route(stored: str) -> Explanation:
-    """The way in which a message was seen."""
+    """The route of a sighting."""
     return word("route", stored)
 
 
 def verdict(stored: str) -> Explanation:
-    """Was the author's address proven, of an activity or of one version."""
+    """The sender verdict of an activity, or of one version."""
     return word("verdict", stored)
 
 
 def verdict_reason(stored: str | None, domain: str | None) -> Explanation | None:
-    """The reason, for an activity or a version; None if it isn't examined yet, or was examined before reasons were stored."""
+    """The verdict reason of an activity or a version; None if the mail isn't examined yet, or was examined before reasons were
+    stored."""
     if stored is None:
         return None
     key = f"verdict_reason.{stored}"
     if not domain:
         key = next((one for one in (f"{key}.nobodys", key) if one in PARAMETERS), key)
     wanted = PARAMETERS.get(key)
-    if wanted is None:  # of a later version
+    if wanted is None:  # stored by a later version
         return explain("stored.word", word=stored)
     return explain(key, **{"domain": domain or "?"} if wanted else {})
 
@@ -42,13 +43,13 @@ def visibility(stored: str) -> Explanation:
 
 
 def origin(found: MadeByMail) -> Explanation:
-    """The way in which a contact was made."""
+    """How mail from a company's domain made a contact."""
     return explain("contact.company_domain", address=found.address, company=found.company, made_at=found.made_at)
 
 
 def author(activity: Activity) -> list[Explanation]:
-    """Reasons why the author is less certain than usual: nobody knows the address, or the mail came by a group's address. Usually
-    empty."""
+    """Reasons why the author is less certain than usual: From is in doubt, the address is unknown, or the mail came through a
+    group. Usually empty."""
     found = [word("author", activity.author_doubt)] if activity.author_doubt else []
     if activity.known_thread and activity.known_thread_of:
         found.append(explain("author.known_thread.naming", names=", ".join(activity.known_thread_of)))
@@ -58,7 +59,7 @@ def author(activity: Activity) -> list[Explanation]:
 
 
 def forwarded(said: Said) -> Explanation:
-    """The user who forwarded it by hand, and the author that this user names."""
+    """The user who forwarded the mail by hand, and the original author that this user names."""
     return explain("forwarded.by", user=said.user, original=said.author)
 
 

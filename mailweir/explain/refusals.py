@@ -15,7 +15,7 @@ class Refusal(Protocol):
 
     stage: RCPT, DATA, …. client: name and address, "" if unknown. reply: the reply to the client. sender, recipient: of the
     envelope as the client gave them, None if not given yet. is_for_good, is_broken_off: at most one is true; if neither is, the
-    mail was put off, and the sender tries again. key: distinguishes it from others, wherever it is read.
+    mail was put off, and the sender tries again. key: identifies the refusal, the same for each reading.
     """
 
     @property
@@ -43,6 +43,6 @@ class Refusal(Protocol):
 
 
 def refusal(refused: Refusal) -> Explanation:
-    """Postfix's reply to the client, and its consequence."""
+    """Postfix's reply to the client, and whether the mail was refused, put off or broken off."""
     kind = "refused" if refused.is_for_good else "broken_off" if refused.is_broken_off else "put_off"
     return explain(f"postfix.{kind}", stage=refused.stage, reply=refused.reply)

@@ -13,14 +13,14 @@ GMAILS_PORTS = (587, 465)  # submission and submissions: the only ones that Gmai
 
 
 def login(found: RelayLogin) -> Explanation:
-    """Is a connected login let in?"""
+    """Is a login in use or suspended?"""
     if found.suspended_at is None:
         return explain("login.in_use")
     return explain("login.suspended", reason=found.suspended_reason or "")
 
 
 def hindrances(settings: Settings) -> list[Explanation]:
-    """Settings that keep Gmail, which comes from the open net, from sending through this host; empty if it can send."""
+    """Settings that keep Gmail, which connects over the internet, from sending through this host; empty if there are none."""
     smtp, found = settings.smtp, []
     if ipaddress.ip_address(smtp.bind_address.strip("[]")).is_loopback:
         found.append(explain("relay.loopback_only", address=smtp.bind_address))

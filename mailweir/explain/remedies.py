@@ -1,7 +1,7 @@
-"""Remedies for programs: an action and its object, beside the sentences that say so.
+"""Remedies for programs: an action and its object. Sentences say the same to people.
 
-A page offers a button for it, and asks the person before it acts, because mail may be forged. Never asks the
-database. Called by `missing_mail`, `user_integrations` and `health.remedies`.
+A program may offer a remedy as a button, but asks the person before it acts, because mail may be forged. Never asks the database.
+Called by `missing_mail`, `user_integrations` and `health.remedies`.
 """
 
 import enum
@@ -20,27 +20,27 @@ class Action(enum.StrEnum):
     """Actions of a person. In brackets the meaning of `Remedy.subject`."""
 
     NONE = "none"
-    WAIT = "wait"  # nothing: it continues by itself
+    WAIT = "wait"  # do nothing: it continues by itself
     MAKE_CONTACT = "make_contact"  # [address]
-    ADD_GROUP = "add_group"  # [address] of the firm's, if it is one
-    ADD_ADDRESS = "add_address"  # [address] of a user's, if it is one
+    ADD_GROUP = "add_group"  # [address] if it is a group of the firm
+    ADD_ADDRESS = "add_address"  # [address] if it is a user's own
     ADD_USER = "add_user"  # [the capture address that nobody has]
     CHANGE_RULE = "change_rule"  # [never-log rule]
-    FORWARD_AGAIN = "forward_again"  # [author of the mail] to the log address
+    FORWARD_AGAIN = "forward_again"  # [author of the mail] forward the mail to the log address again
     SET_UP_FORWARDING = "set_up_forwarding"  # [capture address]
     CHECK_FORWARDING = "check_forwarding"  # [capture address, or mailbox]
-    CHECK_MAILBOX = "check_mailbox"  # [mailbox, or capture address] is it right, and does it take mail?
+    CHECK_MAILBOX = "check_mailbox"  # [mailbox, or capture address] is the address right, and does it accept mail?
     CLICK_THE_LINK = "click_the_link"  # [mailbox] that Gmail's confirmation went to
     ASK_GMAIL_AGAIN = "ask_gmail_again"  # [capture address, or mailbox] for another confirmation
     CONNECT_AGAIN = "connect_again"  # [mailbox]
     SYNC_BOTH_WAYS = "sync_both_ways"  # [mailbox]
     RETRY = "retry"  # [mailbox] whose messages were given up
-    AUDIT = "audit"  # [mailbox] to be compared again
-    CONNECT_RELAY = "connect_relay"  # [username] for a login
+    AUDIT = "audit"  # [mailbox] to be compared with the record again
+    CONNECT_RELAY = "connect_relay"  # [username] of a user who needs a login
     NEW_PASSWORD = "new_password"  # [login, or username]
 
 
-# Of the deployment's people and rules, which a user doesn't change
+# They change the deployment's users and groups, which only admins may do
 FOR_ADMINS = frozenset({Action.ADD_GROUP, Action.ADD_ADDRESS, Action.ADD_USER})
 
 
@@ -134,10 +134,10 @@ def of_decision(decision: Decision, hint: Explanation | None = None, asked: str 
         return of_hint(hint)
     try:
         action, subject = _OF_REASONS.get(Reason(decision.reason), (Action.NONE, _unknown))
-    except ValueError:  # of a later version
+    except ValueError:  # stored by a later version
         return NOTHING
     if decision.reason == Reason.NO_CONTACT and asked != decision.author and asked not in decision.named:
-        return Remedy(action, asked)  # it is found by its recipients
+        return Remedy(action, asked)  # the mail was found by a recipient's address
     return Remedy(action, subject(decision))
 
 
@@ -150,7 +150,7 @@ def of_hint(hint: Explanation | None, of_user: str = "") -> Remedy:
 
 
 def of_waiting(waiting: Waiting) -> Remedy:
-    """The remedy for a message that the sync has heard of."""
+    """The remedy for a message that waits in the sync."""
     return Remedy(Action.WAIT) if waiting.dead_at is None else Remedy(Action.RETRY, waiting.mailbox)
 
 

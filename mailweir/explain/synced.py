@@ -10,7 +10,7 @@ from mailweir.store.gmail.gmail_waiting import Waiting
 
 
 def waiting(message: Waiting) -> Explanation:
-    """The state of a message that the sync has heard of, and that has no decision yet."""
+    """The state of a message that the sync knows, and that has no decision yet."""
     if message.dead_at is not None:
         return explain("sync.given_up", attempts=message.attempts, error=message.error or "", username=message.username)
     if message.held_until is not None:  # own mail that will be sent later
@@ -47,7 +47,7 @@ def note(mailbox: GmailMailbox, app_error: str | None) -> Explanation | None:
 
 
 def consent_end(mailbox: GmailMailbox) -> Explanation | None:
-    """The time when the consent expires, as those of an app "in testing" do; None if it doesn't."""
+    """The time when the consent expires, if the app is "in testing" at Google; None if it doesn't expire."""
     if not mailbox.consent_ends_at:
         return None
     return explain("mailbox.consent_ends", ends=mailbox.consent_ends_at)

@@ -1,7 +1,7 @@
 """The fate of a message: the decisions on it, mail that waits in the sync, and Postfix's refusals. Never writes.
 
-The caller reads Postfix's log before, because different users of the system may be allowed to read the database and the log.
-Called by `missing_mail`.
+The caller reads Postfix's log, and hands its refusals in: the system's user who may read the log may not be the one who may read
+the database. Called by `missing_mail`.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ from mailweir.traces import Traces
 @dataclass(frozen=True, slots=True)
 class Decided:
     """A decision on the message. hint: a remedy for a person to apply, if there is one. proof: why the author of captured mail is
-    proven or not, once that is known. origins: of the contacts in it that mail made."""
+    proven or not, once that is known. origins: how mail made contacts that take part in it."""
 
     decision: Decision
     outcome: Explanation
@@ -42,7 +42,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """The sync has heard of the message, which has no decision yet."""
+    """A message that the sync knows, and that has no decision yet."""
 
     waiting: Waiting
     reason: Explanation
@@ -50,7 +50,8 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Postfix refused it, or gave it up. deployment: the owner of the recipient's domain, or None."""
+    """Mail that Postfix refused or put off, or that was broken off. deployment: whose capture domain the recipient has, or
+    None."""
 
     refusal: Refusal
     deployment: str | None
@@ -87,10 +88,10 @@ def track(
 
     text: a Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id, or a part of a recorded subject.
     in_log: the refusals in Postfix's log for this text; the record's entries of the same refusals are left out. deployment: None
-    searches all; only then refusals that belong to no deployment are reported. asker: sees the deployment's decisions as in
-    `decisions.Asker`, and mail that waits in the sync of their own mailboxes; an admin sees all waiting mail. since: nothing
-    older. before: only older decisions, from the place where an answer ended. goes_on: looks at all decisions; otherwise an
-    answer ends after a number of them.
+    searches all; only then refusals that belong to no deployment are reported. asker: gets the deployment's decisions that
+    `decisions.Asker` allows, and mail of the asker's own mailboxes that waits in the sync; an admin gets all waiting mail. since:
+    nothing older. before: only older decisions, from the place where an answer ended. goes_on: searches all decisions; otherwise
+    an answer covers a limited number of them.
     """
     known, in_log = deployments.list_all(database), [one for one in in_log if since is None or one.time >= since]
     if deployment is not None:
@@ -116,7 +117,8 @@ def _is_told(name: str | None, deployment: Deployment | None) -> bool:
 
 def nothing(text: str, decision_days: int, until: datetime | None = None, *, is_first: bool = True) -> Explanation:
     """Says that nothing is known, and the possible reasons. decision_days: how long decisions on ignored mail stay. until: the
-    time since which decisions were looked at, if older ones weren't. is_first: no earlier answer can have found something."""
+    time since which decisions were looked at, if older ones weren't. is_first: False if this answer continues another one, which
+    may have found something."""
     if until is not None:
         return explain("tracking.nothing_since", text=text, until=until)
     return (
@@ -147,8 +149,8 @@ def _decided(database: Database, decision: Decision) -> Decided:
 
 
 def _hint(database: Database, decision: Decision) -> Explanation | None:
-    """A hint for a user who copies mail to the log address from an own address that nobody has registered. Only for domains
-    of users' own addresses: a forged mail must not get a stranger registered."""
+    """A hint if a user seems to have copied mail to the log address from an own address that isn't registered. Only if users have
+    addresses in the same domain: a forged mail must not get a stranger registered."""
     if decision.reason != Reason.UNKNOWN_AUTHOR or not decision.author:
         return None
     locals_ = (address.split(one)[0].partition("+")[0] for one in decision.recipients)
@@ -160,7 +162,8 @@ def _hint(database: Database, decision: Decision) -> Explanation | None:
 
 
 def _digests(known: Iterable[Deployment], traces: Traces, text: str) -> dict[int, bytes]:
-    """The digest that ignored mail to this address would have, by deployment; empty if it isn't an address, or without a key."""
+    """The digest (`traces`) that ignored mail to this address has, by deployment; empty if the text isn't an address, or there is
+    no key."""
     recipient = address.normalise_path(text) or address.typed(text)
     if not recipient:
         return {}

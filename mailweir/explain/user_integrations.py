@@ -1,6 +1,7 @@
-"""One user's ways of mail: forwarding, the synced mailbox, the relay's login, the log address; the state and one remedy of each.
+"""One user's connections: forwarding, the synced mailbox and the relay's login, each with its state and one remedy; and the log
+address.
 
-Asks the record each time and never writes. Unknown values are None. Called by the page.
+Queries the database each time and never writes. Unknown values are None. Called by the page.
 """
 
 import enum
@@ -23,8 +24,8 @@ from mailweir.store.record import user_routes
 
 
 class ForwardingState(enum.StrEnum):
-    """The states of forwarding: the endings of the keys of its explanations. NONE_OF_LATE, RARE: too little mail came to be
-    sure."""
+    """The states of forwarding, as in the keys `forwarding.…`. NONE_OF_LATE, RARE: too little mail came to know whether it
+    works."""
 
     USUAL = "usual"
     NOT_YET = "not_yet"
@@ -38,7 +39,8 @@ class ForwardingState(enum.StrEnum):
 
 
 class GmailState(enum.StrEnum):
-    """WAITS: can't be read now, but continues by itself. RECONNECT: until the user consents again."""
+    """WAITS: the mailbox can't be read now, but continues by itself. RECONNECT: it can't be read until the user consents
+    again."""
 
     CONNECTED = "connected"
     WAITS = "waits"
@@ -46,7 +48,7 @@ class GmailState(enum.StrEnum):
 
 
 class RelayState(enum.StrEnum):
-    """May the user send by the relay?"""
+    """May the user send through the relay?"""
 
     NOT_CONNECTED = "not_connected"
     IN_USE = "in_use"
@@ -55,9 +57,10 @@ class RelayState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forwarding:
-    """address: the mailbox has to forward to it. last_captured: the last mail on the record; last_seen: the last of all mail, as
-    far as decisions stay. quiet_since: None unless it went quiet. confirmation_at: when Gmail's newest one came, if the state is
-    about it. confirmation_id: of the unanswered one, whichever mailbox asked for it."""
+    """address: the capture address to which the mailbox has to forward. last_captured: when the last mail on the record was
+    forwarded; last_seen: the same with ignored mail, as long as its decisions are kept. quiet_since: the last mail's time if
+    forwarding went quiet, else None. confirmation_at: when Gmail's newest confirmation came, if the state is about it.
+    confirmation_id: of the unanswered one, whichever mailbox requested it."""
 
     state: ForwardingState
     text: Explanation
@@ -74,9 +77,10 @@ class Forwarding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gmail:
-    """A connected mailbox. connected_since: when the user connected it. swept_at: the last whole sweep, next_sweep_at: the next.
-    waiting, given_up: numbers of messages. given_up_since: the first of them. missing: found by the audit at audited_at, None if
-    there was none. failure: why it can't be read, or not now. note: the same in words, or when the consent ends."""
+    """A connected mailbox. connected_since: when the user connected it. swept_at: the last completed sweep, next_sweep_at: the
+    next. waiting, given_up: numbers of messages. given_up_since: the first of them. missing: the number of messages that the
+    audit at audited_at found missing; None if there was no audit. failure: why it can't be read now, or at all. note: the same in
+    words, or when the consent ends."""
 
     state: GmailState
     text: Explanation
@@ -101,8 +105,8 @@ class Gmail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
-    """username: the login, as Gmail's form asks for it, even if there is none yet. since: when it got its password, or was
-    suspended. hindrances: reasons why Gmail itself can't use this host."""
+    """username: the login's name, as Gmail's form asks for it, even if there is no login yet. since: when the login got its
+    password, or was suspended. hindrances: reasons why Gmail itself can't use this host."""
 
     state: RelayState
     text: Explanation | None
@@ -118,7 +122,7 @@ class Relay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogAddress:
-    """last_mail: the last captured mail that the user takes part in."""
+    """last_mail: when the last mail to it was captured in which the user takes part."""
 
     address: str
     last_mail: datetime | None
@@ -138,7 +142,7 @@ class UserIntegrations:
 def of_user(
     database: Database, settings: Settings, deployment: Deployment, username: str, now: datetime
 ) -> UserIntegrations:
-    """The current state of a user's ways. settings: those of the running processes. NotFound."""
+    """The current state of a user's connections. settings: those of the running processes. Errors: NotFound."""
     user = users.find(database, deployment, username)
     last = user_routes.last_of_user(database, deployment, user)
     app = gmail_app.find(database)

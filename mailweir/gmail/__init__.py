@@ -2,5 +2,5 @@
 Knows no database.
 
 `api` queries mailboxes; `tokens` and `consent` get the authorisation; `oauth_files` holds our credentials; `errors` lists the
-errors. Used by the sync and the command line.
+errors. Used by the sync, the page and the command line.
 """

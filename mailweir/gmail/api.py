@@ -1,7 +1,7 @@
 """Gmail's API over HTTP: the only module that calls it.
 
-Never retries or sleeps, never sends batches: a refused mailbox goes back into the queue. `errors` lists the errors. Used by the
-sync and the command line.
+Never sleeps, never sends batches, and repeats an answered request only with a new token (401): a refused mailbox goes back into
+the queue. `errors` lists the errors. Used by the sync and the command line.
 """
 
 import threading
@@ -21,7 +21,7 @@ from mailweir.gmail.tokens import Credentials
 from mailweir.gmail.transport import Answer, Connections
 from mailweir.sentence import said
 
-MAX_URL_CHARS = 2_048  # Google's client makes a POST of a longer one, which Gmail's limits count differently
+MAX_URL_CHARS = 2_048  # Google's own client sends a longer URL as a POST, which Gmail's limits count differently
 _ME = "me"
 _PAGE = 500  # the maximum that Gmail returns at a time
 _CHANGES = ["messageAdded", "labelAdded", "labelRemoved"]
@@ -29,10 +29,10 @@ _HISTORY_FIELDS = (
     "history(messagesAdded/message(id,labelIds),labelsAdded(labelIds,message(id,labelIds)),"
     "labelsRemoved(labelIds,message(id,labelIds))),nextPageToken,historyId"
 )
-# All headers: Gmail compares names in `metadataHeaders` case-sensitively, and some mail has `FROM:`.
+# Requests all headers: Gmail compares names in `metadataHeaders` case-sensitively, and some mail has `FROM:`.
 _METADATA_FIELDS = "id,labelIds,sizeEstimate,internalDate,payload/headers"
 _RAW_FIELDS = "id,labelIds,internalDate,raw"
-# Google compresses only if the user agent says so too.
+# Google compresses only if the user agent contains `gzip`, too.
 _PACKED = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "mailweir (gzip)"}
 # base64 compresses little, and data that compresses much might be an attack.
 _PLAIN = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "mailweir"}
@@ -42,7 +42,7 @@ Spend = Callable[[int], None]
 
 
 class Api:
-    """One for a process, for all its threads. Holds no user's credentials.
+    """One object serves all threads of a process. It holds no user's credentials.
 
     SettingsError if tokens would cross a network in the clear.
     """
@@ -70,14 +70,14 @@ class Api:
 
 
 def _history(page: str | None) -> dict[str, Any]:
-    """The parameters of a history request beside its start. page: None: the first one."""
+    """The parameters of a history request, except for its start. page: None for the first one."""
     asked = {"userId": _ME, "historyTypes": _CHANGES, "maxResults": _PAGE}
     return {**asked, "pageToken": page, "fields": _HISTORY_FIELDS}
 
 
 class MailboxReader:
-    """Requests for one mailbox. Each method raises Throttled, Unreachable, NeedsReconnect, AppRefused and Refused besides those
-    that it names."""
+    """Requests for one mailbox. Besides the errors that a method names, each may raise Throttled, Unreachable, NeedsReconnect,
+    AppRefused and Refused."""
 
     def __init__(self, api: Api, credentials: Credentials, spend: Spend) -> None:
         self._api = api
@@ -85,7 +85,8 @@ class MailboxReader:
         self._spend = spend
 
     def profile(self) -> Profile:
-        """Its address, and its current history id. If getProfile is missing (404), by the newest message."""
+        """The mailbox's address, and its current history id. If the server has no getProfile (404), the id is the newest
+        message's."""
         url = self._api.methods.url("users.getProfile", userId=_ME, fields="emailAddress,historyId")
         try:
             return self._ask(Asked.PROFILE, url, self._api.config.profile_units, parse.profile)
@@ -95,8 +96,7 @@ class MailboxReader:
     def history(self, start: str, page: str | None = None) -> HistoryPage:
         """Messages that may have become relevant since `start`, of all labels.
 
-        HistoryExpired, also if the mailbox's history is another one: its position is before `start`, or it doesn't know that
-        number.
+        HistoryExpired, also if this is another mailbox's history: it ends before `start`, or Gmail rejects that number.
         """
         api, units = self._api, self._api.config.history_units
         if page:
@@ -180,7 +180,7 @@ class MailboxReader:
         try:
             return read(answer.data)
         except Garbled as error:
-            connections.close()  # this may have been the answer to another request, and its own is still to come
+            connections.close()  # this may be the answer to an earlier request, and the right one may still come
             raise transport.garbled(error.__cause__ or error, url) from error
 
     def _got(self, connections: Connections, url: str, headers: dict[str, str]) -> Answer:

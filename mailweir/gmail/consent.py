@@ -1,8 +1,8 @@
-"""A user's consent at Google: the address for the browser, and the token for its answer. By google-auth-oauthlib.
+"""A user's consent at Google: the address for the browser, and the token in exchange for its answer. Uses google-auth-oauthlib.
 
-PKCE with S256 (RFC 7636) binds the code to the client that asked for it, `state` (RFC 6749 10.12) binds the answer to the
-request. Asks for gmail.readonly alone. The edge decides how the browser comes back: the command line listens on this host, the
-page is at an address.
+PKCE with S256 (RFC 7636) binds the code to the client that asked for it; `state` (RFC 6749 10.12) binds the answer to the
+request. Asks only for gmail.readonly. The caller decides where the browser comes back: the command line listens on this host, and
+the page has an address of its own.
 """
 
 import io
@@ -49,14 +49,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """The result of a consent. ends_at: when it expires, as those of an app "in testing" do; else None."""
+    """The result of a consent. ends_at: when it expires, if the app is "in testing" at Google; else None."""
 
     refresh_token: str = field(repr=False)
     ends_at: datetime | None = None
 
 
 def question(client: OAuthClient, redirect_uri: str, login_hint: str) -> Question:
-    """Makes a request. login_hint: the intended mailbox."""
+    """Prepares a request for consent. login_hint: the intended mailbox."""
     flow = _flow(client, redirect_uri)
     with _own_host_in_the_clear(client.auth_uri):
         url, state = flow.authorization_url(
@@ -104,9 +104,9 @@ def _exchanged(client: OAuthClient, asked: Question, code: str, timeout_seconds:
     try:
         with flow.oauth2session, _own_host_in_the_clear(client.token_uri):
             return dict(flow.fetch_token(code=code, include_client_id=True))
-    except Warning as other_scope:  # oauthlib raises it for another scope; the check above excluded a smaller one
+    except Warning as other_scope:  # oauthlib raises it for another scope; `_Adapter` has refused a smaller one
         return dict(getattr(other_scope, "token", {}))
-    except (ValueError, TypeError) as error:  # for an invalid time to live, and the like
+    except (ValueError, TypeError) as error:  # such as an invalid lifetime
         raise transport.garbled(error, client.token_uri) from error
 
 
@@ -124,7 +124,7 @@ def _flow(client: OAuthClient, redirect_uri: str, verifier: str | None = None) -
 
 @contextmanager
 def _own_host_in_the_clear(url: str) -> Iterator[None]:
-    """oauthlib refuses http. `oauth_files` only allows https, or http on this very host."""
+    """Lets oauthlib, which refuses http, accept it for this very host. `oauth_files` allows no other http."""
     before = os.environ.get(_IN_THE_CLEAR)
     if not transport.is_own_host(url):
         yield
@@ -140,8 +140,8 @@ def _own_host_in_the_clear(url: str) -> Iterator[None]:
 
 
 class _Adapter(BaseAdapter):
-    """Makes requests, which oauthlib uses, use our own connections: bounded, with the system's certificates, without redirects.
-    An answer that isn't a token becomes one of our errors."""
+    """Lets the library `requests`, which oauthlib uses, send by our own connections: bounded, with the system's certificates,
+    without redirects. An answer that isn't a token becomes one of our errors."""
 
     def __init__(self, client: OAuthClient, code: str, verifier: str, timeout_seconds: float) -> None:
         super().__init__()

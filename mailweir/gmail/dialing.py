@@ -14,7 +14,7 @@ from pathlib import Path
 
 import certifi
 
-# sent and not acknowledged by the other side's TCP: far longer than on any working line
+# so long may sent data stay unacknowledged by the other side's TCP: far longer than on any working connection
 _DEAD_LINE_MILLISECONDS = 10_000
 _REMEMBERED_SECONDS = 600.0
 

@@ -1,4 +1,4 @@
-"""Maps an error answer to one of our errors: its content is parsed here, and `refusals` has its meaning.
+"""Maps an error answer to one of our errors: the answer's content is parsed here, and `refusals` has its meaning.
 
 Makes no requests. Google's API gives the `reason`s of its error in two places, `errors` and `details`; its token endpoint gives a
 code. An answer that isn't Google's (a proxy's page) never ends anything: it is `Unreachable`. Called by `api` and `tokens`.
@@ -19,14 +19,14 @@ from mailweir.gmail.refusals import Asked, Meaning
 from mailweir.gmail.transport import Answer
 from mailweir.sentence import Sentence
 
-_MAX_WAIT_SECONDS = 86_400.0  # an absurd answer doesn't stop a mailbox forever
+_MAX_WAIT_SECONDS = 86_400.0  # so that an absurd answer doesn't stop a mailbox forever
 _RETRY_AFTER = re.compile(r"[Rr]etry after (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?)Z")
 
 
 def of_api(asked: Asked, answer: Answer, now: datetime) -> GmailError:
-    """The error for Gmail's refusal. now: UTC, for an answer without a time of its own. A 401 here came after a fresh token."""
+    """The error for Gmail's refusal. now: UTC, for an answer without a time of its own. A 401 came in spite of a fresh token."""
     error = _json_of(answer.data).get("error")
-    # Without these it isn't Google's.
+    # Without an object and its code, the error isn't in Google's form.
     found = error if isinstance(error, dict) and isinstance(error.get("code"), int) else None
     text, details = str((found or {}).get("message") or ""), _details_of(found or {})
     reasons = {one["reason"] for one in details if isinstance(one.get("reason"), str)}
@@ -38,7 +38,7 @@ def of_api(asked: Asked, answer: Answer, now: datetime) -> GmailError:
 def of_token(asked: Asked, answer: Answer, now: datetime, secrets: Collection[str] = ()) -> GmailError:
     """The error for a refusal of the token endpoint (RFC 6749 5.2).
 
-    secrets: of the request; if the answer contains one, its text isn't quoted.
+    secrets: of the request; in a quoted text of the answer, `…` replaces them.
     """
     found = _json_of(answer.data)
     code, text = found.get("error"), str(found.get("error_description") or "")

@@ -1,4 +1,4 @@
-"""Errors between us and Google, by the required action. Raised in this package; the sync acts on them. Pure."""
+"""Errors of requests to Google, one class for each required reaction. Raised in this package; the sync acts on them. Pure."""
 
 from enum import StrEnum
 
@@ -17,10 +17,10 @@ class Whose(StrEnum):
 
 
 class GmailError(MailweirError):
-    """Base of these. Its text is one line in words that an admin understands.
+    """The base class. Its text is one line in words that an admin understands.
 
     whose: the party that it concerns, if an answer said so. retry_after_seconds: from the answer, or None. is_certain: one such
-    answer is enough. Otherwise it may be a temporary fault of Google's, and counts once it lasts. status: of HTTP, or 0.
+    answer is enough. Otherwise it may be a temporary fault of Google's, and is believed only if it lasts. status: of HTTP, or 0.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class NotTaken(Unreachable):
 
 
 class NotOffered(GmailError):
-    """A method that Gmail has, and a test server may lack (404)."""
+    """The server lacks this method (404). Gmail has it, but a test server may not."""
 
 
 class MessageGone(GmailError):
@@ -65,7 +65,7 @@ class MessageGone(GmailError):
 
 
 class HistoryExpired(GmailError):
-    """The history doesn't reach back to the cursor any more (404), or is another one (400)."""
+    """The history doesn't reach back to the cursor any more (404), or is another mailbox's (400)."""
 
 
 class NeedsReconnect(GmailError):
@@ -75,7 +75,7 @@ class NeedsReconnect(GmailError):
 class AppRefused(GmailError):
     """Google refuses the app, for any mailbox: its admin must fix that, and nobody has to consent again for it.
 
-    is_certain: it is the app beyond doubt. Otherwise it is the app if all other mailboxes fail too.
+    is_certain: the app is the cause beyond doubt. Otherwise it is the cause if all other mailboxes fail, too.
     """
 
 

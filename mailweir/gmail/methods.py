@@ -10,11 +10,11 @@ from urllib.parse import quote, urlencode
 import uritemplate
 from googleapiclient import discovery_cache
 
-_ANYTHING = "ANYTHING"  # a place in an address
+_ANYTHING = "ANYTHING"  # a placeholder in an address
 
 
 class Methods:
-    """Gmail's methods at one place. endpoint: its address, `https://gmail.googleapis.com/`."""
+    """The addresses of Gmail's methods at one endpoint, such as `https://gmail.googleapis.com/`."""
 
     def __init__(self, endpoint: str) -> None:
         self._root = endpoint.rstrip("/") + "/"
@@ -39,12 +39,13 @@ class Methods:
         return f"{self._root}{path}?{urlencode(query, doseq=True)}"
 
     def about(self, method: str, parameter: str, **others: Any) -> "About":
-        """A call that is repeated for many objects."""
+        """The address of a call that is repeated for many objects. parameter: takes the object's id."""
         return About(self.url(method, **{parameter: _ANYTHING}, **others))
 
 
 class About:
-    """The address of a call, except for its object. Building it again costs a twentieth of a call."""
+    """The address of a call, with a placeholder for its object. Building the whole address each time would cost a twentieth of a
+    call."""
 
     def __init__(self, url: str) -> None:
         self._before, self._after = url.split(_ANYTHING)

@@ -1,6 +1,7 @@
 """The files with our credentials at Google: an OAuth client, or a service account. As Google's console issues them, mode 0600.
 
-The addresses in them count, so that tests point elsewhere; they are https, or this host's own. Called by `tokens`.
+Google's addresses are taken from these files, so that tests can point elsewhere. They have to be https, or this host's own.
+Called by `tokens`.
 """
 
 import json
@@ -23,8 +24,8 @@ _GUIDE = said("docs/admin/gmail.md says how to create it")
 
 @dataclass(frozen=True, slots=True)
 class OAuthClient:
-    """An app that users consent to. redirects: addresses that a client of type `web` is bound to; else empty. The command line's
-    are on this host."""
+    """An app that users consent to. redirects: the addresses to which a client of type `web` may send the browser; else empty.
+    The command line takes only those on this host."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -60,8 +61,8 @@ class Identities:
     web: OAuthClient | None
 
     def of(self, client_id: str | None) -> OAuthClient | ServiceAccount | None:
-        """The identity of a mailbox's token. client_id: as stored with the mailbox. For a client that the settings don't name it
-        is the main one, if set: Google decides whether that works."""
+        """The identity of a mailbox's token. client_id: as stored with the mailbox. For a client that the settings don't name:
+        the main identity, if set; Google decides whether that works."""
         return self.web if self.is_web(client_id) else self.main
 
     def is_web(self, client_id: str | None) -> bool:
@@ -77,7 +78,7 @@ def load_all(config: settings.Gmail) -> Identities:
 
 
 def load(config: settings.Gmail) -> OAuthClient | ServiceAccount:
-    """The identity in the settings. SettingsError if there is none, or the file can't be used."""
+    """The main identity in the settings. SettingsError if there is none, or the file can't be used."""
     if config.oauth_client_file:
         return load_client(Path(config.oauth_client_file))
     if config.service_account_file:

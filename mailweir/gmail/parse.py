@@ -18,8 +18,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID = re.compile(r"[!-~]{1,256}")
 _HISTORY_ID = re.compile(r"[0-9]{1,39}")
 
-# Messages that aren't ours now. If that changes (sent, rescued, restored), a label is removed, which makes a history record of
-# its own.
+# Messages with these labels don't belong on the record now. If that changes (a draft is sent, a mail is rescued from spam or
+# restored from the trash), Gmail removes the label, which makes a new history record.
 _NEVER = frozenset({"SPAM", "TRASH", "CHAT"})
 _ARRIVING = frozenset({"SENT", "INBOX", "DRAFT"})
 _RESCUED = frozenset({"SPAM", "TRASH", "DRAFT"})
@@ -32,7 +32,7 @@ _PADDING = re.compile(rb"(?:=|\\u003[dD])*\Z")  # Google writes = as \u003d
 _PADDING_TAIL_BYTES = 32
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _PIECE_CHARS = 1 << 18  # of base64; divisible by 4
-# The errors raised by an answer of another shape than Gmail documents; Python's JSON parser accepts Infinity.
+# The errors that an answer of another shape than Gmail documents raises. OverflowError: Python's JSON parser accepts Infinity.
 _OTHER_SHAPES = (ValueError, TypeError, KeyError, RecursionError, OverflowError)
 _LINE_ENDS = re.compile(r"[\r\n]+[ \t]*")
 
@@ -68,10 +68,10 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Messages that may have become relevant since then: each once, in order. history_id: the current one.
+    """Messages that may have become relevant since the request's start: each once, in order. history_id: the current one.
 
-    next_page: there is more, and until the last page is read the start stays unchanged. sent: the messages that are sent by now.
-    drafts: other messages, which became drafts.
+    next_page: None on the last page; until it is read, the start has to stay unchanged. sent: those of the messages that are
+    sent. drafts: other messages, which became drafts.
     """
 
     message_ids: tuple[str, ...]
@@ -94,8 +94,8 @@ class Metadata:
     """A message without its body. received_at: when Gmail received it, UTC.
 
     headers: as Gmail gives them, with encoded words decoded: `=?utf-8?q?Jane_=28Client?= <jane@client.example>` comes as `Jane
-    (Client <jane@client.example>`, an unclosed comment. So they only show whom a message may concern (`possible_addresses`), and
-    the content is read from the raw message alone.
+    (Client <jane@client.example>`, an unclosed comment. So the headers only show whom a message may concern
+    (`possible_addresses`); the content is read only from the raw message.
     """
 
     id: str
@@ -143,7 +143,7 @@ def main_address(answer: dict[str, Any]) -> str:
 
 @_of_json
 def history_page(answer: dict[str, Any]) -> HistoryPage:
-    """users.history.list. Without news the key `history` is missing, even on a page with a next one."""
+    """users.history.list. If there is nothing new, the key `history` is missing, even on a page that has a next one."""
     ids: dict[str, None] = {}
     sent: set[str] = set()
     drafts: dict[str, None] = {}
@@ -167,7 +167,7 @@ def _concerned(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], frozens
 
 
 def never_ours(labels: frozenset[str]) -> bool:
-    """Do these labels exclude a message, as long as it has them? By Gmail's system labels."""
+    """Does a message with these labels stay off the record, as long as it has them? Only Gmail's system labels count."""
     return bool(labels & _NEVER) or ("DRAFT" in labels and "SENT" not in labels)
 
 
@@ -202,7 +202,7 @@ def possible_addresses(headers: Iterable[Header]) -> frozenset[str]:
         if name.strip().lower() in _ADDRESSES:
             text = value.decode("utf-8", "replace")
             found.update(candidates.read(text).all)
-            # Decoded text may no longer be a valid list.
+            # Decoded text may no longer be a valid list of addresses.
             words = (word.strip("'.") for word in _NO_ADDRESS.split(text) if word.count("@") == 1)
             found.update(one for one in map(address.normalise, words) if one)
     return frozenset(found)
@@ -212,7 +212,7 @@ def possible_addresses(headers: Iterable[Header]) -> frozenset[str]:
 def raw_message(content: bytes) -> RawMessage:
     """users.messages.get with format=raw, from the answer's bytes.
 
-    Doesn't use the json and base64 modules on the whole: for a message of 35 MB these make several copies at a time.
+    Doesn't use the modules json and base64 on the whole answer: for a message of 35 MB, they would hold several copies at a time.
     """
     found = _RAW.search(content)
     if found is None:

@@ -1,4 +1,4 @@
-"""Retries while somebody waits: otherwise a temporary fault of Google's would make a user consent again."""
+"""Retries while a person waits: otherwise a temporary fault of Google's would make a user consent again."""
 
 import time
 from collections.abc import Callable

@@ -2,8 +2,8 @@
 
 The first matching row counts, and each table ends with rows that match everything left. Pure. Called by `error_mapping`.
 
-Sources: Gmail API, "Resolve errors" and "Usage limits"; RFC 6749 4.1.2.1 and 5.2, RFC 7009 2.2.1; further answers of Google's are
-from bug reports of other integrations.
+Sources: Gmail API, "Resolve errors" and "Usage limits"; RFC 6749 4.1.2.1 and 5.2, RFC 7009 2.2.1; and bug reports of other
+integrations, for further answers of Google's.
 """
 
 from collections.abc import Collection
@@ -54,9 +54,9 @@ _TOKENS = _USER | _ROBOT
 class Meaning:
     """One row.
 
-    statuses: of HTTP; empty: any. reasons: one of them is in the answer; empty: any or none. words: one is in its text; empty:
-    any. needs_form: matches only answers in Google's form; otherwise a proxy's too. says: the error's text; {said} is Google's
-    text, {status} its status.
+    statuses: of HTTP; empty: any. reasons: the answer has one of them; empty: any or none. words: the answer's text has one of
+    them; empty: any text. needs_form: matches only answers in Google's form; if False, also those of a proxy. says: the error's
+    text; {said} is Google's text, {status} its status.
     """
 
     asked: frozenset[Asked]
@@ -128,7 +128,8 @@ _OF_GMAIL = (
     # the requested object doesn't exist
     Meaning(_MESSAGE, Whose.MESSAGE, MessageGone, template("Gmail no longer has it{said}"), _MISSING),
     Meaning(_HISTORY, Whose.MAILBOX, HistoryExpired, template("Gmail no longer has it{said}"), _MISSING),
-    # no verdict on the consent, which the token endpoint has just confirmed: it is temporary, like an outage of Google's sign-in
+    # 401 in spite of a fresh token: the token endpoint has just confirmed the consent, so this is temporary, like an outage of
+    # Google's sign-in
     Meaning(
         _GMAIL,
         Whose.MAILBOX,
@@ -193,7 +194,7 @@ _OF_TOKENS = (
     Meaning(_CODE, Whose.GOOGLE, NotTaken, _TOKEN_OUTAGE, _OUTAGE, needs_form=False),
     Meaning(_TOKENS, Whose.GOOGLE, Unreachable, _TOKEN_OUTAGE, _NO_VERDICT - {407, 408}, needs_form=False),
     Meaning(_TOKENS, Whose.GOOGLE, Unreachable, _TOKEN_OUTAGE, reasons=_PASSING),
-    # a wrong clock is fixed by itself, and all mailboxes would otherwise need a person
+    # a wrong clock may be fixed without a person; otherwise a person would have to reconnect all mailboxes
     Meaning(
         _TOKENS,
         Whose.HOST,

@@ -1,4 +1,4 @@
-"""Is a mailbox with another address the same one, from an account that was renamed at Google? Called by `gmail_access`."""
+"""Is a mailbox with a new address the known one, because its account was renamed at Google? Called by `gmail_access`."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ PROOFS = 3  # recorded messages that must exist in it; ids belong to one mailbox
 
 
 def is_same(mailbox: MailboxReader, cursor: str | None, recorded_ids: Sequence[str], *, is_vouched_for: bool) -> bool:
-    """Does it contain the recorded messages, and does its history continue at the cursor?
+    """Does the mailbox contain the recorded messages, and does its history continue at the cursor?
 
-    recorded_ids: the latest ones; some may be deleted by now. is_vouched_for: the admin named the address, so one of the two is
-    enough, if nothing contradicts it. Errors: Unreachable and the like.
+    recorded_ids: the latest ones; some may be deleted by now. is_vouched_for: the admin named the address, so one of the two
+    proofs is enough, if the other doesn't contradict it. Errors: Unreachable and the like.
     """
     has_history = cursor is not None and _has_history(mailbox, cursor)
     if not has_history and not is_vouched_for:

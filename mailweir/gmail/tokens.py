@@ -1,6 +1,6 @@
 """Tokens: access tokens, which are short-lived and stay in memory, and the refresh tokens that they come from.
 
-A refresh token is sealed in the database (`secrets_file`), a service account needs none. No token appears in a log, a repr or an
+A refresh token is sealed in the database (`secrets_file`); a service account needs none. No token appears in a log, a repr or an
 error's text. Google's own classes would sleep and retry by themselves, so the requests of RFC 6749 and 7523 are made here. Used
 by the sync, `consent` and the command line.
 """
@@ -34,7 +34,8 @@ _SECRET = ("refresh_token", "client_secret", "code", "code_verifier", "assertion
 
 
 class Credentials(google.auth.credentials.Credentials):
-    """The credentials for one mailbox. Gets a new access token if there is none, or it is about to end, or Gmail refuses it.
+    """The credentials for one mailbox. They get a new access token if there is none, or it is about to expire, or Gmail refuses
+    it.
 
     Used by one thread at a time. Errors of `refresh`: NeedsReconnect, AppRefused, Unreachable, Throttled.
     """
@@ -105,7 +106,8 @@ class DelegatedCredentials(Credentials):
 
 
 def credentials(identity: OAuthClient | ServiceAccount, address: str, refresh_token: str | None) -> Credentials:
-    """The credentials for a mailbox. NeedsReconnect if it was connected in another way than the settings now say."""
+    """The credentials for a mailbox. NeedsReconnect if the mailbox was connected by a service account, and the settings now name
+    an OAuth client."""
     if isinstance(identity, ServiceAccount):
         return DelegatedCredentials(identity, address)
     if refresh_token is None:
@@ -181,7 +183,7 @@ def refuse_less(answer: dict[str, Any], kind: type[NeedsReconnect] | type[Consen
 
 
 def _expiry(answer: dict[str, Any]) -> datetime:
-    """When the token ends, UTC and naive, as google.auth expects. A missing lifetime counts as a short one."""
+    """When the token ends, UTC and naive, as google.auth expects. If the lifetime is missing, a short one is assumed."""
     seconds = answer.get("expires_in")
     whole = seconds if isinstance(seconds, int) and 0 < seconds <= 86_400 else _LEAST_SECONDS
     return datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=whole)

@@ -1,8 +1,8 @@
-"""The connections to Google: one for each host, kept open, for one thread; and bounded reading of each answer.
+"""The connections to Google: each thread keeps one open for each host. Reading an answer is bounded.
 
-The standard library speaks HTTP and TLS, which costs the least (decision 0024). This module adds: limits of time and size for an
-answer, recovery if a firewall dropped a kept connection, and no redirects. `Connections` is a transport of google-auth. Called by
-`api`, `tokens` and `consent`.
+HTTP and TLS come from the standard library, which costs the least (decision 0024). This module adds: limits of time and size for
+an answer, recovery if a firewall dropped a kept connection, and no redirects. `Connections` is a transport of google-auth. Called
+by `api`, `tokens` and `consent`.
 """
 
 import http.client
@@ -35,8 +35,8 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, whole. headers: by name, in any case. data: the body, decompressed. It is what google-auth expects of a
-    response."""
+    """A complete answer, with the attributes that google-auth expects. headers: by name, case-insensitive. data: the body,
+    decompressed."""
 
     status: int
     headers: HTTPMessage
@@ -48,8 +48,8 @@ class _Endless(Exception):
 
 
 class _Limited(io.RawIOBase):
-    """One answer's bytes. TimeoutError if they come too slowly: otherwise an answer with each byte in time could occupy a thread
-    for days. _Endless if there are too many."""
+    """One answer's bytes. TimeoutError if they come too slowly: otherwise a server that sends each byte just before the time-out
+    could occupy a thread for days. _Endless if there are too many."""
 
     def __init__(self, raw: Any, timeout_seconds: float) -> None:
         self._raw = raw
@@ -91,7 +91,7 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Noticing(http.client.HTTPConnection):
-    """A connection that uses our dialing, and knows whether a byte of the answer to its last request arrived."""
+    """A connection made by `dialing`. `was_answered`: has a byte of the answer to the last request arrived?"""
 
     limited: _Limited | None = None
     used_at = 0.0  # by time.monotonic
@@ -160,14 +160,14 @@ class Connections(google.auth.transport.Request):
     ) -> Answer:
         """Sends the request, and reads the whole answer, as google-auth expects.
 
-        timeout: nobody gives one; ours counts. may_repeat: may it be sent twice, if it is unknown whether it arrived the first
-        time? A GET may. Errors: Unreachable.
+        timeout: ignored; the one of `__init__` counts. may_repeat: may the request be sent twice, if it is unknown whether it
+        arrived the first time? None: a GET may. Errors: Unreachable.
         """
         origin, path = _split(url)
         question = (method, path, body, headers or {})
         line = self._lines.get(origin) or self._opened(origin)
         try:
-            # Measured per connection: token requests have one of their own, and use it once an hour.
+            # Idle time counts for each connection: the one for token requests is used only once an hour.
             is_kept = line.is_open and time.monotonic() - line.used_at <= self._max_idle_seconds
             if not is_kept:
                 line.close()
@@ -195,8 +195,8 @@ class Connections(google.auth.transport.Request):
         try:
             return _answer(line, *question)
         except (OSError, http.client.HTTPException):
-            # A firewall drops idle connections, with or without a sign. Nothing came back on this one since it was kept, so the
-            # request is repeated once: it changes nothing at Google.
+            # A firewall drops idle connections, with or without a sign. If no byte of the answer came, a request that may be
+            # repeated is repeated once.
             if line.was_answered or not may_repeat:
                 raise
         self.close()
@@ -204,7 +204,8 @@ class Connections(google.auth.transport.Request):
 
 
 def _answer(line: _Noticing, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-    """The whole answer. On any failure the connection is closed: nobody may take the rest of this answer for another one."""
+    """The whole answer. On any failure the connection is closed, so that the rest of this answer can't be taken for the next
+    one."""
     line.limited = None
     try:
         line.request(method, path, body=body, headers=headers)
@@ -270,8 +271,8 @@ def _is_secure(url: str) -> bool:
 
 
 def _host(parts: SplitResult) -> str:
-    """The host of a URL: an address, or a DNS name, IDN as A-labels; "" if it can't be a name. Otherwise Python would turn some
-    names into others (RFC 3490: `ß` into `ss`) for DNS and for the certificate's check."""
+    """The host of a URL: an IP address, or a DNS name with IDN as A-labels; "" if it can't be a name. Python itself would turn
+    some names into others (RFC 3490: `ß` into `ss`), for DNS and for the check of the certificate."""
     name = parts.hostname or ""
     try:
         ipaddress.ip_address(name)

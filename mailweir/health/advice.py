@@ -1,11 +1,11 @@
-"""Places to look and actions, in the words of the program that runs the processes: `mailweir up`, or systemd."""
+"""Log files and commands for advice. They depend on the program that runs the processes: `mailweir up`, or systemd."""
 
 from mailweir.sentence import said
 from mailweir.settings import Settings
 
 
 def log_of(settings: Settings, program: str) -> str:
-    """The place of a program's messages."""
+    """The place of a program's log."""
     if program == "postfix":
         return str(settings.postfix_log_file)
     if settings.run_by == "systemd":

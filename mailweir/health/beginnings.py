@@ -1,6 +1,6 @@
-"""The time since which a host's findings are true. A report takes it from the report before, because each replaces the last one.
+"""The time since which each finding of a host is true. A new report takes it from the previous report, which it replaces.
 
-A finding is the same as long as its key and its subject stay the same, whatever its numbers do. Called by `health_report`.
+A finding is the same as long as its key and its subject stay the same, even if its numbers change. Called by `health_report`.
 """
 
 import json
@@ -18,7 +18,8 @@ SINCE = "since"  # among the facts of a finding
 
 
 def noted(before: Iterable[HealthReport], reports: Sequence[HealthReport]) -> list[HealthReport]:
-    """The reports of one host, whose findings have their beginning where it is known. before: the host's earlier reports.
+    """The reports of one host, with the fact `since` in each finding whose beginning is known. before: the host's earlier
+    reports.
 
     The beginning is unknown in the first report of a check, and in the first report after a gap. It is also unknown for a finding
     that can't be distinguished from a similar one.
@@ -58,5 +59,5 @@ def _began(
 
 
 def _about(finding: dict[str, Any]) -> dict[str, str]:
-    """The facts that identify a finding's subject, without those that count."""
+    """The facts that identify a finding's subject: texts, but no numbers, and not `since`."""
     return {name: value for name, value in finding["facts"].items() if isinstance(value, str) and name != SINCE}

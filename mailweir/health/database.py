@@ -18,7 +18,7 @@ _MIB = 2**20
 
 
 def check_state(database: Database) -> Iterator[Finding]:
-    """Reachable, and of this program's version."""
+    """Is the database reachable, and of this program's version?"""
     try:
         versions.check(database)
     except DatabaseVersionError as error:
@@ -109,7 +109,7 @@ def check_writing(database: Database) -> Iterator[Finding]:
 
 
 def check_owner(settings: Settings) -> Iterator[Finding]:
-    """The filter writes as run_as: are the files that user's? SQLite only."""
+    """The filter runs as the user run_as: do the database's files belong to that user? SQLite only."""
     database_url = settings.database_url
     if not isinstance(database_url, Path):
         return

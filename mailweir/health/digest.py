@@ -1,4 +1,4 @@
-"""The digest: is it behind, which mail could it not read or did an older version read, and whose raw bytes are damaged?"""
+"""The digest: is it behind, which mail could it not read, which mail did an older version read, and which mail is damaged?"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -99,7 +99,7 @@ def check_held(database: Database, now: datetime) -> Iterator[Finding]:
 
 
 def check_unreadable(database: Database, deployment: Deployment) -> Iterator[Finding]:
-    """Mail that ended the reading child three times, and damaged mail."""
+    """Mail on which the reading process died three times, and damaged mail."""
     damaged = readings.unreadable(database, deployment.id, _SHOWN + 1, is_damaged=True)
     if damaged:
         shown = _listed(damaged)

@@ -16,7 +16,7 @@ _FEW_FILES = 1000
 
 
 def check(settings: Settings, others: Iterable[Path]) -> Iterator[Finding]:
-    """Each disk once. others: further folders; missing or closed folders are passed over."""
+    """Checks each disk once. others: further folders. Folders that are missing or not accessible are left out."""
     least = settings.smtp.max_message_bytes * 3 // 2  # as Postfix's queue_minfree
     own = [settings.database_url.parent] if isinstance(settings.database_url, Path) else []
     seen: set[int] = set()

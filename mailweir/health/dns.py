@@ -1,4 +1,5 @@
-"""The provider's own DNS: can other servers reach this host, are its addresses known as the host's, and may clients include them?
+"""The DNS of this host: do other servers find it, do its addresses lead back to its name, and does the SPF record that clients
+include allow them?
 
 Checked only if mail goes out directly, or if the settings name addresses or a resolver: the embedded stack on loopback has no
 DNS. Called by `examination` and `health.page`.
@@ -33,7 +34,7 @@ def questions(settings: Settings, within_seconds: float | None = None) -> Questi
 
 
 def check_host(settings: Settings, asked: Questions) -> Iterator[Finding]:
-    """The host's name, its addresses and their way back."""
+    """The host's name, its addresses, and the names to which the addresses lead back."""
     name = settings.hostname
     try:
         found = {ipaddress.ip_address(value) for kind in ("A", "AAAA") for value in asked.ask(name, kind).values}
@@ -148,7 +149,7 @@ def _on_name(asked: Questions, name: str, relay: Relay, why: str) -> Finding:
 
 
 def _on_include(asked: Questions, include: str, relay: Relay) -> Finding:
-    """The record's end doesn't matter: an include counts if it passes."""
+    """The record's final `all` doesn't matter: an include matches if its record passes."""
     results = {ip: evaluate(asked, ip, f"postmaster@{include}", include).result for ip in relay.addresses}
     missing = [str(ip) for ip, result in results.items() if result != "pass"]
     if "temperror" in results.values():

@@ -23,7 +23,7 @@ _QUESTION_SECONDS = 10.0
 
 
 def of_dns(settings: Settings) -> Iterator[Finding]:
-    """This host's DNS, as far as it needs no database; `of_database` asks for the capture domains."""
+    """This host's DNS, without the capture domains: those are in the database, and `of_database` checks them."""
     if not dns.is_meant(settings):
         return
 
@@ -38,7 +38,8 @@ def of_dns(settings: Settings) -> Iterator[Finding]:
 def of_database(
     settings: Settings, database: Database, name: str | None, now: datetime, words: Words
 ) -> Iterator[Finding]:
-    """A database of this version (`database.check_state`), and its content. name: of the only deployment to check, or None."""
+    """Checks a database that is of this version (`database.check_state`), and its content. name: of the only deployment to check,
+    or None."""
     yield from of_writing(database)
     yield from run(checks.AREA, partial(checks.check_damage, settings, database))
     yield from run(key_file.AREA, partial(key_file.check, settings, database))

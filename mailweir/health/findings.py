@@ -1,7 +1,7 @@
 """Findings of checks, and the time limit of each check.
 
-A check that fails or hangs is a finding itself, and the others go on. Called by `doctor.command` and `health_report`; each area's
-module makes findings.
+A check that fails or hangs becomes a finding itself, and the other checks go on. Called by `doctor.command` and `health_report`;
+each area's module makes findings.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ CHECK_SECONDS = 20.0
 
 
 class Level(enum.StrEnum):
-    """ok; note: to be known, nothing is broken; wrong: to be acted on, exit code 1."""
+    """ok; note: good to know, nothing is broken; wrong: somebody has to act, exit code 1."""
 
     OK = "ok"
     NOTE = "note"
@@ -30,12 +30,12 @@ class Level(enum.StrEnum):
 
 
 Fact = str | int | float
-Words = Callable[[Explanation], str]  # those of the edge that shows findings, for what `explain` says
+Words = Callable[[Explanation], str]  # the text of an explanation, as the command line or the page words it
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A sentence on one area, and the remedy ("" if there is nothing to do).
+    """A sentence on one area, and advice ("" if there is nothing to do).
 
     key: the finding's name for programs, as `queue.old_mail`; it stays while the sentence may change. facts: the values in the
     sentence, by name; times are RFC 3339, UTC, sizes in bytes.
@@ -100,7 +100,7 @@ def run(area: str, check: Check, seconds: float = CHECK_SECONDS) -> list[Finding
         found.append(
             wrong(area, _told(error), said("see docs/admin/operations.md"), key="check.not_possible", why=str(error))
         )
-    except Exception as error:  # noqa: BLE001 - an edge: a fault of one check must not hide what the others find
+    except Exception as error:  # noqa: BLE001 - a fault of one check must not hide the findings of the others
         found.append(
             wrong(
                 area,
@@ -114,7 +114,7 @@ def run(area: str, check: Check, seconds: float = CHECK_SECONDS) -> list[Finding
 
 
 def _told(error: MailweirError) -> str:
-    """Its text. Without a template, only its words identify it."""
+    """The error's text. If it has no template, a translator finds the template again by the words."""
     text = str(error)
     return text if isinstance(text, Sentence) else Kept(text)
 

@@ -81,7 +81,7 @@ def check_sync(settings: Settings, database: Database, now: datetime) -> Iterato
 
 
 def check_mailboxes(settings: Settings, database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
-    """Each mailbox that needs somebody, and how many don't."""
+    """Each mailbox that needs a person, and the number of mailboxes without problems."""
     area, well = f"{AREA} {deployment.name}", 0
     app = gmail_app.find(database)
     for mailbox in gmail_mailboxes.list_all(database, deployment):
@@ -103,7 +103,7 @@ def check_mailboxes(settings: Settings, database: Database, deployment: Deployme
 
 
 def check_consents(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
-    """Consents that nobody needs any more, and that Google didn't take back within hours."""
+    """Consents that nobody needs any more, and that couldn't be given back to Google within hours."""
     for one in gmail_revocations.late(database, deployment, now):
         since = _text(one.asked_at)
         sentence = (
@@ -200,7 +200,7 @@ def _sweeping(settings: Settings, mailbox: GmailMailbox, area: str, now: datetim
 
 
 def _missing(mailbox: GmailMailbox, area: str, given_up_at: datetime | None) -> Iterator[Finding]:
-    """Messages that aren't on the record, or weren't for a while."""
+    """Messages that were given up, or that only the audit found."""
     who = _who(mailbox)
     about = {"username": mailbox.username, "mailbox": mailbox.address}
     if mailbox.dead:
@@ -240,12 +240,12 @@ def _who(mailbox: GmailMailbox) -> Sentence:
 
 
 def _last(mailbox: GmailMailbox) -> datetime:
-    """The last time when all was well, as far as the record shows."""
+    """The last sweep's time, or when the mailbox was connected."""
     return mailbox.swept_at or mailbox.connected_at
 
 
 def _since(moment: datetime | None) -> dict[str, datetime]:
-    """The fact, if it is known."""
+    """The fact `since`, if the time is known."""
     return {} if moment is None else {"since": moment}
 
 

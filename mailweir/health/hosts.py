@@ -1,7 +1,7 @@
 """The hosts' reports of themselves, with the age of each report, as findings.
 
-The age is shown because a report is about its own time: the last report of a host that is gone still says that it is well.
-Called by `doctor.command`, `health_report` and `mailweir health`.
+The age is shown because a report is only true of its own time: the last report of a host that has failed may still say that all
+is well. Called by `doctor.command`, `health_report` and `mailweir health`.
 """
 
 import json
@@ -63,8 +63,8 @@ def _findings(report: HealthReport, now: datetime) -> Iterator[Finding]:
 
 
 def own_is_late(reports: Sequence[HealthReport], own: str, since: datetime | None, now: datetime) -> Iterator[Finding]:
-    """Should this host have reported lately, and didn't? since: when the reporting program was started; None: it doesn't run, or
-    that isn't known."""
+    """A finding if this host should have reported lately, and didn't. since: when the reporting program was started; None if it
+    doesn't run, or the time isn't known."""
     if since is None:
         return
     known = [one.at for one in reports if one.host == own]
@@ -85,7 +85,7 @@ def own_is_late(reports: Sequence[HealthReport], own: str, since: datetime | Non
 
 
 def age(passed: timedelta) -> Sentence:
-    """In words, of one unit: `3 minutes`. A time in the future, by another host's clock, counts as 0 seconds."""
+    """A duration in words, in one unit: `3 minutes`. A negative one, because of another host's clock, counts as 0 seconds."""
     seconds = max(0, int(passed.total_seconds()))
     for size, one, several in _UNITS:
         if seconds >= size:

@@ -17,7 +17,7 @@ AREA = "key file"
 
 
 def check(settings: Settings, database: Database) -> Iterator[Finding]:
-    """Says nothing where nothing is sealed."""
+    """Does the key file open everything that is sealed in the database? No finding if nothing is sealed."""
     keys, tokens = dkim_keys.sealed_keys(database), gmail_mailboxes.sealed_tokens(database)
     if not keys and not tokens:
         return

@@ -1,8 +1,8 @@
 """The page's view of health: the findings of `doctor`, as far as a web process can check, within the time that a browser waits.
 
-Checked again for each view, and stored nowhere. Checks that need root or minutes aren't made here, such as sockets, certificates,
-queues and a search for damage. Hosts report the former (`hosts`); areas without a check are unknown. Never opens the key file.
-Called by the page.
+Checked again for each view, and stored nowhere. Checks that need root (sockets, certificates, queues) aren't made here, but come
+from the hosts' reports (`hosts`). Checks that need minutes, such as a search for damage, aren't made. Areas without a check are
+unknown. Never opens the key file. Called by the page.
 """
 
 import time
@@ -20,7 +20,7 @@ from mailweir.store.record.health_reports import HealthReport
 
 QUESTION_SECONDS = 2.0  # for one question to the database
 DNS_SECONDS = 3.0  # for all questions to DNS
-ALL_SECONDS = 10.0  # after which no further deployment is begun
+ALL_SECONDS = 10.0  # after this time no further deployment is checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Examined:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One shared area, without a word about its people. level: None if nobody knows it. at: the time of the check; None: just
+    """The state of one shared area, without names of people. level: None if it is unknown. at: the time of the check; None: just
     now."""
 
     area: str
@@ -51,7 +51,7 @@ def examine(
     words: Words,
     clock: Callable[[], float] = time.monotonic,
 ) -> Examined:
-    """Checks the shared areas and these deployments. An impossible check is a finding that says so."""
+    """Checks the shared areas and these deployments. A check that isn't possible becomes a finding."""
     ends = clock() + ALL_SECONDS
     found = list(_of_everybody(settings, database, now))
     by_name = _of_dns(settings, deployments, found)
@@ -90,7 +90,8 @@ def _of_dns(settings: Settings, deployments: Sequence[Deployment], found: list[F
 
 
 def standings(common: Iterable[Finding], reports: Iterable[HealthReport], now: datetime) -> list[Standing]:
-    """The state of each shared area, for readers who may not see the findings, because those name others' mail and hosts.
+    """The state of each shared area, for readers who may not see the findings, because findings name other deployments' mail and
+    hosts.
 
     reports: of all hosts. A silent host makes its areas unknown, unless another host finds something wrong.
     """

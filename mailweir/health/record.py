@@ -20,7 +20,7 @@ _BROKEN = {"forwarding.quiet", "forwarding.confirmation_bounced", "forwarding.co
 
 
 def check_clock(database: Database, now: datetime) -> Iterator[Finding]:
-    """A record from the future was made by a wrong clock, or is read by one."""
+    """A decision from the future shows that this host's clock is wrong, or that the clock of the deciding host was."""
     last = overview.last_decision(database)
     if last is not None and last > now + _CLOCK_SLACK:
         yield wrong(
@@ -99,7 +99,7 @@ def check_authors(database: Database, deployment: Deployment, now: datetime) -> 
 
 
 def check_groups(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
-    """Mail of contacts that came through an address which isn't known as the firm's group."""
+    """Mail of contacts that came through an address that isn't registered as a group of the firm."""
     for address, count, first in overview.unknown_groups(database, deployment, now - _UNREADABLE_DAYS):
         sentence = (
             said("1 mail from {address} named somebody known as its author, and was ignored", address=address)
@@ -143,7 +143,7 @@ def check_forwarding(database: Database, deployment: Deployment, now: datetime, 
 
 
 def check_addresses(database: Database, deployment: Deployment) -> Iterator[Finding]:
-    """Addresses on several contacts: allowed, and to be known."""
+    """Addresses on several contacts: allowed, but good to know."""
     shared = overview.shared_addresses(database, deployment)
     for what, found in (
         (said("are on more than one contact"), [address for address, _, _ in shared]),
@@ -166,7 +166,7 @@ def _area(deployment: Deployment) -> str:
 
 
 def _route(stored: str) -> Sentence:
-    """The words of a route, as in `explain.english`; a stored route has no braces."""
+    """The text of a route, as in `explain.english`. A stored route is a valid template, because it has no braces."""
     return Sentence(stored, {})
 
 

@@ -11,7 +11,7 @@ A_DAY = 2_000
 
 
 class RefusalQuota:
-    """Counts the refusals of one host, by the minute and the day in which it read them. `text` is the count between two readings,
+    """Counts the refusals of one host, by the minute and the day in which it read them. text: the counts of the previous reading,
     "" at first."""
 
     def __init__(self, text: str, now: datetime) -> None:
@@ -22,7 +22,7 @@ class RefusalQuota:
         self.left_out: Counter[int] = Counter()  # by deployment
 
     def take(self, deployment_id: int) -> bool:
-        """May one more be written for the deployment? Refusals over the limit are counted."""
+        """May one more be written for the deployment? Refusals over the limit are counted in `left_out`."""
         key = str(deployment_id)
         if self._in_minute[key] >= A_MINUTE or self._in_day[key] >= A_DAY:
             self.left_out[deployment_id] += 1
@@ -33,5 +33,5 @@ class RefusalQuota:
 
     @property
     def text(self) -> str:
-        """The counts, for the next reading."""
+        """The counts, to be stored for the next reading."""
         return json.dumps({self._minute: self._in_minute, self._day: self._in_day}, sort_keys=True)

@@ -1,7 +1,6 @@
-"""Remedies for findings, for the page: their advice names commands, and a remedy names the action for a button.
+"""Remedies for findings, for the page: a finding's advice names commands, and its remedy names the action for a button.
 
-Uses only the finding's key and facts, so that it also works for reports of other hosts. Called by the
-page.
+Uses only the finding's key and facts, and so works for reports of other hosts, too. Called by the page.
 """
 
 from collections.abc import Mapping
@@ -9,7 +8,7 @@ from collections.abc import Mapping
 from mailweir.explain.remedies import NOTHING, Action, Remedy
 from mailweir.health.findings import Finding
 
-# by a finding's key: the action, and the fact that it is about
+# by a finding's key: the action, and the name of the fact with its object
 _OF_KEYS: Mapping[str, tuple[Action, str]] = {
     "gmail.reconnect": (Action.CONNECT_AGAIN, "mailbox"),
     "gmail.consent_ends": (Action.CONNECT_AGAIN, "mailbox"),

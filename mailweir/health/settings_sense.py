@@ -13,7 +13,7 @@ AREA = "settings"
 
 
 def check(settings: Settings, in_force: Settings) -> Iterator[Finding]:
-    """settings: of the admin's file. in_force: the settings that the running processes read at their start."""
+    """settings: those in the admin's file. in_force: those that the running processes read at their start."""
     found = [*_account(settings), *_names(settings), *_age(settings, in_force)]
     yield from found or [ok(AREA, said("no problems found"), key="settings.fine")]
 

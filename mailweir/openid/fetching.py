@@ -24,7 +24,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A JSON answer. values: of its object."""
+    """An answer whose body is a JSON object. values: the object's."""
 
     status: int
     values: dict[str, Any]
@@ -85,8 +85,8 @@ def _object(host: str, status: int, content: bytes) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _connected(parts: SplitResult, pause_seconds: float) -> Iterator[http.client.HTTPConnection]:
-    """A connection that is closed when its time is over: otherwise an answer with each byte in time could occupy a thread for
-    days."""
+    """A connection that is closed when its time is over: otherwise a server that sends each byte just before the time-out could
+    occupy a thread for days."""
     host = parts.hostname or ""
     is_tls = parts.scheme == "https"
     made: socket.socket = dialing.dial(host, parts.port or (443 if is_tls else 80), pause_seconds)

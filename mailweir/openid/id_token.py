@@ -1,7 +1,7 @@
 """Verifies an ID token: was it made by the provider, for us, for this sign-in, and for now? (OpenID Connect Core 1.0, 3.1.3.7)
 
-Only public-key signatures count: neither `none`, nor signatures with a shared secret. Authlib reads the claims. It is loaded when
-somebody signs in. Called by `provider`.
+Only signatures with public keys count, and neither `none` nor signatures with a shared secret. Authlib checks the claims. It is
+loaded when somebody signs in. Called by `provider`.
 """
 
 from collections.abc import Sequence

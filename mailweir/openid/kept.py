@@ -18,7 +18,7 @@ _WAIT_SECONDS = 1.0
 
 
 class Kept(Generic[_Document]):
-    """fetch: gets it again, or raises ProviderRefusal. clock: monotonic seconds. Thread-safe."""
+    """fetch: gets the document from the provider, or raises ProviderRefusal. clock: monotonic seconds. Thread-safe."""
 
     def __init__(self, fetch: Callable[[], _Document], clock: Callable[[], float]) -> None:
         self._fetch = fetch
@@ -38,7 +38,7 @@ class Kept(Generic[_Document]):
         return self._fetched()
 
     def renewed(self) -> _Document:
-        """The current document, fetched again unless that happened lately: call it if an entry is missing."""
+        """The document, fetched again unless `renewed` did that lately. To be called if an entry is missing in the known one."""
         if self._renewed_at is not None and self._clock() - self._renewed_at < RENEW_SECONDS:
             return self.get()
         self._renewed_at = self._clock()

@@ -25,7 +25,7 @@ from mailweir.settings_openid import OpenId
 if TYPE_CHECKING:
     from joserfc.jwk import Key
 
-_EXCHANGES = 3  # at a time: a hanging one doesn't occupy all of the page's threads
+_EXCHANGES = 3  # at a time, so that a hanging provider doesn't occupy all of the page's threads
 _WAIT_SECONDS = 1.0
 _MAX_SECRET_BYTES = 10_000
 _MAX_SUBJECT_CHARS = 255
@@ -87,8 +87,8 @@ class Provider:
         self._exchanges = threading.BoundedSemaphore(_EXCHANGES)
 
     def login_url(self, redirect_uri: str, state: str, begun: Begun, *, asks_which: bool = False) -> str:
-        """The address for the browser. asks_which: the person shall choose an account there, because the last one was wrong.
-        ProviderRefusal if the provider doesn't answer."""
+        """The address for the browser. asks_which: lets the person choose an account at the provider, because the last one was
+        wrong. ProviderRefusal if the provider doesn't answer."""
         challenge = base64.urlsafe_b64encode(hashlib.sha256(begun.verifier.encode()).digest()).rstrip(b"=").decode()
         fields = {
             "response_type": "code",
@@ -147,7 +147,7 @@ class Provider:
         return id_token.keys_of(answer.values)
 
     def _secret(self) -> str:
-        """Read each time: a new one counts at once."""
+        """The client's secret. Read from its file each time, so that a new secret takes effect at once."""
         try:
             text = secrets_file.read_private(Path(self._config.client_secret_file), "client secret", _MAX_SECRET_BYTES)
             secret = text.decode().strip()
@@ -158,7 +158,7 @@ class Provider:
         return secret
 
     def _exchange(self, discovery: Discovery, code: str, redirect_uri: str, verifier: str) -> tuple[str, str | None]:
-        """Exchanges a code for the ID token, and the access token that it may refer to."""
+        """Exchanges a code for the ID token, and the access token to which the ID token may refer."""
         client, secret = self._config.client_id, self._secret()
         form = {
             "grant_type": "authorization_code",

@@ -1,4 +1,5 @@
-"""Why a provider's sign-in failed. The page has the words; the detail is for the log. Pure. Called by `provider`."""
+"""The reason why signing in by a provider failed. The page has the words for people; the detail is for the log. Pure. Called by
+`provider`."""
 
 import enum
 
@@ -7,8 +8,8 @@ from mailweir.errors import MailweirError
 
 class Why(enum.StrEnum):
     """UNREACHABLE: no answer, or no valid one; the next try may work. BUSY: too many requests at the same time. SETTINGS: the
-    settings for the provider are wrong. DENIED: it doesn't let the person in. TOKEN: its statement isn't proven. CODE: the answer
-    was used before, or is too old."""
+    settings for the provider are wrong. DENIED: the provider doesn't let the person in. TOKEN: the provider's statement isn't
+    proven. CODE: the answer was used before, or is too old."""
 
     UNREACHABLE = "unreachable"
     BUSY = "busy"

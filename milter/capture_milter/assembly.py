@@ -1,7 +1,7 @@
 """A message's raw bytes, assembled from the pieces that Postfix sends, and compressed meanwhile if it is large.
 
 The compressed part of a large message is kept in an unnamed file until needed, so that many large messages at once take no memory
-while they arrive. Never parses. One for each captured message, made by `session`.
+while they arrive. Never parses. One for each message whose body is needed, made by `session` and `completing`.
 """
 
 import tempfile

@@ -1,7 +1,7 @@
 """The headers that a submission lacks, computed while its body passes; the body is kept until they are known.
 
-Only for mail that the relay passes on and that lacks a Date or a Message-ID: the record contains the message as sent, and there
-the headers come first. The kept part of a large body is in an unnamed file. Called by `session`.
+Only for mail that the relay passes on and that lacks a Date or a Message-ID. The record contains the message as sent, with these
+headers before the body. A large body is kept in an unnamed file. Called by `session`.
 """
 
 import secrets
@@ -44,7 +44,7 @@ class Completion:
             self._body.write(chunk)
 
     def headers(self) -> tuple[Header, ...]:
-        """The added headers, at the end of the message's own headers; called once the body is complete."""
+        """The headers to add, below the message's own. Call it when the body is complete."""
         made = {MESSAGE_ID: self._content_id.value(self._domain), DATE: added_headers.date(self._received_at)}
         return tuple((name, made[name]) for name in self._missing)
 
@@ -61,15 +61,16 @@ class Completion:
 
 
 class Completer:
-    """A worker's key for Message-IDs. key_file: see `secrets_file`; without it they are random, and a retry gets another one."""
+    """A worker's key for Message-IDs. key_file: see `secrets_file`; without it Message-IDs are random, and each try of a message
+    gets another one."""
 
     def __init__(self, key_file: Path) -> None:
         self._key = PurposeKey(key_file, b"Message-IDs of relayed mail")
 
     def begin(self, plan: Plan, submitted: Sequence[Header]) -> Completion | None:
-        """For a login's message that is passed on and lacks something; else None.
+        """A completion for a message that is passed on and lacks a header; else None.
 
-        Gmail's own confirmation isn't the login's, and stays as Google signed it.
+        Gmail's "Send mail as" confirmation isn't completed: Google wrote and signed it, not the login's user.
         """
         missing = added_headers.missing(submitted)
         if not missing or plan.refusal or not plan.recipients.others:

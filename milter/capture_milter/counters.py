@@ -18,14 +18,14 @@ BATCH_MESSAGES = (1, 2, 5, 10, 20, 50, 100, 200)
 
 
 class TempfailCause(enum.StrEnum):
-    """Why a sender got a temporary failure."""
+    """The cause of a temporary failure (451)."""
 
     DATABASE = "database"
     DNS = "dns"
     UNEXPECTED = "unexpected"
 
 
-# The content of a page, in 64-bit numbers. A histogram: its buckets, one for all larger values, and the sum.
+# The content of a page, in 64-bit numbers. A histogram has its buckets, then one for all larger values, then the sum.
 DECISIONS = tuple((outcome, reason) for outcome in Outcome for reason in Reason)
 _CELL_OF = {pair: number for number, pair in enumerate(DECISIONS)}
 _TEMPFAILS_AT = len(DECISIONS)
@@ -79,7 +79,7 @@ class Counters:
         self._pages = [memory[at * _PAGE_CELLS : (at + 1) * _PAGE_CELLS] for at in range(workers)]
 
     def page(self, slot: int) -> Page:
-        """A worker's, by its slot."""
+        """The page of the worker with this slot."""
         return Page(self._pages[slot])
 
     def decisions(self) -> dict[tuple[Outcome, Reason], int]:
@@ -104,7 +104,7 @@ class Counters:
         return [page[_PID_AT] for page in self._pages]
 
     def worker_starts(self) -> int:
-        """How often a worker began."""
+        """The number of times that a worker began."""
         return self._sum(_STARTS_AT)
 
     def _buckets(self, begin: int, count: int) -> list[int]:

@@ -19,7 +19,7 @@ _STDERR = 2
 
 
 class Events:
-    """A worker's. page: for its counts, or None. log_decisions: write log lines?"""
+    """A worker's reports. page: for its counts, or None. log_decisions: write log lines?"""
 
     def __init__(self, page: Page | None, *, log_decisions: bool, descriptor: int = _STDERR) -> None:
         self._page = page

@@ -1,6 +1,6 @@
 """One transaction for all messages that wait at the same moment, so that one fsync serves many.
 
-The first thread writes for all messages that wait by then. It hands over to the first message that came meanwhile. There is no
+The first thread writes all messages that wait. Then the thread of the first message that came meanwhile writes. There is no extra
 writer thread, so a message doesn't cost two thread switches. If messages come together, the writing thread waits a moment for the
 next ones (like PostgreSQL's `commit_delay`); a single message doesn't wait. A message that can't be written fails alone: a failed
 batch is written again with a savepoint for each message. `commit` returns only when the entries are on the disk (law 1). Called
@@ -58,7 +58,7 @@ class GroupCommit:
         """tell: gets each batch once it is on the disk and its messages' answers are on their way; it never raises."""
         self._database = open_database()
         self._tell = tell
-        self._lock = threading.Lock()  # of the two below
+        self._lock = threading.Lock()  # of `_waiting` and `_is_writing`
         self._waiting: list[_Ticket] = []
         self._is_writing = False
         self._last_batch_size = 0
@@ -73,8 +73,8 @@ class GroupCommit:
     ) -> list[Recorded]:
         """Writes a message's entries, all or none, and waits until they are committed.
 
-        keep_alive is called every few seconds of waiting for others. Errors: those of the database; TimeoutError if the time is
-        up. The entries may still be written then: the sender tries again, and writing is safe to repeat.
+        keep_alive is called every few seconds while it waits for others. Errors: those of the database; TimeoutError if the time
+        is up. After a TimeoutError the entries may still be written: the sender tries again, and writing is safe to repeat.
         """
         ticket = _Ticket(entries)
         with self._lock:
@@ -103,7 +103,7 @@ class GroupCommit:
                     raise
 
     def _give_up(self, ticket: _Ticket) -> bool:
-        """Takes a ticket out of the line; False if its turn to write has come."""
+        """Takes a ticket out of the queue; False if its thread must write now."""
         with self._lock:
             if ticket in self._waiting and not ticket.wake.locked():
                 return False

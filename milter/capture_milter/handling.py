@@ -38,9 +38,9 @@ class Refusal:
 class Plan:
     """The plan for a message once its headers are known.
 
-    decisions: one for each deployment; for a possible confirmation, those that hold if it isn't proven. On the relay the first
-    one is that of the login's deployment; refusal: why the message is refused; use: its contribution to the login's count; added:
-    the headers that are added, see `complete`.
+    decisions: one for each deployment; for a possible confirmation, the decisions that apply if it isn't proven. On the relay the
+    first one is that of the login's deployment. refusal: the reply if the message is refused. use: its contribution to the
+    login's count. added: the headers that are added, see `complete`.
     """
 
     envelope: Envelope
@@ -70,7 +70,7 @@ def plan(envelope: Envelope, header_lines: list[Header], directory: Directory) -
 
 
 def complete(plan: Plan, added: tuple[Header, ...]) -> Plan:
-    """The plan with the added headers: it is recorded under the Message-ID with which it is sent."""
+    """The plan with the added headers: the message is recorded with the Message-ID with which it is sent."""
     message_id = headers.look(added).message_id or plan.view.message_id
     decisions = tuple(replace(decision, message_id=message_id) for decision in plan.decisions)
     return replace(plan, added=added, decisions=decisions)
@@ -83,7 +83,7 @@ def entries(
     traces: Traces | None = None,
     limits: HoldLimits = _USUAL_LIMITS,
 ) -> list[Entry]:
-    """The entries for a message that isn't a proven confirmation. limits: on held mail."""
+    """The entries for a message that doesn't look like a confirmation. limits: on held mail."""
     return [_entry(plan, decision, assembly, queue_id, traces, limits) for decision in plan.decisions]
 
 
@@ -96,7 +96,7 @@ def _entry(
     limits: HoldLimits = _USUAL_LIMITS,
 ) -> Entry:
     kept, digests, hold = None, None, None
-    # The login proves the author to its own deployment alone (law 8).
+    # A login proves the author in its own deployment only (law 8).
     use = plan.use if decision is plan.decisions[0] else None
     if decision.outcome is Outcome.CAPTURED:
         assert assembly is not None
@@ -127,7 +127,7 @@ def _entry(
 
 
 def _forwarded(plan: Plan, decision: Decision) -> tuple[tuple[int, str], ...]:
-    """The users of the deployment to whom Gmail forwarded it, each with the forwarding mailbox."""
+    """The users of the deployment to whom Gmail forwarded the message, each with the forwarding mailbox."""
     found = confirmation.forwarder(plan.envelope.sender)
     if found is None:
         return ()
@@ -182,7 +182,8 @@ class ConfirmationDesk:
 
 
 def _asked_owners(arrival: Arrival, asked: Collection[str]) -> list[UserRef]:
-    """The owners of the capture addresses that the confirmation names: a genuine one for somebody else may be sent to anybody."""
+    """The owners of the capture addresses that the confirmation names. Only they count, because anybody can send a genuine
+    confirmation for one address to another."""
     names = set()
     for local, domain in map(address.split, asked):
         if domain == arrival.deployment.domain:
@@ -201,7 +202,7 @@ def _marked(decision: Decision, proven: bool, found: Confirmation | None, *, for
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Postfix's instructions. discard: nothing of the message is passed on, and no second queue is needed for it.
+    """Instructions for Postfix. discard: Postfix drops the message, because it goes to nobody else.
 
     remove: recipients by the names that Postfix may know them by. add: mailboxes. sender: a new envelope sender, or None.
     loop_mark: the value of our loop header, which identifies the mail if it comes back; or None.
@@ -233,7 +234,7 @@ def answer(plan: Plan, recorded: list[Recorded]) -> Answer:
     if not redirected:
         return Answer(discard=False, remove=remove)
     mailboxes = tuple(dict.fromkeys(m for _, result in redirected for m in result.mailboxes))
-    # Several deployments in one mail see random tokens of each other, and nothing else.
+    # If one mail concerns several deployments, each sees the others' random tokens, and nothing else of them.
     mark = " ".join(result.token for _, result in redirected if result.token)
     deployment, result = redirected[0]
     # A message has one envelope sender. Two deployments in one envelope must not see each other's domain in it (law 4).

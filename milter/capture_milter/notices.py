@@ -1,9 +1,9 @@
 """Postfix's own notices that a message couldn't be delivered: which of them may be sent, and to whom.
 
 Law 6: only senders that used the relay are notified. bounce(8) addresses a notice to the envelope sender of the message, and
-names its queue id in the boundary of the notice's parts. So a notice is sent if the record has a login for that message, and its
-recipient is still an address of that login's user. Mail that came by SMTP is never trusted for this: `session` asks only if the
-macro `{daemon_name}` has the name that master.cf gives to `cleanup-notice`.
+writes the message's queue id into the notice's MIME boundary. So a notice is sent if a login sent the message with this queue id,
+and the notice's recipient is still an address of that login's user. Mail that came by SMTP could imitate a notice, so `session`
+calls this module only if the macro `{daemon_name}` has the name that master.cf gives to `cleanup-notice`.
 """
 
 import re
@@ -37,8 +37,8 @@ def bounced_queue_id(header_lines: Sequence[Header]) -> str | None:
 def is_owed(recipients: Sequence[Recipient], queue_id: str | None, directory: NoticeDirectory) -> bool:
     """May this notice go to its recipient? Errors: DatabaseUnavailable.
 
-    A login that was disconnected or suspended since then still gets it, because it sent the mail. A removed user gets no notice,
-    nor does a user without that address by now: the address may be somebody else's.
+    A login that was disconnected or suspended since then still gets it, because it sent the mail. Removed users get no notice.
+    Users who no longer have the address get none either, because it may belong to somebody else now.
     """
     if queue_id is None or len(recipients) != 1 or not recipients[0].address:
         return False

@@ -23,6 +23,6 @@ class Readers:
 
     @contextmanager
     def directory(self) -> Iterator[SqlDirectory]:
-        """A directory for one message's queries. DatabaseUnavailable also if other threads hold all of them for too long."""
+        """A directory for one message's queries. DatabaseUnavailable, also if other threads use all connections for too long."""
         with self._lending.lent(WAIT_SECONDS) as database, database.reading():
             yield SqlDirectory(database)

@@ -1,7 +1,7 @@
 """The rules for a message that a login submits: may the login send it, is it within its limits, who gets it?
 
 Law 10: envelope sender, From, Sender, Resent-From and Resent-Sender must each name an address that the login owns; only a read
-receipt has no envelope sender. Postfix has already checked the envelope sender, if there is one. Mail on the relay's ports
+receipt may lack the envelope sender. Postfix has already checked the envelope sender, if there is one. Mail on the relay's ports
 without a login is refused, even if Postfix lets it pass. Contains no callbacks; called by `session`, which carries out the plan.
 """
 
@@ -22,13 +22,13 @@ from mailweir.sentence import Sentence, template
 from mailweir.settings import Relay as Limits
 from mailweir.store.people.relay_logins import Holder, UseRow
 
-DAEMON_NAME = "relay"  # master.cf's, of both ports
-# The senders of Gmail's mail that asks whether an address of "Send mail as" is the user's; it goes to that address by this relay.
+DAEMON_NAME = "relay"  # in master.cf, for both ports
+# The senders of Gmail's "Send mail as" confirmation. Gmail sends it through this relay to the address that the user wants to add.
 GMAIL_ASKS = frozenset({"gmail-noreply@google.com", "account-verification-noreply@google.com"})
 _GMAIL_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 _WHO = ("From", "Sender", "Resent-From", "Resent-Sender")
-# RFC 8098 3. A sender may put these words elsewhere into the header to send without an envelope sender: all other checks are the
-# same.
+# RFC 8098 3. Senders can fake a match, with these words in another parameter. It only lets them leave the envelope sender empty:
+# all other checks are the same.
 _RECEIPT = re.compile(
     rb"\s*multipart/report\s*;.*\breport-type\s*=\s*\"?disposition-notification\b", re.IGNORECASE | re.DOTALL
 )
@@ -43,8 +43,8 @@ class Submission:
     """A message that a login submits. holder: the login's owner. arrival: the deployment's capture addresses in the envelope, if
     any.
 
-    writers: by the name of each header that names a writer, the address in each such header, or None if it doesn't have one
-    unambiguous address.
+    writers: for each header name of `_WHO`, the addresses in the headers of this name. None stands for a header that doesn't have
+    exactly one unambiguous address.
     """
 
     envelope: Envelope
@@ -56,7 +56,7 @@ class Submission:
     directory: RelayDirectory
 
     def ask_for_all(self) -> None:
-        """Asks about everybody in one query (see `CachedRelayDirectory`)."""
+        """Looks up all addresses of the message in one query; `CachedRelayDirectory` keeps the results."""
         written = [found for values in self.writers.values() for found in values]
         to = [recipient.address for recipient in self.envelope.recipients]
         deployment = self.holder.deployment
@@ -64,7 +64,7 @@ class Submission:
         self.directory.people_with(deployment.id, {deployment.folding.key(one) for one in everybody if one})
 
     def fault(self) -> str | None:
-        """The part of the message that isn't the login's, in a sentence; None if all of it is."""
+        """The reason why the login may not send the message, as a sentence; None if it may."""
         count = len(self.writers["From"])
         if count != 1:
             return "it must have exactly one From, and has " + ("none" if not count else str(count))
@@ -98,7 +98,7 @@ class Submission:
         return len(types) == 1 and _RECEIPT.match(types[0]) is not None
 
     def is_gmail_asking(self) -> bool:
-        """Is it Gmail's own "Send mail as" confirmation? It isn't proven; but it can only go to the login's own addresses."""
+        """Is it Gmail's own "Send mail as" confirmation? That isn't proven, so it may go to the login's own addresses only."""
         if self.view.author not in GMAIL_ASKS:
             return False
         sender = self.envelope.sender
@@ -112,7 +112,7 @@ class Submission:
         )
 
     def over(self, use: UseRow, limits: Limits) -> tuple[Refusal, UseRow] | None:
-        """The reply to a message over the login's limits, and its count; None if it is within them."""
+        """The reply to a message over the login's limits, and the use to count; None if it is within them."""
         now = self.envelope.received_at
         before = self.directory.relay_use(use.login_id, now)
         if before.messages + use.messages > limits.max_messages_per_hour:
@@ -144,16 +144,16 @@ class Submission:
         )
 
     def ignored(self, reason: Reason) -> Decision:
-        """The decision to pass it on without recording it."""
+        """The decision to pass the message on without recording it."""
         return matching.ignore(self.holder.deployment, self.view, reason, arrival=self.arrival)
 
     def refused(self, reason: Reason) -> Decision:
-        """The decision to refuse it."""
+        """The decision to refuse the message."""
         return replace(self.ignored(reason), outcome=Outcome.REFUSED)
 
 
 def plan(envelope: Envelope, header_lines: Sequence[Header], directory: RelayDirectory, limits: Limits) -> Plan:
-    """Matches a submitted message, or says why it is refused. Errors: DatabaseUnavailable."""
+    """The plan for a submitted message, perhaps with a refusal. Errors: DatabaseUnavailable."""
     view = headers.look(header_lines, envelope_sender=envelope.sender)
     if envelope.login is None:
         return Plan(envelope=envelope, view=view, recipients=Sorted(), refusal=NOT_LOGGED_IN)
@@ -209,7 +209,8 @@ def _writers(header_lines: Sequence[Header]) -> Mapping[str, Sequence[str | None
 
 
 def _read(value: bytes) -> str | None:
-    """The one address, if no reader could show another one; receivers take our signature as the login's statement."""
+    """The only address that a mail program could show for this header; None if there isn't exactly one. Receivers of mail with
+    our DKIM signature rely on this address."""
     if len(value) > headers.MAX_AUTHOR_BYTES:  # it may be cut
         return None
     found = candidates.read(value.decode("utf-8", "surrogateescape"))
@@ -221,6 +222,7 @@ def _never(sentence: str) -> Refusal:
 
 
 def _sayable(sentence: str) -> str:
-    """In printable ASCII, as a reply must be (RFC 5321 4.2); a percent sign has a meaning for libmilter's clients."""
+    """The sentence in printable ASCII, as a reply must be (RFC 5321 4.2). Percent signs are doubled: a single one
+    has a meaning for mail servers that read a milter's reply."""
     plain = sentence.encode("ascii", "backslashreplace").decode("ascii")
     return "".join(char if char.isprintable() else "?" for char in plain)[:_MAX_SENTENCE_CHARS].replace("%", "%%")

@@ -1,6 +1,6 @@
-"""The relay's directory: the owner of a login and its addresses, and the signing keys; queried once for each message.
+"""The relay's directory: the known people, with logins and signing keys. It remembers people for the time of one message.
 
-Each query costs the filter a thread switch, and the relay makes many. Used by `session` and `relay`.
+Each query costs the filter a thread switch, and the relay's rules ask for the same people again. Used by `session` and `relay`.
 """
 
 from datetime import datetime

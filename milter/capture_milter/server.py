@@ -1,4 +1,4 @@
-"""`mailweir-milter`: opens the filter's socket, and keeps the configured number of workers on it.
+"""`mailweir-milter`: opens the filter's socket, and keeps the configured number of workers running on it.
 
 The parent only forks and waits; each worker opens its own connections after the fork, because a child's close would break the
 parent's. A dead worker is replaced; a worker whose parent died ends. SIGTERM ends them all and removes the socket. If the
@@ -131,8 +131,8 @@ def _bound_heap() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     # libmilter makes a thread for each connection, and glibc would give each its own heap.
     libc.mallopt(_M_ARENA_MAX, 2)
-    # malloc raises this threshold with the sizes that it frees, up to 32 MB; then large mails stay in the heap, fragment it, and
-    # it grows.
+    # By default malloc raises this threshold to the size of freed blocks, up to 32 MB. Large mails would then be in the heap, and
+    # fragment it, so that it grows.
     libc.mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM_BYTES)
 
 

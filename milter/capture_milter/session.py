@@ -1,9 +1,10 @@
 """The callbacks of one SMTP connection: they collect data, call `handling`, and carry out its answer.
 
-Never decides, parses or writes by itself. Postfix waits for an answer only at the end of the message: waiting at a body chunk,
-for a SKIP, would cost every message a round trip, only to save copying for the few large unwanted ones. Anything unexpected gives
-`451 4.3.0`, with a traceback in the log and the queue id: the sender tries again and nothing is lost. libmilter calls each object
-from one thread at a time. Registered by `server`; without pymilter's `Base`, whose layers cost a fifth of the filter's CPU.
+Never decides, parses or writes by itself. Postfix waits for an answer only at the end of the message. If it also waited for a
+SKIP at a body chunk, every message would need another round trip, only to save copying a few large unwanted ones. Anything
+unexpected gives `451 4.3.0`, and a traceback with the queue id in the log: the sender tries again and nothing is lost. libmilter
+calls each object from one thread at a time. Registered by `server`; without pymilter's `Base`, whose layers cost a fifth of the
+filter's CPU.
 """
 
 import threading
@@ -37,7 +38,8 @@ from mailweir.traces import Traces
 COMMIT_TIMEOUT_SECONDS = 60.0
 _KEEP_ALIVE_SECONDS = 5.0
 ACTIONS = milter.ADDHDRS | milter.ADDRCPT | milter.DELRCPT | milter.CHGFROM | milter.SETSYMLIST
-# Disables these callbacks, and waiting for answers at those; headers come with their white space and folds.
+# P_NO: callbacks that we don't need. P_NR: callbacks whose answers Postfix doesn't wait for. P_HDR_LEADSPC: headers come with
+# their white space and folds.
 PROTOCOL = (
     (milter.P_NOHELO | milter.P_NODATA | milter.P_NOUNKNOWN | milter.P_NOEOH)
     | (milter.P_NR_CONN | milter.P_NR_MAIL | milter.P_NR_RCPT | milter.P_NR_HDR | milter.P_NR_BODY)
@@ -227,7 +229,7 @@ class Session:
         return self._plan
 
     def _completed(self) -> Plan:
-        """The plan at the end of the message: now the missing headers are known, with which it is sent and recorded."""
+        """The plan at the end of the message. The headers that it lacked are known now, and are sent and recorded with it."""
         plan = self._planned()
         if self._completion:
             self._plan = plan = handling.complete(plan, self._completion.headers())
@@ -247,7 +249,7 @@ class Session:
         if answer.discard:
             return milter.DISCARD
         if answer.loop_mark:
-            # At index 0 it lands above Received, where no signature covers it; with P_HDR_LEADSPC we add its leading space.
+            # Index 0 is above Received, where no signature covers it. P_HDR_LEADSPC: we write the leading space ourselves.
             self._ctx.addheader(LOOP_HEADER.decode(), f" {answer.loop_mark}", 0)
         if answer.sender is not None:
             self._ctx.chgfrom(f"<{answer.sender}>", None)
@@ -263,7 +265,7 @@ class Session:
             return milter.ACCEPT if self._is_owed() else milter.DISCARD
         added = self._plan.added if self._plan else ()
         for name, value in added:
-            # Below the message's own headers, as Postfix would add them; with P_HDR_LEADSPC the value includes its space.
+            # Below the message's own headers, as Postfix would add them. P_HDR_LEADSPC: the value includes its leading space.
             self._ctx.addheader(name.decode("ascii"), value.decode("ascii"))
         if self._signing:  # above all others
             self._ctx.addheader(signing.NAME, self._signing.value(added=added), 0)
@@ -308,7 +310,8 @@ class Session:
 
 
 def register(make_session: Callable[[Any], Session]) -> None:
-    """Tells libmilter our callbacks; before the socket is opened. make_session: for libmilter's side of a connection."""
+    """Registers our callbacks with libmilter; call it before the socket is opened. make_session: makes the session of a
+    connection from libmilter's side of it."""
 
     def negotiate(ctx: Any, options: list[int]) -> int:
         if options[1] & PROTOCOL != PROTOCOL:

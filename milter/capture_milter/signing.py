@@ -65,9 +65,9 @@ class Signers:
     def begin(
         self, login: str | None, view: HeaderView, headers: Sequence[Header], directory: KeyDirectory
     ) -> Signing | None:
-        """For a message of the relay whose author's domain has a key of the login's deployment; else None.
+        """The signature of a relayed message, if the login's deployment has a key for the author's domain; else None.
 
-        Errors: DatabaseUnavailable; SettingsError if the key file is missing or is another one.
+        Errors: DatabaseUnavailable; SettingsError if the key file is missing, or another one sealed the key.
         """
         if not self._enabled or login is None or view.author is None:
             return None
@@ -87,6 +87,6 @@ class Signers:
 
 
 def _deployment_of(login: str, directory: KeyDirectory) -> DeploymentRef | None:
-    """A login is a capture address."""
+    """The deployment of a login, which is a capture address."""
     domain = address.split(address.normalise(login) or "")[1]
     return directory.deployments([domain]).get(domain) if domain else None

@@ -77,6 +77,13 @@ _FOCUSED = """(() => {
 })()"""
 
 
+def _without_refresh(route: Any) -> None:
+    """Passes an answer on without its header Refresh: a page of a running job would load itself again while axe looks at it."""
+    answer = route.fetch()
+    headers = {name: value for name, value in answer.headers.items() if name.lower() != "refresh"}
+    route.fulfill(response=answer, headers=headers)
+
+
 class Reader:
     """Opens pages as each account, each in a browser of its own. faults: found on the way."""
 
@@ -92,6 +99,7 @@ class Reader:
             options = {"java_script_enabled": self._has_script}
             signed_in = self._site.signed_in(self._browser, name, **options) if name else None
             made = signed_in or self._browser.new_context(**options).new_page()
+            made.route("**/admin/jobs/*", _without_refresh)
             made.on("console", lambda one: self.said.append(one.text) if one.type in ("error", "warning") else None)
             self._pages[name] = made
         return self._pages[name]

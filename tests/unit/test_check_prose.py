@@ -249,9 +249,7 @@ def test_a_retired_word_is_found_in_a_heading_of_a_template(tree: Tree) -> None:
     assert tree.found() == ["webapp/templates/x.html:1: retired word customer"]
 
 
-@pytest.mark.parametrize(
-    "path", ["x.html", "docs/x.html", "build/x.py", ".cache/x.py", "node_modules/x.md", "x.txt"]
-)
+@pytest.mark.parametrize("path", ["x.html", "docs/x.html", "build/x.py", ".cache/x.py", "node_modules/x.md", "x.txt"])
 def test_other_files_are_not_read(tree: Tree, path: str) -> None:
     tree.write(path, "# What it costs.\n\nWhat it costs.\n")
     assert tree.found() == []

@@ -1,7 +1,7 @@
 """The import of a file of contacts: first a preview of its changes, then the import itself, a hundred rows in each transaction.
 
-An interrupted import goes on at the row where it stopped: each transaction also writes how many rows are done. A contact that was
-new in the preview may exist by then; repeated rows change nothing. Called by `webapp.jobs`.
+An interrupted import continues at the row where it stopped: each transaction also writes how many rows are done. A contact that
+was new in the preview may exist when the import runs; repeated rows change nothing. Called by `webapp.jobs`.
 """
 
 import time
@@ -24,12 +24,12 @@ from webapp.work import Report, Work
 
 PREVIEW = "contacts.preview"
 IMPORT = "contacts.import"
-MAX_ROWS = 200_000  # each takes about 1 KB of memory while it is looked at
+MAX_ROWS = 200_000  # in a preview, each row takes about 1 KB of memory
 SHOWN_BAD_ROWS = 100
 EXAMPLES = 10
 
-_PART_ROWS = 100  # of one transaction. It takes some milliseconds: the filter waits for the write lock meanwhile
-_PAUSE_SECONDS = 0.01  # between two transactions, for others that wait for the lock
+_PART_ROWS = 100  # in a transaction, which takes some milliseconds: the filter waits for the write lock meanwhile
+_PAUSE_SECONDS = 0.01  # between two transactions, for processes that wait for the lock
 _LOOKED_AT_ROWS = 500
 _COUNTS = ("added", "completed", "unchanged", "kept_company", "companies_added", "left_out")
 _CHANGED = ("added", "completed", "companies_added")
@@ -56,7 +56,7 @@ def preview(work: Work) -> Report:
 
 
 def import_rows(work: Work) -> Report:
-    """Makes and completes the contacts of the good rows."""
+    """Adds the contacts of the valid rows, and completes those that exist."""
     job, deployment = work.job, work.deployment()
     done, total = job.done, job.parameters["rows"]
     report: dict[str, Any] = {**dict.fromkeys(_COUNTS, 0), "bad": [], **job.report}

@@ -1,6 +1,6 @@
 """Counts the entries on the record that a never-log rule hides, and then erases them.
 
-Both can be interrupted anywhere and done again: erased entries aren't found any more. Called by `webapp.jobs`.
+Both jobs can be interrupted anywhere and started again: entries that are already erased aren't found. Called by `webapp.jobs`.
 """
 
 import time
@@ -25,10 +25,10 @@ def look(work: Work) -> Report:
 
 
 def erase(work: Work) -> Report:
-    """Erases the hidden entries from the record and from the database's files. Entries that came since the look go, too."""
+    """Erases the hidden entries from the record and from the database's files, also those that came after the count."""
     rule, deployment, earlier = _rule(work), work.deployment(), work.job.report
     hidden = hidden_by_rule.find(work.database, deployment, rule)
-    # if a worker began it and died, the entries that are gone count, too
+    # a worker may have died after erasing a part: the earlier report has the whole count
     report = {name: max(count, earlier.get(name, 0)) for name, count in _counts(hidden).items()}
     work.save(0, hidden.count, report)
     hidden_by_rule.erase(work.database, rule, hidden, work.step)
@@ -39,7 +39,8 @@ def erase(work: Work) -> Report:
 
 
 def _is_gone(work: Work) -> bool:
-    """Are they out of the files, too? False: somebody reads an earlier state; `mailweir db prune` tries again."""
+    """Are the entries gone from the database's files, too? False if a process still reads an earlier state of the database;
+    `mailweir db prune` then tries again."""
     for attempt in range(_TRIES):
         if attempt:
             time.sleep(_PAUSE_SECONDS)

@@ -22,14 +22,14 @@ _FRESH = timedelta(minutes=10)
 @blueprint.get("/account")
 @open_to(Access.SIGNED_IN)
 def page() -> str:
-    """The settings that the account may change itself."""
+    """The page of the account's own settings."""
     return _page()
 
 
 @blueprint.post("/account/preferences")
 @open_to(Access.SIGNED_IN)
 def prefer() -> Response:
-    """Sets zone and language. Empty ones are the settings'."""
+    """Sets zone and language. If a field is empty, the host's settings apply."""
     zone, language = forms.text("zone"), forms.text("language")
     if (zone and not zones.is_one(zone)) or (language and language not in languages.LANGUAGES):
         return _again(gettext("There is no such time zone or language. Choose one from the list."))
@@ -87,8 +87,8 @@ def sign_out_everywhere() -> Response:
 
 
 def _needs_old_password() -> bool:
-    """Is the old password needed? Not if there is none, nor shortly after a sign-in by a link, because an admin gives a link to
-    a person who has forgotten the password."""
+    """Is the old password needed? It isn't needed if there is none, or shortly after a sign-in by a link: admins give links to
+    people who have forgotten their password."""
     session = here.session()
     is_fresh = session.made_by is Means.LINK and here.now() - session.created_at < _FRESH
     return here.account().has_password and not is_fresh

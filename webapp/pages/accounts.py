@@ -1,6 +1,6 @@
 """Accounts, for the admin: adds and removes them, changes their roles, and makes sign-in links to hand over.
 
-An admin sees and changes the roles of accounts in their own deployment. Operators see all accounts, and make operators.
+An admin sees accounts of their own deployment and changes their roles there. Operators see all accounts, and add operators.
 """
 
 import flask
@@ -29,7 +29,7 @@ def page() -> str:
 @blueprint.post("/admin/accounts")
 @open_to(Access.ADMIN)
 def add() -> Response | tuple[str, int]:
-    """Makes an account for a user, or for an admin who isn't a user. A name that is taken stays with its account."""
+    """Adds an account for a user, or for an admin who isn't a user. Refuses a name that another account has."""
     username, role = forms.text("user") or None, forms.choice("role", Role)
     name, email = forms.text("name") or username or "", forms.text("email") or None
     made: list[Account] = []
@@ -52,7 +52,7 @@ def add() -> Response | tuple[str, int]:
 @blueprint.post("/admin/accounts/operators")
 @open_to(Access.OPERATOR)
 def add_operator() -> Response | tuple[str, int]:
-    """Makes an operator, always as a new account: people who can sign in as an existing one would become operators, too."""
+    """Adds an operator, always as a new account: people who can sign in as an existing account would become operators, too."""
     name, email = forms.text("name"), forms.text("email") or None
     made: list[Account] = []
 
@@ -105,7 +105,7 @@ def sign_out(account_id: int) -> Response:
 @blueprint.post("/admin/accounts/<int:account_id>/role")
 @open_to(Access.ADMIN)
 def change_role(account_id: int) -> Response | tuple[str, int]:
-    """Sets the account's role in the deployment at hand, and the user whose record it shows there."""
+    """Sets the account's role in the deployment that the actor looks at, and the user whose record it shows there."""
     account, role, username = _found(account_id), forms.choice("role", Role), forms.text("user") or None
 
     def do() -> None:
@@ -121,14 +121,15 @@ def change_role(account_id: int) -> Response | tuple[str, int]:
 @blueprint.get("/admin/accounts/<int:account_id>/remove")
 @open_to(Access.ADMIN)
 def ask_removal(account_id: int) -> str:
-    """Shows everything that ends with the account."""
+    """Asks for confirmation, and shows everything that ends with the account."""
     return _removal(_found(account_id))
 
 
 @blueprint.post("/admin/accounts/<int:account_id>/remove")
 @open_to(Access.ADMIN)
 def remove(account_id: int) -> Response | tuple[str, int]:
-    """Removes the account; if it may do more elsewhere, only its role here. If there is a warning, the box has to be ticked."""
+    """Removes the account, or only its role here if it has powers that the actor can't give. If there is a warning, the box has
+    to be ticked."""
     with here.database().transaction():
         account = _found(account_id)
         if _warnings(account) and not forms.ticked("sure"):
@@ -152,7 +153,7 @@ def _found(account_id: int) -> Account:
 
 
 def _theirs(account_id: int) -> Account:
-    """An account that can do no more than the actor may give. 404 for others: the page says why there is no button."""
+    """An account whose powers the actor could all give. NotFound for others; their page says why it has no button."""
     account = _found(account_id)
     if not account_powers.is_all_theirs(here.account(), account):
         raise NotFound(gettext("this account has more rights than you can give: ask an operator"))
@@ -167,7 +168,7 @@ def _refuse_taken(name: str) -> None:
 
 
 def _set_role(account_id: int, role: Role, username: str | None) -> None:
-    """Within a transaction. BadInput, NotFound."""
+    """Call it within a transaction. BadInput, NotFound."""
     database, deployment, account = here.database(), here.deployment(), _found(account_id)
     before = account_powers.role_in(account, deployment.id)
     if before is None and account.is_operator:
@@ -183,7 +184,8 @@ def _set_role(account_id: int, role: Role, username: str | None) -> None:
     if is_last and not forms.ticked("sure"):
         raise BadInput(gettext("this is the last admin of the deployment: tick the box to do it anyway"))
     after = accounts.give_role(database, account.id, deployment, role, member.id if member else None)
-    if before is None:  # people who could sign in as it until now can't do so here
+    # people who are signed in as the account, or have a link for it, must not get into this deployment
+    if before is None:
         sessions.end_all(database, account.id)
         links.end_all(database, account.id)
     if after.memberships != account.memberships:
@@ -258,7 +260,7 @@ def _removal(account: Account, *, is_unsure: bool = False) -> str:
 
 
 def _free_users(besides: str | None = None) -> list[User]:
-    """Users whose record isn't any account's. besides: this user is in the list all the same."""
+    """Users whose record no account shows. besides: a user who is in the list nevertheless."""
     database, deployment = here.database(), here.deployment()
     taken = {
         role.username

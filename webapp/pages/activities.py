@@ -44,7 +44,7 @@ def stream() -> tuple[str, int]:
 @blueprint.get("/threads/<int:thread_id>")
 @open_to(Access.READER)
 def thread(thread_id: int) -> str:
-    """A conversation, the first mail first. It has the mails that the reader sees whole. 404 if there are none."""
+    """A conversation, the oldest mail first. It has only mails of which the reader may see everything. 404 if there are none."""
     if thread_id >= 2**63:
         flask.abort(404)
     before = forms.whole_number(flask.request.args.get("before"))
@@ -66,7 +66,7 @@ def thread(thread_id: int) -> str:
 @blueprint.get("/search")
 @open_to(Access.READER)
 def search_page() -> tuple[str, int]:
-    """The activities that have all the words, with the words marked. The last recorded one is first."""
+    """The activities that have all the words, with the words marked, the last recorded activity first."""
     typed = forms.asked("q", _MAX_QUERY_CHARS)
     asked = stream_filters.read(_OF_SEARCH)
     terms = search_query.parse(typed)

@@ -22,7 +22,7 @@ def page() -> str:
 @blueprint.post("/admin/deployment")
 @open_to(Access.OPERATOR)
 def add_deployment() -> Response | tuple[str, int]:
-    """Makes a deployment. The session looks at it from then on."""
+    """Adds a deployment. The session looks at it from then on."""
     name, domain = forms.text("name"), forms.text("domain")
     fault = forms.fault_of(lambda: _add_deployment(name, domain))
     if fault:

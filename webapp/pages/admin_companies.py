@@ -1,4 +1,4 @@
-"""The companies that contacts work for, for the admin: adds, changes and removes them, and sets whether mail makes contacts."""
+"""The admin's pages of companies: adds, changes and removes them, and sets whether mail from their domain adds contacts."""
 
 from collections.abc import Callable
 
@@ -50,7 +50,7 @@ def one(company_id: int) -> str:
 @blueprint.post("/admin/companies/<int:company_id>")
 @open_to(Access.ADMIN)
 def change(company_id: int) -> Response | tuple[str, int]:
-    """Sets another name or domain."""
+    """Changes the company's name and domain."""
     before, name, domain = _found(company_id), forms.text("name"), forms.text("domain")
 
     def do() -> None:
@@ -78,12 +78,12 @@ def set_visibility(company_id: int) -> Response | tuple[str, int]:
 @blueprint.post("/admin/companies/<int:company_id>/auto-contacts")
 @open_to(Access.ADMIN)
 def set_auto_contacts(company_id: int) -> Response | tuple[str, int]:
-    """Sets whether proven mail from the company's domain makes contacts."""
+    """Sets whether proven mail from the company's domain adds contacts."""
     company, is_on = _found(company_id), forms.ticked("is_on")
 
     def do() -> None:
         after = companies.set_auto_contacts(here.database(), here.deployment(), company.name, here.now(), is_on=is_on)
-        if is_on or after != company:  # the sync searches anew each time that it is set to on
+        if is_on or after != company:  # switching it on again makes the sync search again
             changes.note("company.auto_contacts", company.name, "on" if is_on else "off")
 
     return _done(company, do)
@@ -92,7 +92,7 @@ def set_auto_contacts(company_id: int) -> Response | tuple[str, int]:
 @blueprint.get("/admin/companies/<int:company_id>/remove")
 @open_to(Access.ADMIN)
 def ask_removal(company_id: int) -> str:
-    """Shows everything that ends with the company."""
+    """Asks for confirmation, and shows everything that ends with the company."""
     company = _found(company_id)
     contacts = company_edits.count_contacts(here.database(), company)
     return flask.render_template("admin/company_removal.html", company=company, contacts=contacts)

@@ -1,4 +1,4 @@
-"""Contacts from and to files, for the admin. A job looks at a file before another job imports anything of it."""
+"""The import and export of contacts, for the admin. One job makes a preview of a file, and another job imports it afterwards."""
 
 from collections.abc import Iterator
 
@@ -37,7 +37,7 @@ def page() -> str:
 @open_to(Access.ADMIN)
 @forms.takes_a_file
 def look_at() -> Response | tuple[str, int]:
-    """Has a job look at a file."""
+    """Takes a file, and adds a job that makes its preview."""
     wanted: list[int] = []
     fault = forms.fault_of(lambda: wanted.append(_wanted_preview()))
     if fault:
@@ -77,7 +77,7 @@ def _wanted_preview() -> int:
 @blueprint.post("/admin/contacts/import/<int:job_id>")
 @open_to(Access.ADMIN)
 def import_file(job_id: int) -> Response:
-    """Imports the good rows of a file that was looked at."""
+    """Adds a job that imports the valid rows of a file. The file must have a preview."""
     looked_at = _looked_at(job_id)
     parameters = {**looked_at.parameters, "rows": looked_at.report["rows"]}
     kind = contact_files.IMPORT
@@ -88,7 +88,7 @@ def import_file(job_id: int) -> Response:
 @blueprint.post("/admin/contacts/import/<int:job_id>/leave")
 @open_to(Access.ADMIN)
 def leave(job_id: int) -> Response:
-    """Forgets a file that was looked at."""
+    """Deletes a file that has a preview, without an import."""
     jobs.drop_upload(here.database(), here.deployment().id, _looked_at(job_id).id)
     return flask.redirect(flask.url_for("admin_contacts.page"), 303)
 
@@ -96,7 +96,7 @@ def leave(job_id: int) -> Response:
 @blueprint.post("/admin/contacts/export")
 @open_to(Access.ADMIN)
 def export() -> Response:
-    """All contacts, as a file. In CSV, a value that a spreadsheet would take for a formula is written as text."""
+    """Sends all contacts as a file. In CSV, a value that a spreadsheet would take for a formula is written as text."""
     form, deployment = forms.choice("form", Form), here.deployment()
     changes.note("contacts.exported", form)
     response = flask.Response(_written(here.site(), deployment, form), content_type=_TYPES[form])

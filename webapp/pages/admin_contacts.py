@@ -1,4 +1,4 @@
-"""The outside persons whose mail is captured, for the admin: finds, adds, changes and removes them."""
+"""The admin's pages of contacts: finds, adds, changes and removes them."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from webapp.access import Access, open_to
 
 blueprint = flask.Blueprint("admin_contacts", __name__)
 ROWS = 50
-OFFERED_COMPANIES = 300  # beside the field, as a browser shows them; you can type any other name
+OFFERED_COMPANIES = 300  # in the list that a browser shows at the field; any other name can be typed
 _MAX_ADDRESS_CHARS = 10_000
 
 
@@ -30,7 +30,7 @@ def page() -> str:
 @blueprint.post("/admin/contacts")
 @open_to(Access.ADMIN)
 def add() -> Response | tuple[str, int]:
-    """Makes a contact, and its company if there is none of that name."""
+    """Adds a contact, and its company if there is none of that name."""
     made: list[Contact] = []
 
     def do() -> None:
@@ -63,7 +63,7 @@ def one(contact_id: int) -> str:
 @blueprint.post("/admin/contacts/<int:contact_id>")
 @open_to(Access.ADMIN)
 def change(contact_id: int) -> Response | tuple[str, int]:
-    """Sets another name or company."""
+    """Changes the contact's name and company."""
     before, name, company = _found(contact_id), forms.text("name"), forms.text("company")
 
     def do() -> None:
@@ -91,7 +91,7 @@ def add_address(contact_id: int) -> Response | tuple[str, int]:
 @blueprint.post("/admin/contacts/<int:contact_id>/addresses/remove")
 @open_to(Access.ADMIN)
 def remove_address(contact_id: int) -> Response | tuple[str, int]:
-    """Takes an address off."""
+    """Removes an address."""
     contact, address = _found(contact_id), forms.text("address")
 
     def do() -> None:
@@ -117,14 +117,14 @@ def set_visibility(contact_id: int) -> Response | tuple[str, int]:
 @blueprint.get("/admin/contacts/<int:contact_id>/remove")
 @open_to(Access.ADMIN)
 def ask_removal(contact_id: int) -> str:
-    """Shows everything that ends with the contact."""
+    """Asks for confirmation, and shows everything that ends with the contact."""
     return flask.render_template("admin/contact_removal.html", contact=_found(contact_id))
 
 
 @blueprint.post("/admin/contacts/<int:contact_id>/remove")
 @open_to(Access.ADMIN)
 def remove(contact_id: int) -> Response:
-    """Removes a contact. The record stays as it is."""
+    """Removes a contact. Recorded mail stays."""
     contact = _found(contact_id)
     with here.database().transaction():
         contact_edits.remove(here.database(), here.deployment(), contact.id, here.now())

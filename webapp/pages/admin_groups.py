@@ -1,4 +1,4 @@
-"""The firm's groups and lists, for the admin: they pass on others' mail. Adds and removes them, as `mailweir group` does."""
+"""The admin's page of groups and lists, which pass on others' mail. Adds and removes them, like `mailweir group`."""
 
 import flask
 from werkzeug.wrappers import Response
@@ -13,7 +13,7 @@ blueprint = flask.Blueprint("admin_groups", __name__)
 @blueprint.get("/admin/groups")
 @open_to(Access.ADMIN)
 def page() -> str:
-    """All groups. `address`: of a group that somebody found missing."""
+    """All groups. The URL's `address` is filled in: a link offers an address that could be a group's."""
     return _list()
 
 

@@ -1,4 +1,4 @@
-"""Long work, for the admin: the progress of each job, and its result."""
+"""The admin's pages of jobs: the progress and the result of each job."""
 
 import flask
 from flask_babel import gettext
@@ -35,7 +35,7 @@ def page() -> str:
 @blueprint.get("/admin/jobs/<int:job_id>")
 @open_to(Access.ADMIN)
 def one(job_id: int) -> Response:
-    """One job. Until it is over, a header makes the browser ask again by itself, which needs no script."""
+    """One job. Until it is over, a header makes the browser reload the page, without script."""
     job = jobs.find(here.database(), here.deployment().id, forms.known_id(job_id))
     shown = _TEMPLATES.get(job.kind, "admin/job.html")
     response = flask.make_response(flask.render_template(shown, job=job, title=_kinds().get(job.kind, job.kind)))

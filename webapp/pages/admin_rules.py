@@ -25,7 +25,7 @@ def page() -> str:
 @blueprint.post("/admin/rules")
 @open_to(Access.ADMIN)
 def add() -> Response | tuple[str, int]:
-    """Makes a rule, and has a job search the record for entries that it hides."""
+    """Adds a rule, and a job that searches the record for entries that the rule hides."""
     pattern, user = forms.text("pattern"), forms.text("user") or None
     wanted: list[int] = []
 
@@ -33,7 +33,7 @@ def add() -> Response | tuple[str, int]:
         with here.database().transaction():
             before = never_log_rules.list_all(here.database(), here.deployment())
             rule = never_log_rules.add(here.database(), here.deployment(), pattern, user, here.now())
-            # for an existing rule, the record is searched again
+            # adding a rule that exists only searches the record again
             what = "never_log.looked" if rule in before else "never_log.added"
             changes.note(what, rule.pattern, rule.user or "")
             wanted.append(_wanted(never_log.LOOK, rule))
@@ -47,7 +47,8 @@ def add() -> Response | tuple[str, int]:
 @blueprint.post("/admin/rules/<int:rule_id>/look")
 @open_to(Access.ADMIN)
 def look(rule_id: int) -> Response:
-    """Has the record searched again. The result counts mail that the admin may not read, too, so the search is noted."""
+    """Adds a job that searches the record again. Its result also counts mail that the admin may not read, so the log of changes
+    notes the search."""
     rule = _found(rule_id)
     with here.database().transaction():
         wanted = _wanted(never_log.LOOK, rule)
@@ -58,7 +59,8 @@ def look(rule_id: int) -> Response:
 @blueprint.post("/admin/rules/<int:rule_id>/erase")
 @open_to(Access.ADMIN)
 def erase(rule_id: int) -> Response:
-    """Erases the entries that the rule hides, if the admin typed the rule. The job notes the erasure when it is done."""
+    """Adds a job that erases the entries that the rule hides. BadInput if the admin didn't type the rule. The finished job notes
+    the erasure in the log of changes."""
     rule = _found(rule_id)
     if forms.text("typed") != rule.pattern:
         raise BadInput(
@@ -70,7 +72,7 @@ def erase(rule_id: int) -> Response:
 @blueprint.post("/admin/rules/<int:rule_id>/remove")
 @open_to(Access.ADMIN)
 def remove(rule_id: int) -> Response:
-    """Removes a rule. Synced mailboxes are searched for mail that it hid."""
+    """Removes a rule. The sync then searches the mailboxes for mail that the rule hid."""
     rule = _found(rule_id)
     with here.database().transaction():
         never_log_rules.remove(here.database(), here.deployment(), rule.pattern, rule.user, here.now())

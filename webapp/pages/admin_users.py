@@ -1,4 +1,4 @@
-"""The firm's staff, for the admin: adds, changes and removes users, and gives them further addresses."""
+"""The admin's pages of users: adds, changes and removes them, and gives them further addresses."""
 
 from collections.abc import Callable
 
@@ -54,7 +54,7 @@ def one(user_id: int) -> str:
 @blueprint.post("/admin/users/<int:user_id>")
 @open_to(Access.ADMIN)
 def change(user_id: int) -> Response | tuple[str, int]:
-    """Sets another name or main mailbox."""
+    """Changes the user's name and main mailbox."""
     before, name, mailbox = _found(user_id), forms.text("name"), forms.text("mailbox")
 
     def do() -> None:
@@ -82,7 +82,7 @@ def add_address(user_id: int) -> Response | tuple[str, int]:
 @blueprint.post("/admin/users/<int:user_id>/addresses/remove")
 @open_to(Access.ADMIN)
 def remove_address(user_id: int) -> Response | tuple[str, int]:
-    """Takes a further own address off."""
+    """Removes a further own address of the user."""
     user, address = _found(user_id), forms.text("address")
 
     def do() -> None:
@@ -108,7 +108,7 @@ def set_visibility(user_id: int) -> Response | tuple[str, int]:
 @blueprint.post("/admin/users/<int:user_id>/audit")
 @open_to(Access.ADMIN)
 def audit(user_id: int) -> Response | tuple[str, int]:
-    """Has the sync compare the user's Gmail with the record."""
+    """Requests an audit: the sync compares the user's Gmail with the record."""
     user = _found(user_id)
 
     def do() -> None:
@@ -121,7 +121,7 @@ def audit(user_id: int) -> Response | tuple[str, int]:
 @blueprint.get("/admin/users/<int:user_id>/remove")
 @open_to(Access.ADMIN)
 def ask_removal(user_id: int) -> str:
-    """Shows everything that ends with the user."""
+    """Asks for confirmation, and shows everything that ends with the user."""
     return _removal(_found(user_id))
 
 

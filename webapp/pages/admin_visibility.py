@@ -1,4 +1,4 @@
-"""Settings for all mail of a deployment: private words, which mail is recorded and makes to-dos, and spellings of addresses."""
+"""Settings for all mail of a deployment: private words, the mail that is recorded or makes to-dos, and spellings of addresses."""
 
 import flask
 from werkzeug.wrappers import Response

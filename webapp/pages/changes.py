@@ -1,4 +1,4 @@
-"""The log of changes, for the admin: each change on the page or by the command line, with its author and time."""
+"""The log of changes, for the admin: each change by the page or the command line, with its author and time."""
 
 import flask
 
@@ -15,7 +15,7 @@ OF_NONE = "operators"
 @blueprint.get("/admin/changes")
 @open_to(Access.ADMIN)
 def page() -> str:
-    """The deployment's changes, the newest first. An operator can also ask for the changes of no deployment."""
+    """The deployment's changes, the newest first. An operator can also ask for changes that belong to no deployment."""
     before = forms.whole_number(flask.request.args.get("before"))
     is_operator, of_none = here.account().is_operator, flask.request.args.get("words") == OF_NONE
     is_of_none = is_operator and (of_none or here.deployment_or_none() is None)

@@ -1,4 +1,4 @@
-"""Companies: the list, and one company with its people and its mail. An admin makes and changes them elsewhere."""
+"""Companies for readers: the list, and one company with its people and its mail. Admins have further pages, to change them."""
 
 import flask
 from werkzeug.wrappers import Response
@@ -50,14 +50,14 @@ def page(company_id: int) -> str:
 @blueprint.get("/companies/<int:company_id>/months.svg")
 @open_to(Access.READER)
 def months_picture(company_id: int) -> Response:
-    """The amount of mail, as a picture."""
+    """The amount of mail by month, as a picture."""
     return months.picture(StreamFilter(company=_found(company_id).id))
 
 
 @blueprint.get("/companies/<int:company_id>/months")
 @open_to(Access.READER)
 def months_table(company_id: int) -> str:
-    """The same as a table."""
+    """The amount of mail by month, as a table."""
     company = _found(company_id)
     back = flask.url_for(".page", company_id=company.id)
     return months.table(StreamFilter(company=company.id), company.name, back)

@@ -1,4 +1,4 @@
-"""Contacts: the list, one contact with its mail, and the form that makes one. Users may make contacts, too."""
+"""Contacts for readers: the list, one contact with its mail, and the form that adds a contact. Users may add contacts, too."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -57,14 +57,14 @@ def page(contact_id: int) -> str:
 @blueprint.get("/contacts/<int:contact_id>/months.svg")
 @open_to(Access.READER)
 def months_picture(contact_id: int) -> Response:
-    """The amount of mail, as a picture."""
+    """The amount of mail by month, as a picture."""
     return months.picture(StreamFilter(contacts=(_found(contact_id).id,)))
 
 
 @blueprint.get("/contacts/<int:contact_id>/months")
 @open_to(Access.READER)
 def months_table(contact_id: int) -> str:
-    """The same as a table."""
+    """The amount of mail by month, as a table."""
     contact = _found(contact_id)
     back = flask.url_for(".page", contact_id=contact.id)
     return months.table(StreamFilter(contacts=(contact.id,)), contact.name, back)
@@ -80,7 +80,7 @@ def _found(contact_id: int) -> ListedContact:
 @blueprint.get("/contacts/new")
 @open_to(Access.READER)
 def new() -> str:
-    """The form. `?address=` and `?name=` fill it in; nothing is made before a person has looked at it."""
+    """The form. `?name=`, `?address=` and `?company=` fill it in; nothing is added before a person sends it."""
     given = {name: forms.asked(name, _MAX_CHARS) for name in ("name", "address", "company")}
     return _form(_Typed(given["name"], given["address"], given["company"]))
 
@@ -88,7 +88,7 @@ def new() -> str:
 @blueprint.post("/contacts/new")
 @open_to(Access.READER)
 def make() -> Response | tuple[str, int]:
-    """Makes the contact, or shows the form again with the error."""
+    """Adds the contact, or shows the form again with the error."""
     typed = _Typed(forms.text("name"), forms.text("addresses", 10_000), forms.text("company"))
     try:
         made = _made(typed)
@@ -107,7 +107,7 @@ class _Typed:
 
 
 def _made(typed: _Typed) -> int:
-    """The new contact's id. BadInput."""
+    """Adds the contact; returns its id. BadInput."""
     database, deployment = here.database(), here.deployment()
     addresses = [line.strip() for line in typed.addresses.splitlines() if line.strip()]
     if not addresses:
@@ -131,7 +131,7 @@ def _form(typed: _Typed, error: str = "") -> str:
 
 
 def _holders(typed: str) -> list[ListedContact]:
-    """The contacts that have one of these addresses already. They are the likely cause, and the person wants to go to them."""
+    """The contacts that already have one of these addresses: the likely cause of the error, to which the form links."""
     normal = (address.typed(line.strip()) for line in typed.splitlines()[:_MAX_ADDRESSES])
     found = [contact_lists.holders(here.database(), here.deployment(), one) for one in normal if one]
     return list({contact.id: contact for holders in found for contact in holders}.values())

@@ -1,7 +1,7 @@
-"""The domains that mail is sent for, for the admin: SPF, DKIM and DMARC as DNS has them now, the records to publish, the keys.
+"""The admin's pages of the domains from which users send: SPF, DKIM and DMARC as DNS has them now, records to publish, and keys.
 
-DNS is asked only about domains of the deployment: a domain with a key, or the domain of a user's address. The page seals a new
-private key and can't open it. If nobody has noted a public key for sealing, the page shows the command instead.
+DNS is asked only about domains of the deployment: domains with a key, and domains of users' addresses. The page seals a new
+private key and can't open it. If the database has no public key for sealing, the page shows the command instead.
 """
 
 from collections.abc import Callable
@@ -77,7 +77,7 @@ def rotate(domain: str) -> Response | tuple[str, int]:
 @blueprint.post("/admin/domains/<domain>/activate")
 @open_to(Access.ADMIN)
 def activate(domain: str) -> Response | tuple[str, int]:
-    """Lets the next key sign, if DNS has it."""
+    """Makes the next key sign, if its record is published in DNS."""
     name = _with_key(domain)
     settings = here.site().settings
 
@@ -118,7 +118,7 @@ def remove_key(domain: str) -> Response | tuple[str, int]:
 @blueprint.get("/admin/domains/<domain>/remove")
 @open_to(Access.ADMIN)
 def ask_removal(domain: str) -> str:
-    """Shows everything that ends with the domain."""
+    """Asks for confirmation, and shows everything that ends with the domain."""
     return _removal(_with_key(domain))
 
 
@@ -144,14 +144,14 @@ def _keys() -> dict[str, list[DkimKey]]:
 
 
 def _domains_of_users() -> set[str]:
-    """The domains that users write from, except those of providers of free mail: nobody here controls their DNS."""
+    """The domains of users' addresses, except those of providers of free mail: nobody here controls their DNS."""
     found = users.list_all(here.database(), here.deployment())
     domains = {address.split(one)[1] for user in found for one in user.addresses}
     return {one for one in domains if not free_mail.is_free(one)}
 
 
 def _known(domain: str) -> str:
-    """The domain, if it is the deployment's. NotFound for others: nothing is asked about them."""
+    """The domain, if it is the deployment's. NotFound for others, so that DNS is never asked about them."""
     if domain in _keys() or domain in _domains_of_users():
         return domain
     raise NotFound(gettext("there is no such domain"))
@@ -172,7 +172,7 @@ def _next(domain: str) -> DkimKey:
 
 
 def _sealer() -> Sealer:
-    """The sealer of private keys. BadInput if nobody has noted its public key."""
+    """The sealer of private keys. BadInput if the database has no public key for sealing."""
     public = sealing_keys.find(here.database())
     if public is None:
         raise BadInput(gettext("this page can't store a private key yet: use the command that is shown"))
@@ -219,7 +219,7 @@ def _one(domain: str, fault: str = "") -> str:
     keys = _keys().get(domain, [])
     can_seal = sealing_keys.find(here.database()) is not None
     settings, deployment = here.site().settings, here.deployment()
-    here.give_back()  # DNS may take its time
+    here.give_back()  # DNS may answer slowly
     return flask.render_template(
         "admin/domain.html",
         look=domain_looks.look(settings, domain, keys),

@@ -1,7 +1,7 @@
-"""A user's consent at Google through the page: asks for it, takes it, changes its options, and ends it.
+"""A user's consent at Google: the page asks for it, takes it, changes its options, and ends it.
 
-`state` is bound to the session and the user, and counts once. PKCE binds the code to the request for it. The page seals the token
-with a public key and can't open it again. Nothing that Google sends is in a redirect or a log.
+`state` is bound to the session and the user, and is valid once. PKCE binds the code to the request for it. The page seals the
+token with a public key and can't open it again. Nothing that Google sends gets into a redirect or a log.
 """
 
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ def connect() -> Response | tuple[str, int]:
 @blueprint.get(integrations.RETURN_PATH)
 @open_to(Access.STAFF)
 def come_back() -> Response | tuple[str, int]:
-    """Google sends the browser here. Takes the code, and connects the mailbox that it is for."""
+    """Google sends the browser here. Takes the code from the URL, and connects the mailbox that the code is for."""
     given = flask.request.args
     state = given.get("state", "")
     found = states.take(here.database(), Kind.GMAIL, _bound_to(), state, here.now())
@@ -133,10 +133,10 @@ def disconnect() -> Response | tuple[str, int]:
 
 
 def form_targets(settings: Settings) -> tuple[str, ...]:
-    """The origin to which Connect sends a browser. It isn't Google's if the client's file says so, as in tests."""
+    """The origin to which Connect redirects a browser, from the client's file. In tests, it isn't Google's."""
     try:
         parts = urlsplit(oauth_files.load_web_client(Path(settings.gmail.web_client_file)).auth_uri)
-    except MailweirError:  # reported when somebody connects
+    except MailweirError:  # `connect` reports it
         return ()
     return (f"{parts.scheme}://{parts.netloc}",)
 
@@ -170,7 +170,7 @@ def _client() -> OAuthClient:
 
 
 def _sealer() -> Sealer:
-    """The sealer of tokens. SettingsError if no holder of the key file has noted the public key yet."""
+    """The sealer of tokens. SettingsError if the database has no public key for sealing yet."""
     public = sealing_keys.find(here.database())
     if public is None:
         raise SettingsError("the sync hasn't given the page its public key yet: start mailweir-gmail-sync")
@@ -202,7 +202,7 @@ def _connected(asked: Question, code: str, directions: Directions) -> str:
 
 
 def _in_words(error: MailweirError) -> str:
-    """The error, in words that the user can act on. Faults of the settings are for the admin, who reads more in the log."""
+    """The error, in words that help the user. For faults of the settings, these name the admin, and the log has the cause."""
     if isinstance(error, SettingsError):
         flask.current_app.logger.error("Google can't be connected: %s", error)
         said = gettext("Google can't be connected here yet. Tell your admin; the log of mailweir-web says why.")

@@ -1,7 +1,8 @@
-"""Health: the findings of `mailweir doctor`, from the same code, with links to the pages that mend them. Looks anew each time.
+"""Health: the findings of `mailweir doctor`, from the same code, with links to the pages that mend them. Checks anew for each
+request.
 
-An operator sees all deployments and hosts. A deployment's admin sees that deployment, and only the state of the shared parts,
-because their details name others.
+An operator sees all deployments and hosts. A deployment's admin sees that deployment, and of the shared parts only their state:
+their details name other deployments.
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ _ROUTES = ("forward", "log", "relay", "gmail_in", "gmail_out")
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """A deployment, a host or the shared parts. was_reached: if not, there was no time to look."""
+    """A deployment, a host or the shared parts. was_reached: False if there was no time left to check it."""
 
     title: str
     found: list[Shown]
@@ -41,7 +42,7 @@ class _Section:
 
     @property
     def open(self) -> list[Shown]:
-        """Findings that somebody has to act on, or to know."""
+        """Findings that need an action, or that people should know."""
         return [one for one in self.found if one.level is not Level.OK]
 
     @property
@@ -52,7 +53,7 @@ class _Section:
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """last: None if no mail was captured."""
+    """A route. last: the time of its last captured mail, or None."""
 
     name: str
     last: datetime | None
@@ -61,7 +62,7 @@ class _Route:
 @blueprint.get("/admin/health")
 @open_to(Access.ADMIN)
 def page() -> str:
-    """Looks, and shows the findings."""
+    """Makes the checks, and shows the findings."""
     is_operator, at = here.account().is_operator, here.deployment_or_none()
     looked_at = here.choices() if is_operator else [here.deployment()]
     examined = looking.examine(here.site().settings, here.database(), looked_at, here.now(), explained.said)
@@ -88,7 +89,7 @@ def page() -> str:
 
 
 def _of_deployments(examined: Examined, looked_at: Sequence[Deployment], at: Deployment | None) -> list[_Section]:
-    """Only the deployment that the account looks at has links, because pages show only this one."""
+    """The sections of deployments. Only the deployment that the account looks at has links: other pages show only this one."""
     own = here.membership()
     sections = []
     for one in looked_at:
@@ -125,7 +126,7 @@ def _mailboxes(deployment: Deployment) -> list[gmail_mailboxes.GmailMailbox]:
 
 
 def _waiting() -> list[digest_queue.Waiting] | None:
-    """The work that waits for the digest; None if it can't be counted in the time."""
+    """The work that waits for the digest; None if counting it takes too long."""
     try:
         with limited(here.database(), looking.QUESTION_SECONDS):
             return digest_queue.waiting(here.database())

@@ -17,8 +17,8 @@ _FIRST = ("todos.open_list", "activities.stream", "health.page")
 @blueprint.get("/")
 @open_to(Access.SIGNED_IN)
 def start() -> Response | str:
-    """To-dos for staff, the record for other readers, health for an operator; without a deployment, the first steps. An account
-    that may do nothing yet gets a page that says so."""
+    """To-dos for staff, the record for other readers, health for an operator, or the first steps if there is no deployment. An
+    account that has no rights gets a page that says so."""
     own = here.membership()
     if own is None and not here.account().is_operator:
         return flask.render_template("home.html")
@@ -33,7 +33,7 @@ def start() -> Response | str:
 @blueprint.post("/deployment")
 @open_to(Access.SIGNED_IN)
 def choose() -> Response:
-    """Looks at another deployment from now on. 404 if the deployment isn't the account's."""
+    """Makes the session look at another deployment from now on. 404 if the account may not look at it."""
     chosen = whole_number(flask.request.form.get("deployment"))
     own = {one.deployment_id for one in here.account().memberships}
     known = {one.id for one in deployments.list_all(here.database())}

@@ -1,7 +1,7 @@
-"""The Integrations page: the ways by which a user's mail comes and goes, the state of each, and the one button that helps.
+"""The Integrations page: the ways by which a user's mail comes and goes, the state of each, and the button for its next step.
 
-Each request asks for everything anew. A password is shown once: in the direct answer to a POST, and nowhere else. `google` has
-the consent at Google.
+Each request reads everything again. A password is shown once, in the direct answer to a POST. The module `google` has the consent
+at Google.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def page() -> str:
 @blueprint.post("/integrations/contact")
 @open_to(Access.STAFF)
 def add_contact() -> Response | tuple[str, int]:
-    """Makes a contact with an address that the user can write from, to see that forwarding works."""
+    """Adds a contact with an address of the user's choice. The user writes from there to test the forwarding."""
     name, address = forms.text("name", _MAX_NAME_CHARS), forms.text("address", _MAX_ADDRESS_CHARS)
     database, tenant = here.database(), here.deployment()
     try:
@@ -60,7 +60,7 @@ def add_contact() -> Response | tuple[str, int]:
 @blueprint.post("/integrations/confirmation/dismiss")
 @open_to(Access.STAFF)
 def dismiss_confirmation() -> Response:
-    """Puts away the confirmation that was shown, but not a newer one."""
+    """Hides the confirmation that was shown, but not a newer one."""
     shown = forms.whole_number(flask.request.form.get("id"))
     if shown is None:
         flask.abort(400)
@@ -118,7 +118,7 @@ def note(what: str, subject: str, detail: str = "") -> None:
 
 
 def back(done: str) -> Response:
-    """Redirects to the page, which says what was done."""
+    """Redirects to the page. done: the word for what was done, which the page says."""
     return flask.redirect(flask.url_for("integrations.page", done=done), 303)
 
 
@@ -128,7 +128,7 @@ def _found() -> UserIntegrations:
 
 
 def show(*, done: str = "", problem: str = "", contact_fault: str = "", typed: dict[str, str] | None = None) -> str:
-    """The page in its present state. done: a word for the action that was just done. problem: a failure, in a sentence."""
+    """The page in its present state. done: the word for the action that was just done. problem: a failure, in a sentence."""
     database, settings, now = here.database(), here.site().settings, here.now()
     found = _found()
     is_swept = gmail_workers.alive(database, now) > 0
@@ -163,13 +163,13 @@ def show(*, done: str = "", problem: str = "", contact_fault: str = "", typed: d
 
 
 def _revocations(found: UserIntegrations) -> list[Revocation]:
-    """The user's earlier consents. While a mailbox is connected, only those that aren't given back yet."""
+    """Revocations of the user's earlier consents. While a mailbox is connected, only the unfinished ones."""
     asked = gmail_revocations.of_user(here.database(), here.user_id())
     return [one for one in asked if one.is_open] if found.gmail else asked
 
 
 def sending_addresses(found: UserIntegrations) -> list[str]:
-    """The user's addresses that this host may send mail with. Gmail itself sends for its own addresses."""
+    """The user's addresses from which this host can send. Those of Gmail aren't among them: only Gmail sends for its domains."""
     return [one for one in found.user.addresses if addresses.split(one)[1] not in _GMAIL_DOMAINS]
 
 
@@ -198,7 +198,7 @@ def _confirmation(found: UserIntegrations) -> dict[str, Any] | None:
 
 
 def is_googles(link: str) -> bool:
-    """Does the link lead to a host where Google confirms forwarding, and nowhere else?"""
+    """Does the link lead exactly to a host where Google confirms forwarding?"""
     try:
         parts = urlsplit(link)
         plain = parts.port is None and parts.username is None and parts.password is None

@@ -32,16 +32,17 @@ from webapp.access import Access, open_to
 from webapp.seen_message import Seen
 
 blueprint = flask.Blueprint("message", __name__)
-_MOST_COPIES = 5  # other activities with the same file that are named
-_MOST_LOOKED_AT = 20  # files whose copies in other activities are looked for
+_MOST_COPIES = 5  # other activities with the same file, in the list of files
+_MOST_LOOKED_AT = 20  # files of a message whose copies in other activities are searched
 _MOST_OF_THREAD = 20
 _MOST_SIGHTINGS = 100
-_MARKED_LINK = "</bdi> <a "  # as the sanitizer writes it; a mail that has it already only gets the sentence about it
+# as the sanitizer writes it; if a mail itself has it, the page only explains arrows without need
+_MARKED_LINK = "</bdi> <a "
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """An attachment in the list. number: from 1 on. elsewhere: activities with the same file; has_more: are there others?"""
+    """An attachment in the list. number: from 1 on. elsewhere: other activities with the same file; has_more: are there more?"""
 
     number: int
     file: Attachment
@@ -96,7 +97,7 @@ def page(activity_id: int) -> str:
 @blueprint.post("/activities/<int:activity_id>/visibility")
 @open_to(Access.READER)
 def set_visibility(activity_id: int) -> Response:
-    """Sets who may read it. Participants may do that, and admins who may read it themselves."""
+    """Sets who may read the message. Participants may do that, and admins who may read the message."""
     seen = seen_message.find_whole(activity_id)
     if not _may_set(seen):
         flask.abort(404)
@@ -111,7 +112,7 @@ def set_visibility(activity_id: int) -> Response:
         return flask.redirect(flask.url_for("message.page", activity_id=activity_id), 303)
     return flask.redirect(
         flask.url_for("home.start"), 303
-    )  # an admin who doesn't take part has closed it for everybody else
+    )  # an admin who isn't a participant has restricted it to the participants
 
 
 @blueprint.post("/activities/<int:activity_id>/done")
@@ -139,7 +140,7 @@ def _todo_id(activity_id: int) -> int:
 
 
 def _about(seen: Seen) -> dict[str, object]:
-    """The values that are shown even to readers who see only people and time."""
+    """The values that are shown to all readers, also to those who see only the people and the time."""
     activity = seen.activity
     return {
         "activity": activity,
@@ -150,7 +151,7 @@ def _about(seen: Seen) -> dict[str, object]:
 
 
 def _around(seen: Seen) -> dict[str, object]:
-    """The values beside the text."""
+    """The values around the text, for readers who see all of the message."""
     activity, database, deployment = seen.activity, here.database(), here.deployment()
     own = here.membership()
     return {
@@ -177,7 +178,7 @@ def _may_set(seen: Seen) -> bool:
 
 
 def _thread(seen: Seen) -> streams.Page | None:
-    """The last messages of its conversation that the reader may see; None if it is alone."""
+    """The last messages of the conversation that the reader may see; None if there is no other message."""
     if seen.activity.thread is None:
         return None
     wanted = StreamFilter(thread=seen.activity.thread)
@@ -186,12 +187,12 @@ def _thread(seen: Seen) -> streams.Page | None:
 
 
 def _files(seen: Seen, reading: KeptReading) -> list[_File]:
-    """The attachments. Copies of files within the text aren't looked for: a signature's picture is in every mail."""
+    """The attachments. Copies of inline files aren't searched: a signature's picture is in every mail."""
     found = []
     for number, file in enumerate(reading.attachments, 1):
         others: list[int] = []
         if file.size_bytes and not file.is_inline and number <= _MOST_LOOKED_AT:
-            most = _MOST_COPIES + 2  # one more than is shown, and this one
+            most = _MOST_COPIES + 2  # this activity, those that are shown, and one more
             same = readings.same_file(here.database(), here.deployment().id, file.sha256, most, here.reader())
             others = [one for one in dict.fromkeys(other for other, _ in same) if one != seen.activity.id]
         found.append(_File(number, file, tuple(others[:_MOST_COPIES]), len(others) > _MOST_COPIES))

@@ -1,6 +1,6 @@
-"""Parts of a message that aren't pages of ours: its HTML as a document of its own, its files, and the message itself.
+"""Serves content that came by mail: a message's HTML as a document of its own, its files, and the raw message.
 
-Each has a policy of its own, because its content came by mail. A child process extracts the bytes (`mailweir.extraction`).
+Such content gets a Content-Security-Policy of its own. A child process extracts files and raw messages (`mailweir.extraction`).
 """
 
 from typing import IO
@@ -30,7 +30,7 @@ _ANYTHING = "application/octet-stream"
 @blueprint.get("/activities/<int:activity_id>/html")
 @open_to(Access.READER)
 def html(activity_id: int) -> Response:
-    """The HTML that was made safe, for the frame or a tab of its own. 404 if the mail has none."""
+    """The sanitized HTML, for the frame or a tab of its own. 404 if the mail has none."""
     seen = seen_message.find_whole(activity_id)
     reading = seen_message.reading(seen)
     if reading is None or not reading.html:
@@ -49,7 +49,8 @@ def html(activity_id: int) -> Response:
 @blueprint.get("/activities/<int:activity_id>/attachments/<int:number>")
 @open_to(Access.READER)
 def attachment(activity_id: int, number: int) -> Response:
-    """A file of the message. A picture, known by its first bytes, is shown. All else, and all with `?save`, is downloaded."""
+    """A file of the message. A picture (by its first bytes) is shown in the browser. Other files are downloaded; with `?save`,
+    pictures are, too."""
     seen = seen_message.find_whole(activity_id)
     reading = seen_message.reading(seen)
     if reading is None or not 1 <= number <= len(reading.attachments):
@@ -68,7 +69,7 @@ def attachment(activity_id: int, number: int) -> Response:
 @blueprint.get("/activities/<int:activity_id>/raw")
 @open_to(Access.READER)
 def raw(activity_id: int) -> Response:
-    """The message byte for byte, for participants. `version`: another version than the leading one."""
+    """The raw message, for participants. `version`: the number of a version, if not the leading one."""
     seen = seen_message.find_whole(activity_id)
     if not seen.takes_part:
         flask.abort(404)
@@ -88,7 +89,7 @@ def raw(activity_id: int) -> Response:
 
 
 def _wanted(seen: Seen) -> int:
-    """The version that is asked for, or the leading one."""
+    """The id of the version that is asked for, or of the leading version."""
     number = forms.whole_number(flask.request.args.get("version"))
     if number is not None:
         return seen_message.raw_id(seen, number)
@@ -123,7 +124,7 @@ def _failed(error: MailweirError) -> Response:
 
 
 def _picture(content: IO[bytes]) -> str | None:
-    """The media type of a picture that every browser shows and that can't do anything; None for other content."""
+    """The media type of a picture that every browser shows and that can't contain code; None for other content."""
     head = content.read(_HEAD_BYTES)
     content.seek(0)
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":

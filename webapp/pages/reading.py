@@ -1,4 +1,4 @@
-"""The reader log, for the admin: accounts that read the text, HTML, raw message or an attachment of an activity. Ids only."""
+"""The reader log, for the admin: the accounts that read an activity's text, HTML, raw message or files. It shows only its id."""
 
 import flask
 

@@ -1,7 +1,7 @@
-"""To-dos of the user who is signed in: the list of open ones, from clients' mail, and the list of done ones.
+"""To-dos of the user who is signed in: the list of open to-dos, made by contacts' mail, and the list of done to-dos.
 
-One click marks a to-do as done, and one click undoes that: the answer's URL names the changed to-dos, and a notice has the
-button. Whatever ids are given, only the user's own to-dos are shown or changed.
+One click marks a to-do as done, and one click undoes that: the redirect's URL has the ids of the changed to-dos, for the notice
+with the undo button. Whatever ids a request has, only the user's own to-dos are shown or changed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ def open_list() -> str:
 @blueprint.get("/todos/done")
 @open_to(Access.STAFF)
 def done_list() -> str:
-    """The done to-dos, the last one first."""
+    """The done to-dos, the last done first."""
     place = _done_place(flask.request.args)
     page = todo_lists.done_ones(here.database(), here.deployment(), here.user_id(), **place)
     links = [(gettext("Back to the first"), flask.url_for(".done_list"))] if place else []
@@ -98,13 +98,13 @@ def _order() -> str:
 
 
 def _back(**changed: list[int]) -> Response:
-    """Redirects to the list as it was, with the changed to-dos in its URL."""
+    """Redirects to the same page of the list, with the ids of the changed to-dos in the URL."""
     named: dict[str, Any] = {name: _joined(ids) for name, ids in changed.items()}
     return flask.redirect(_list_url(_order(), **_open_place(flask.request.form), **named), 303)
 
 
 def _open_place(given: Mapping[str, str]) -> dict[str, int]:
-    """The place from which a page of open to-dos goes on (`after`), or back (`before`). If both are given, it goes on."""
+    """The to-do after or before which a page of open to-dos begins or ends. If both are given, `after` counts."""
     found = {name: forms.whole_number(given.get(name)) for name in ("after", "before")}
     return next(({name: value} for name, value in found.items() if value is not None), {})
 
@@ -126,14 +126,14 @@ def _joined(ids: list[int]) -> str | None:
 
 
 def _named(name: str) -> list[int]:
-    """The ids that a URL names. Values that aren't ids are left out, because only the notice depends on them."""
+    """The ids in this field of the URL. Values that aren't ids are left out: the ids are only for the notice."""
     given = flask.request.args.get(name, "")[: todo_lists.MAX_LIMIT * (_MOST_DIGITS + 1)].split(",")
     found = (forms.whole_number(text) for text in given[: todo_lists.MAX_LIMIT])
     return [one for one in found if one is not None]
 
 
 def _done_place(given: Mapping[str, str]) -> dict[str, Any]:
-    """The place from which a page of done to-dos goes on (`before`), or back (`after`). 404 if it isn't a place."""
+    """The to-do before or after which a page of done to-dos begins or ends (time and id). 404 if it can't be one."""
     way = "after" if "after" in given else "before"
     at, number = given.get("at"), forms.whole_number(given.get(way))
     if at is None and number is None:

@@ -1,6 +1,6 @@
 """Explains a missing mail: a sentence says what became of it, with a button for the remedy. Askers learn only what they may know.
 
-Postfix's log isn't read here: Postfix's refusals are on the record.
+Postfix's log isn't read here, because Postfix's refusals are in the database.
 """
 
 import re
@@ -32,7 +32,7 @@ _PLACE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Told:
-    """One known fact. at: UTC. is_kept: is it on the record? url: of the activity."""
+    """One known fact about the mail. at: UTC. is_kept: is the mail on the record? url: of the activity."""
 
     at: datetime
     sentence: str
@@ -63,7 +63,7 @@ def page() -> str:
 
 
 def _place(typed: str) -> Place | None:
-    """The place where an answer ended, from the link that goes on from there; None for other text."""
+    """The place where an earlier answer ended, from the URL of the link that continues it; None for other text."""
     found = _PLACE.fullmatch(typed)
     return Place(int(found[1]), int(found[2])) if found else None
 
@@ -79,7 +79,7 @@ def _ask(typed: str, before: Place | None) -> Answer:
 
 
 def _asker() -> Asker:
-    """The asker for this account. The record is read as on each other page, by the account's own user."""
+    """The asker for this account. It sees the same part of the record as on other pages."""
     own = here.membership()
     if own is not None and own.username is not None:
         found = missing_mail.asker(here.database(), here.deployment(), own.username, is_admin=here.is_admin())
@@ -134,7 +134,7 @@ def _rows(answer: Answer) -> list[Row]:
 
 
 def _is_ours(known: str) -> bool:
-    """An address of ours or of a colleague's belongs to no contact, and can't."""
+    """Is it an address of the capture domain or of a user? No contact can have such an address."""
     tenant = here.deployment()
     if address.split(known)[1] == tenant.domain:
         return True
@@ -144,7 +144,7 @@ def _is_ours(known: str) -> bool:
 
 
 def _what_to_do(typed: str) -> list[Mend]:
-    """Advice if nothing is known. Either no contact has the address, or the contact's mail doesn't come here."""
+    """Advice if nothing is known: either no contact has the address, or the contact's mail doesn't reach Mailweir."""
     wanted = asked.read(typed)
     if wanted.kind is not None:
         return []  # the answer itself says what to look for

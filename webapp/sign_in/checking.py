@@ -1,4 +1,5 @@
-"""Is a password an account's? The throttle slows the check, the gate bounds it, and it is as slow for a name that nobody has.
+"""Checks passwords of accounts. A throttle makes guessing slow, and a gate limits the number of checks at the same time. A check
+takes as long for a name without an account as for one with an account.
 
 Called by the sign-in, and by the account's page before it changes a password.
 """
@@ -18,14 +19,14 @@ from webapp import here
 KNOWN_COOKIE = "__Host-mailweir-known"
 _KNOWN_SECONDS = 365 * 86_400
 _NONCE_CHARS = 22
-# The digest of a password that nobody has, as costly as all others: a name without an account takes as long as a name with one
+# The digest of an unknown password, as costly to check as all others. It is checked if a name has no account
 NOBODYS = "{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$394ASny1DvpHl//K40FZaA$u/63auyuYgmRjuoEXCA71mebTW8NWsTN1LTFbZYHgqk"
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """account_id: of the account with this password, or None. wait: it came too early and wasn't checked. digest: of the
-    password."""
+    """account_id: of the account with this password, or None. wait: if not None, the try came too early and wasn't checked.
+    digest: of the password."""
 
     account_id: int | None = None
     wait: timedelta | None = None
@@ -50,8 +51,8 @@ def check(name: str, given: str) -> Checked:
 
 
 def remember(response: Response, digest: str) -> None:
-    """Marks the browser as known to this account: wrong guesses from elsewhere don't slow it down. The mark holds until the
-    password changes."""
+    """Marks the browser as known to this account, so that wrong guesses from other browsers don't slow it down. The mark is valid
+    until the password changes."""
     nonce = secrets.token_urlsafe(16)
     value = f"{nonce}.{_mark(digest, nonce)}"
     response.set_cookie(

@@ -1,7 +1,7 @@
-"""Signing in by OpenID Connect: a link leads to the provider, an answer in the query leads back, to an existing account.
+"""Signing in by OpenID Connect: a link leads to the provider, which sends the browser back with an answer in the URL.
 
-The state is in the database, and bound to a cookie that this browser alone has: nobody can make another person's browser end a
-sign-in that was begun elsewhere. A sign-in makes no account.
+The state is in the database, and bound to a cookie that only this browser has: nobody can make another person's browser finish a
+sign-in that was begun elsewhere. The account must exist: a sign-in adds none.
 """
 
 import flask
@@ -29,7 +29,7 @@ _RETRY_SECONDS = "5"
 @blueprint.get("/sign-in/openid/<name>")
 @open_to(Access.PUBLIC)
 def begin(name: str) -> Response:
-    """Sends the browser to the provider. It is a link, not a form: a form's answer may only go to hosts of the policy."""
+    """Sends the browser to the provider. A link leads here, not a form: the policy limits where forms may redirect."""
     provider = _named(name)
     begun = providers.begun()
     to = ways.onward(flask.request.args.get("to"))
@@ -40,7 +40,8 @@ def begin(name: str) -> Response:
         "to": to if len(to) <= _MAX_TO_CHARS else "",
     }
     own = flask.request.cookies.get(COOKIE, "")
-    bound = own if len(own) == _TOKEN_CHARS else sessions.new_token()  # two windows of a browser may sign in
+    # an earlier cookie stays, so that two windows of a browser may sign in
+    bound = own if len(own) == _TOKEN_CHARS else sessions.new_token()
     state = states.make(here.database(), Kind.OPENID, bound, content, here.now())
     try:
         asks_which = "choose" in flask.request.args
@@ -100,10 +101,10 @@ def _signed_in(provider: Provider, identity: Identity, to: str) -> Response:
 
 
 def _which(provider: Provider, identity: Identity, account_ids: list[int], to: str) -> Response:
-    """Lets the person choose: two deployments may each have made an account for the address, and only the person knows which one
-    is meant."""
+    """Lets the person choose an account: two deployments may each have an account for the address, and only the person knows
+    which one is meant."""
     content = {
-        "provider": "",  # a provider's answer can't end it
+        "provider": "",  # so that `answer` doesn't accept this state
         "choosing": provider.name,
         "issuer": identity.issuer,
         "subject": identity.subject,
@@ -122,7 +123,7 @@ def _which(provider: Provider, identity: Identity, account_ids: list[int], to: s
 @blueprint.post("/sign-in/openid/<name>/choose")
 @open_to(Access.PUBLIC)
 def choose(name: str) -> Response:
-    """Begins a session as the chosen account, which is the person's from then on."""
+    """Begins a session as the chosen account. From then on, the account belongs to this person."""
     _named(name)
     cookie, given = flask.request.cookies.get(COOKIE, ""), flask.request.form
     content = states.take(here.database(), Kind.OPENID, cookie, given.get("state", ""), here.now())
@@ -134,7 +135,7 @@ def choose(name: str) -> Response:
 
 
 def _session_of(account_id: int, identity: Identity, to: str) -> Response:
-    """The session of an account that is the person's, or becomes theirs."""
+    """Begins a session of an account that belongs to the person, or that is bound to the person now."""
     if not credentials.bind(here.database(), account_id, identity.email, identity.issuer, identity.subject):
         return _said(gettext("This account isn't yours any more. Begin again."), 403)
     before = flask.g.get("session")

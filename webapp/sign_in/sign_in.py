@@ -14,7 +14,7 @@ blueprint = flask.Blueprint("sign_in", __name__)
 @blueprint.get("/sign-in")
 @open_to(Access.PUBLIC)
 def page() -> str | Response:
-    """The ways to sign in. An account that is signed in already is sent on."""
+    """The ways to sign in. A person who is signed in already is redirected."""
     if here.account_or_none() is not None:
         return flask.redirect(ways.onward(flask.request.args.get("to")), 303)
     return ways.page()
@@ -23,7 +23,7 @@ def page() -> str | Response:
 @blueprint.get("/sign-in/link/<token>")
 @open_to(Access.PUBLIC)
 def link(token: str) -> str | tuple[str, int]:
-    """Shows a button. Mail scanners open links, so opening a link doesn't spend it."""
+    """Shows a button that signs in. Opening the link doesn't use it up, because mail scanners open links."""
     name = links.whose(here.database(), token, here.now())
     return flask.render_template("sign_in_link.html", token=token, name=name), 410 if name is None else 200
 
@@ -31,7 +31,7 @@ def link(token: str) -> str | tuple[str, int]:
 @blueprint.post("/sign-in/link/<token>")
 @open_to(Access.PUBLIC)
 def spend(token: str) -> Response | tuple[str, int]:
-    """Begins a session, and ends the browser's earlier one: a link signs in as the account that it names."""
+    """Signs in by a link: begins a session of the link's account, and ends the browser's earlier session."""
     before = flask.g.get("session")
     session = links.spend(here.database(), token, flask.request.headers.get("User-Agent", ""), here.now())
     if session is None:

@@ -12,12 +12,12 @@ from webapp import here
 
 
 def by_password() -> bool:
-    """Do people sign in by a password? Not if there is a provider."""
+    """Do people sign in by a password? Only if there is no provider."""
     return not here.site().providers
 
 
 def page(words: str = "", *, asks_which: bool = False) -> str:
-    """The page. words: the error. asks_which: next time, the provider asks which account to use. Typed values are kept,
+    """The page. words: the error, or "". asks_which: the provider then asks which of its accounts to use. Typed values are kept,
     except a password."""
     to = flask.request.values.get("to", "")
     return flask.render_template(
@@ -32,7 +32,7 @@ def page(words: str = "", *, asks_which: bool = False) -> str:
 
 
 def wrong() -> str:
-    """The error for a wrong password. It is the same for a name that nobody has."""
+    """The error for a wrong password, and also for a name without an account."""
     return str(gettext("That isn't the password of this name."))
 
 

@@ -1,4 +1,4 @@
-// What only adds to pages that work without it: copying, keys in lists, the height of a message's frame, a lost connection.
+// Additions to pages that also work without script: copying, keys in lists, the height of a message's frame, a lost connection.
 "use strict";
 
 function addCopyButtons() {
@@ -11,7 +11,7 @@ function addCopyButtons() {
         await navigator.clipboard.writeText(text);
         button.textContent = button.dataset.done;
       } catch {
-        // No leave to write: the text is selected instead, for Ctrl-C.
+        // The browser forbids writing to the clipboard: select the text instead, for Ctrl-C.
         const range = document.createRange();
         range.selectNodeContents(target);
         getSelection().removeAllRanges();
@@ -26,7 +26,7 @@ function fitFrames() {
     const fit = () => {
       const page = frame.contentDocument;
       if (page && page.documentElement) {
-        frame.style.blockSize = "4rem"; // a document is never lower than its frame
+        frame.style.blockSize = "4rem"; // scrollHeight is never less than the frame's height, so make it small first
         frame.style.blockSize = Math.min(page.documentElement.scrollHeight + 16, 20000) + "px";
       }
     };
@@ -42,7 +42,7 @@ function moveByKeys() {
     at = Math.max(0, Math.min(rows.length - 1, to));
     rows[at].querySelector("a, button").focus();
   };
-  // What a key did loads the page anew: it goes on where one was.
+  // A key's action loads the page again: focus the same row as before.
   const before = takeNote("row");
   if (before && rows.length) go(Number(before));
   for (const hint of document.querySelectorAll("[data-keys]")) hint.hidden = false;
@@ -61,7 +61,7 @@ function moveByKeys() {
   });
 }
 
-// For the next page of this window. A browser may forbid it: then nothing is remembered.
+// Keeps a value for the next page of this window. If the browser forbids that, nothing is kept.
 function leaveNote(name, value) {
   try { sessionStorage.setItem(name, value); } catch { /* nothing */ }
 }

@@ -1,7 +1,7 @@
 """The owner of an address: the checks before an address is given to a user or contact.
 
-Called by `users`, `contacts` and `groups` within the transaction that writes it. `contact_import` queries many addresses at once
-in its own way, and shares the errors.
+Called by `users`, `contacts` and `groups` within the transaction that writes it. An import has its own queries, for many
+addresses at once (`contact_plan`), and raises the same errors.
 """
 
 from mailweir import address
@@ -21,8 +21,8 @@ def refuse_twice(addresses: list[str]) -> None:
 
 
 def refuse_taken(database: Database, deployment: Deployment, found: str) -> None:
-    """BadInput, naming the owner, if the address, in any spelling that counts, belongs to a user, group or contact of the
-    deployment."""
+    """BadInput, naming the owner, if the address belongs to a user, group or contact of the deployment. Spellings that `folding`
+    treats as one address count."""
     refuse_own(database, deployment, found)
     for held_by in _holders(database, deployment, found):
         raise held_by_contact(deployment, found, held_by)
@@ -51,7 +51,7 @@ def refuse_namesake(database: Database, deployment: Deployment, found: str, name
 
 
 def refuse_own_domain(deployment: Deployment, found: str) -> None:
-    """BadInput if the address is within the deployment's own capture domain: no contact is there."""
+    """BadInput if the address is within the deployment's own capture domain: no contact has an address there."""
     if address.split(found)[1] == deployment.domain:
         raise BadInput(
             said(

@@ -1,7 +1,7 @@
-"""Contacts that mail makes: of a company's domain, if an admin chose that its mail makes contacts (decision 0037).
+"""Contacts that mail from or to a company's domain makes, if an admin switched this on for the company (decision 0037).
 
-The caller has checked that the author is proven, and isn't a program. Called by the digest, in a transaction that writes alone;
-`mailweir why` and `mailweir activity show` report the result.
+The caller has checked that the author is proven, and isn't a program. Called by the digest, in a transaction during which nobody
+else writes; `mailweir why` and `mailweir activity show` report the result.
 """
 
 from dataclasses import dataclass
@@ -15,13 +15,14 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people import companies, contacts
 
-MAX_PER_DAY = 50  # new contacts of a domain: a client's whole office may write on one day, a flood of addresses may not
+MAX_PER_DAY = 50  # new contacts of a company in 24 hours: enough for a whole office, too few for a flood of addresses
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """contact_id: of the contact that has the address now, or None. reason: why there is none. company: of a new one, its id."""
+    """contact_id: the contact that has the address now, or None. reason: why there is none. company: the id of a new contact's
+    company."""
 
     contact_id: int | None
     reason: Reason | None = None
@@ -35,7 +36,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class MadeByMail:
-    """A contact that mail made, by an address on the record of an activity. made_at: UTC."""
+    """A contact that mail made, with the address by which an activity names it. made_at: UTC."""
 
     address: str
     company: str
@@ -54,7 +55,7 @@ def in_activity(database: Database, activity_id: int) -> list[MadeByMail]:
 
 
 def make(database: Database, deployment: DeploymentRef, normal: str, name: str, now: datetime) -> Made:
-    """A contact with this address, existing or new; none if it is a user's or group's. name: see `display_names`."""
+    """The contact with this address, existing or new, or the reason why there is none. name: see `display_names`."""
     key = deployment.folding.key(normal)
     domain = address.split(key)[1]
     held = "SELECT contact_id FROM contact_addresses WHERE deployment_id = ? AND match_key = ? ORDER BY id LIMIT 1"
@@ -94,7 +95,7 @@ def _is_own(database: Database, deployment: DeploymentRef, key: str) -> bool:
 
 
 def _harmless(database: Database, deployment: DeploymentRef, key: str, name: str) -> str:
-    """The name, unless it is a staff member's: a contact of that name would be taken for a colleague."""
+    """The name; if a user has it, a replacement, because readers would take the contact for a colleague."""
     sql = "SELECT name FROM users WHERE deployment_id = ? AND removed_at IS NULL AND name <> ''"
     staff = [one for (one,) in database.execute(sql, (deployment.id,)).fetchall()]
     return display_names.unless_taken(name, key, staff)

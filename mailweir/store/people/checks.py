@@ -1,6 +1,6 @@
 """Checks of typed names, addresses and domains: their normal form, or BadInput with one line that says what is wrong.
 
-Pure: whether a name is taken is checked where it is written. Called by the nouns of `store/` before they change anything.
+Pure: the modules that write a name check whether it is taken. Called by the modules of `store/` before they change anything.
 """
 
 import re
@@ -18,7 +18,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\
 
 
 def clean_name(text: str, what: str) -> str:
-    """A person's or company's name: NFC, one space between words, 1 to 200 characters. what: whose, for the error's text."""
+    """A person's or company's name: NFC, one space between words, 1 to 200 characters. what: whose name it is, for errors."""
     if _UNPRINTABLE.search(text):
         raise BadInput(said("the {what} name '{text}' holds a control character", what=what, text=text))
     name = unicodedata.normalize("NFC", " ".join(text.split()))

@@ -16,8 +16,8 @@ from mailweir.visibility import Visibility
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A company. domain: of its mail, or None. visibility: the default for new mail with it. auto_contacts: does mail from the
-    domain make contacts? created_at: UTC."""
+    """A company. domain: that of its mail addresses, or None. visibility: the default for new mail with it. auto_contacts: does
+    mail from the domain make contacts? created_at: UTC."""
 
     id: int
     deployment: str
@@ -52,8 +52,8 @@ def set_visibility(database: Database, deployment: Deployment, name: str, visibi
 
 
 def set_auto_contacts(database: Database, deployment: Deployment, name: str, now: datetime, *, is_on: bool) -> Company:
-    """Switches whether proven mail from the company's domain makes contacts. Counts at the next message; the sync searches for
-    earlier mail, each time it is set to on. NotFound; BadInput for a domain that isn't the company's alone."""
+    """Switches whether proven mail from or to the company's domain makes contacts. Counts at the next message. Each time it is
+    switched on, the sync searches for earlier mail. NotFound; BadInput without a domain, or if others use it, too."""
     with database.bound(), database.transaction():
         company_id = known_id(database, deployment, name)
         (company,) = select(database, deployment, "AND id = ?", (company_id,))
@@ -78,7 +78,7 @@ def note_auto_contacts(database: Database, deployment: Deployment) -> None:
 
 
 def why_not_alone(database: Database, deployment_id: int, domain: str) -> str | None:
-    """A reason why others than one company write from the domain, too; None if there is no sign of it."""
+    """The reason why people outside of one company write from the domain, too; None if no such reason is known."""
     if free_mail.is_free(domain):
         return said("anybody may have an address at {domain}", domain=domain)
     sql = (
@@ -134,7 +134,8 @@ def known_id(database: Database, deployment: Deployment, name: str) -> int:
 def select(
     database: Database, deployment: Deployment, ending: str, values: tuple[str | int, ...] = ()
 ) -> list[Company]:
-    """A deployment's companies, by the ending of a query; for `company_edits` too."""
+    """A deployment's companies. ending: the rest of the query, after the condition for the deployment. Public for
+    `company_edits`."""
     sql = f"SELECT id, name, domain, created_at, visibility, auto_contacts FROM companies WHERE deployment_id = ? {ending}"
     return [
         Company(

@@ -1,6 +1,6 @@
-"""One company by its id: found, changed and removed, and a deployment's companies page by page. Called by the page.
+"""Finds, changes and removes a company by its id, and pages through a deployment's companies. Called by the page.
 
-`companies` sets its visibility and its auto-contacts, for the command line too.
+`companies` sets a company's visibility and its auto-contacts, for the command line too.
 """
 
 from mailweir.errors import BadInput, NotFound
@@ -39,14 +39,14 @@ def names(database: Database, deployment: Deployment, limit: int) -> list[str]:
 
 
 def count_contacts(database: Database, company: Company) -> int:
-    """The number of contacts that work for it."""
+    """The number of contacts that work for the company."""
     sql = "SELECT COUNT(*) FROM contacts WHERE company_id = ? AND removed_at IS NULL"
     return int(database.execute(sql, (company.id,)).fetchone()[0])
 
 
 def change(database: Database, deployment: Deployment, company_id: int, name: str, domain: str) -> Company:
-    """Gives a company another name and domain; "" for no domain. NotFound; BadInput, also if its current domain makes
-    contacts."""
+    """Gives a company another name and domain; "" for no domain. NotFound; BadInput, also for
+    another domain while mail from the current one makes contacts."""
     name = checks.clean_name(name, said("company's"))
     cleaned = checks.clean_domain(domain) if domain.strip() else None
     with database.transaction():
@@ -69,7 +69,7 @@ def change(database: Database, deployment: Deployment, company_id: int, name: st
 
 
 def remove(database: Database, deployment: Deployment, company_id: int) -> Company:
-    """Removes a company, and returns it. Its contacts stay, and then work for nobody. NotFound."""
+    """Removes a company, and returns it. Its contacts stay, without a company. NotFound."""
     with database.transaction():
         removed = find(database, deployment, company_id)
         database.execute("UPDATE contacts SET company_id = NULL WHERE company_id = ?", (company_id,))

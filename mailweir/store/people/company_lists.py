@@ -1,4 +1,4 @@
-"""Companies as a page lists them: by name, fifty at a time, by the id of the last or first shown one. Never writes.
+"""Lists of companies for a page: by name, fifty at a time, from the id of the last or first company shown before. Never writes.
 
 Called by the web page.
 """

@@ -1,5 +1,5 @@
-"""Statements that create and complete contacts by many rows. Decides nothing: `contact_import` does, and calls it within its
-transaction."""
+"""The SQL that creates and completes many contacts at once. `contact_plan` decides what to write, and `contact_import` calls
+this module within its transaction."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -24,7 +24,7 @@ class Person:
 
 @dataclass(slots=True)
 class Changes:
-    """The changes to write. addresses: in the order of the rows."""
+    """The changes to write. addresses: in the order of the rows. filled: existing contacts that get a company."""
 
     new: list[Person] = field(default_factory=list)
     addresses: list[tuple[Person, str]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""One contact by its id: found, changed and removed, and a deployment's contacts page by page. Called by the page.
+"""Finds, changes and removes a contact by its id, and pages through a deployment's contacts. Called by the page.
 
 Changes count at the next message; the existing record stays.
 """
@@ -34,8 +34,8 @@ def find(database: Database, deployment: Deployment, contact_id: int) -> Contact
 
 
 def page(database: Database, deployment: Deployment, words: str, before: int | None, limit: int) -> list[Contact]:
-    """Contacts whose name or address contains these words, the newest first. before: those with a smaller id. A whole address is
-    looked up as in matching; "" finds all."""
+    """Contacts whose name or address contains these words, the newest first. before: those with a smaller id. If the words
+    are a whole address, it is looked up as in matching; "" finds all."""
     which, values = _condition(deployment, words)
     if before is not None:
         which, values = f"{which} AND c.id < ?", [*values, before]

@@ -3,7 +3,7 @@ transaction or not at all.
 
 A row matches the contact that has its name and one of its addresses: that contact gets the missing data and keeps its own, so
 that importing the same rows twice changes nothing. Never reads a file, and never loads all contacts: it queries addresses in
-batches. As much as possible is done before the transaction, because the filter waits for as long as that lasts. Called by the
+batches. As much as possible is done before the transaction, because the filter waits while the transaction lasts. Called by the
 command line.
 """
 
@@ -23,12 +23,12 @@ from mailweir.store.people.deployments import Deployment
 
 MAX_ROWS = 1_000_000  # all of a file's rows are in memory at once, some 800 bytes each with their data
 
-_PLANNING = 0.6  # its share of the time
+_PLANNING = 0.6  # share of the transaction's time
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A file's rows in their normal form, without those that can't be contacts in any case."""
+    """A file's rows in their normal form, and apart from them the rows that are invalid whatever the database has."""
 
     rows: list[Row]
     bad: BadRows
@@ -40,7 +40,7 @@ class Imported:
     import.
 
     added, completed, unchanged: good rows, by their effect. kept_company: those of the latter two whose contact works for another
-    company, and keeps it. bad: by line, the first ones; left_out: how many.
+    company, and keeps it. bad: the first of the bad rows, by line. left_out: the number of all bad rows.
     """
 
     written: bool
@@ -54,13 +54,13 @@ class Imported:
 
 
 def prepare(deployment: Deployment, found: Iterable[Row | BadRow], company: str | None, progress: Progress) -> Prepared:
-    """Brings rows into their normal form. company: of the rows that name none. progress: called with the line.
+    """Brings rows into their normal form. company: for rows that name none. progress: called with the line.
 
     BadInput if there are more rows than MAX_ROWS, or that company's name is invalid.
     """
     company = "" if company is None else checks.clean_name(company, said("company's"))
     prepared = Prepared([], BadRows())
-    names: dict[str, str] = {"": company}  # of companies, as given and clean: each once in memory
+    names: dict[str, str] = {"": company}  # companies' clean names by given name; their rows share the string
     for number, row in enumerate(found):
         if number % batches.MAX_ROWS == 0:
             progress(row.line)
@@ -105,7 +105,7 @@ def run(
     """
     plan = Plan(database, deployment, shared=shared)
     if prepared.bad.count and not partial:
-        plan.make(prepared.rows, progress)  # only to report the other bad rows: no need to keep the filter waiting
+        plan.make(prepared.rows, progress)  # only to find the other bad rows: the filter needn't wait for that
         return _imported(plan, prepared.bad, 0, written=False)
     with database.transaction():
         plan.make(prepared.rows, lambda part: progress(part * _PLANNING))
@@ -118,7 +118,7 @@ def run(
 
 
 def preview(database: Database, deployment: Deployment, prepared: Prepared, *, shared: bool = False) -> Imported:
-    """The effects of `run` for the good rows, and the bad ones. Writes nothing, and keeps nobody waiting."""
+    """The effects that `run` would have for the good rows, and the bad rows. Writes nothing, so no writer waits for it."""
     plan = Plan(database, deployment, shared=shared)
     plan.make(prepared.rows, lambda part: None)
     return _imported(plan, prepared.bad, missing_companies(database, deployment, plan.changes), written=False)

@@ -1,7 +1,7 @@
-"""Contacts as a page lists them: by name, fifty at a time, by the id of the last or first shown one. Never writes.
+"""Lists of contacts for a page: by name, fifty at a time, from the id of the last or first contact shown before. Never writes.
 
-Nothing is counted, and no rows are skipped. Lists don't include removed contacts; each still has its own page, because the record
-refers to it. Called by the web page.
+No query has COUNT or OFFSET. Lists don't include removed contacts; `find` still returns them, because the record refers to them.
+Called by the web page.
 """
 
 from collections import defaultdict
@@ -78,7 +78,7 @@ def find(database: Database, deployment: Deployment, contact_id: int) -> ListedC
 
 
 def holders(database: Database, deployment: Deployment, address: str) -> list[ListedContact]:
-    """The contacts with this address, in its normal form, in any spelling that counts."""
+    """The contacts with this address, which is in normal form. Spellings that `folding` treats as one address match, too."""
     sql = (
         f"{_COLUMNS} WHERE c.id IN (SELECT h.contact_id FROM contact_addresses AS h"
         " WHERE h.deployment_id = ? AND h.match_key = ?) ORDER BY c.id LIMIT ?"

@@ -1,4 +1,4 @@
-"""The changes that a file's rows would make to existing contacts, row by row; and the invalid rows. Writes nothing.
+"""The changes that a file's rows would make to the deployment's contacts, and the invalid rows. Writes nothing.
 
 Queries addresses in batches, never all contacts. Called by `contact_import` and `contact_preview`.
 """
@@ -24,13 +24,13 @@ Progress = Callable[[float], None]
 
 @dataclass(slots=True)
 class BadRows:
-    """The invalid rows: the first ones of the file, and their number."""
+    """The invalid rows: the first ones, and the number of all."""
 
     first: list[BadRow] = field(default_factory=list)
     count: int = 0
 
     def add(self, line: int, reason: str) -> None:
-        """Adds one, in any order."""
+        """Adds a row."""
         self.count += 1
         if len(self.first) < MAX_BAD_ROWS:
             short = reason if len(reason) <= _MAX_REASON_CHARS else reason[:_MAX_REASON_CHARS] + "…"
@@ -38,13 +38,13 @@ class BadRows:
 
 
 class Plan:
-    """The changes by the rows; each row sees the changes of the rows before it."""
+    """The changes that the rows make. Each row is compared with the contacts as the rows before it would leave them."""
 
     def __init__(self, database: Database, deployment: Deployment, *, shared: bool) -> None:
         self._database = database
         self._deployment = deployment
         self._shared = shared
-        self._key = deployment.folding.key  # an address's matching key: two spellings of one address are one here too
+        self._key = deployment.folding.key  # an address's matching key: equal for two spellings of one address
         self._users: dict[str, str] = {}  # usernames by key
         self._groups: set[str] = set()  # keys of the firm's groups
         self._holders: dict[str, tuple[Person, ...]] = {}  # contacts by key, of all queried addresses
@@ -54,7 +54,7 @@ class Plan:
         self.completed = self.unchanged = self.kept_company = 0
 
     def make(self, rows: Sequence[Row], progress: Progress) -> None:
-        """Goes through the rows; one query per batch."""
+        """Goes through the rows, and queries the addresses of a batch together."""
         done = 0
         for part in batches.parts(rows):
             self._ask({self._key(found) for row in part for found in row.addresses} - self._holders.keys())
@@ -106,7 +106,7 @@ class Plan:
             self.changes.addresses.append((person, found))
 
     def _known(self, row: Row) -> Person | None:
-        """The contact that the row means. BadInput if there are several, because it is ambiguous."""
+        """The contact that has the row's name and one of its addresses. BadInput if there are several."""
         key = row.name.casefold()
         found: list[Person] = []
         for address in row.addresses:

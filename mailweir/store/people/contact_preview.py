@@ -1,6 +1,6 @@
 """The effects of an import, before anything is written: counts, examples, and the invalid rows.
 
-Takes the rows part by part, and keeps only the first ones. Called by the page's jobs.
+Takes the rows in parts, and returns the first ones as examples. Called by the page's jobs.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class Previewed:
     """added, completed, unchanged: good rows, by their effect. kept_company: those of the latter two whose contact works for
-    another company, and keeps it. new, changed: examples. bad: by line, the first ones; left_out: how many."""
+    another company, and keeps it. new, changed: examples. bad: the first bad rows, by line. left_out: the number of all."""
 
     added: int
     completed: int
@@ -42,7 +42,7 @@ class Previewed:
 
 
 class Preview:
-    """The preview of one file. company: of the rows that name none; "" for none. shared: another contact may have an address
+    """The preview of one file. company: for rows that name none; "" for no company. shared: another contact may have an address
     already."""
 
     def __init__(self, database: Database, deployment: Deployment, company: str, *, shared: bool) -> None:
@@ -61,7 +61,7 @@ class Preview:
         self._plan.make(prepared.rows, lambda done: None)
 
     def result(self, examples: int) -> Previewed:
-        """The effects of all of them. examples: at most this many of each kind."""
+        """The effects of all rows taken. examples: at most this many of each kind."""
         plan, malformed = self._plan, self._malformed
         known = list(dict.fromkeys(who for who, _ in plan.changes.addresses[:_MAX_SCANNED] if who.id is not None))
         known += [who for who in plan.changes.filled[:_MAX_SCANNED] if who not in known[:examples]]

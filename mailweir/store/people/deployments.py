@@ -39,7 +39,7 @@ class Deployment:
 
     @property
     def folding(self) -> Folding:
-        """Which spellings of an address belong to one person."""
+        """The deployment's choice of spellings that belong to one person."""
         return Folding(self.plus_addresses, self.gmail_dots)
 
     @property
@@ -82,9 +82,9 @@ def find(database: Database, name: str) -> Deployment:
 def change_folding(
     database: Database, name: str, *, plus_addresses: bool | None, gmail_dots: bool | None
 ) -> Deployment:
-    """Switches the folding of addresses; None leaves it unchanged. It counts at the next message.
+    """Switches the folding of addresses; None leaves a switch unchanged. Counts at the next message.
 
-    NotFound; BadInput if two persons' addresses would become one, and then nothing is changed.
+    NotFound; BadInput if two addresses of users or groups would become one, and then nothing is changed.
     """
     with database.bound(), database.transaction():
         before = find(database, name)
@@ -93,7 +93,7 @@ def change_folding(
             plus_addresses=before.plus_addresses if plus_addresses is None else plus_addresses,
             gmail_dots=before.gmail_dots if gmail_dots is None else gmail_dots,
         )
-        if after == before:  # if nothing changes, nothing is written, and so nothing is noted
+        if after == before:  # nothing is written, so the log of changes gets no entry
             return before
         chosen = {"plus_addresses": int(after.plus_addresses), "gmail_dots": int(after.gmail_dots)}
         models.Deployment.update(**chosen).where(models.Deployment.id == before.id).execute()
@@ -102,8 +102,8 @@ def change_folding(
 
 
 def set_private_words(database: Database, name: str, words: str) -> Deployment:
-    """Sets the comma-separated words that restrict mail to its participants if its subject contains one; "" for none. Counts at
-    the next message. NotFound, BadInput."""
+    """Sets the words, separated by commas: mail with one of them in its subject is visible to its participants only. "" for none.
+    Counts at the next message. NotFound, BadInput."""
     kept = visibility.cleaned(words)
     with database.bound(), database.transaction():
         found = find(database, name)
@@ -112,7 +112,8 @@ def set_private_words(database: Database, name: str, words: str) -> Deployment:
 
 
 def set_held_forwards(database: Database, name: str, *, is_on: bool) -> Deployment:
-    """Is a client's mail recorded if a user forwards it to log@ by hand? Counts at once, also for held mail. NotFound."""
+    """Switches whether a contact's mail is recorded if a user forwards it to log@ by hand. Counts at once, also for held mail.
+    NotFound."""
     with database.bound(), database.transaction():
         found = find(database, name)
         _set(found, {"held_forwards": int(is_on)})
@@ -137,7 +138,8 @@ def set_known_threads(database: Database, name: str, *, is_on: bool) -> Deployme
 
 
 def note_restriction(deployment: Deployment, wanted: Visibility) -> None:
-    """Within the transaction that sets a person's default visibility: from then on recording checks for it."""
+    """Records that some default visibility restricts mail, so that recording checks the defaults from now on. Within the
+    transaction that sets it."""
     if wanted is not Visibility.EVERYONE:
         table = models.Deployment
         table.update(restricts_people=1).where(table.id == deployment.id, table.restricts_people == 0).execute()

@@ -19,7 +19,7 @@ from mailweir.store.people.dkim_keys import SealedKey
 
 
 class Standing(enum.StrEnum):
-    """The meaning of a recipient address to us."""
+    """The kind of a recipient address. FOREIGN: in no capture domain. UNKNOWN: in one, and nobody's."""
 
     FOREIGN = "foreign"
     UNKNOWN = "unknown"
@@ -30,7 +30,7 @@ class Standing(enum.StrEnum):
 
 
 class SqlDirectory:
-    """The directory in the database; `mailweir.directory.Directory`, and the look-ups' `standing`.
+    """The directory in the database: `mailweir.directory.Directory`, with methods for the look-ups and the relay.
 
     Errors: DatabaseUnavailable. Use the queries of matching within `Database.reading`.
     """
@@ -39,7 +39,7 @@ class SqlDirectory:
         self._database = database
 
     def standing(self, text: str) -> Standing:
-        """May mail for this address come in? Accepts Postfix's spelling, quoted or with a final dot too."""
+        """The kind of this recipient address, in Postfix's spelling: it may be quoted or have a final dot."""
         normal = address.normalise_path(text)
         if not normal:
             return Standing.FOREIGN
@@ -71,7 +71,7 @@ class SqlDirectory:
         return {key for (key,) in self._rows(sql, (deployment_id,), keys)}
 
     def rules_among(self, deployment_id: int, keys: Collection[str]) -> list[RuleRef]:
-        """See mailweir.directory.Directory. A removed user's rules don't count: that record gets no more mail."""
+        """See mailweir.directory.Directory."""
         sql = (
             "SELECT r.pattern, r.match_key, r.user_id, u.username FROM never_log_rules r LEFT JOIN users u ON u.id = r.user_id"
             " WHERE r.deployment_id = ? AND r.match_key IN ({})"
@@ -116,7 +116,7 @@ class SqlDirectory:
         )
 
     def knows_domain(self, deployment_id: int, domain: str) -> bool:
-        """See mailweir.directory.Directory. Scans the users' and groups' addresses: for held mail."""
+        """See mailweir.directory.Directory. Scans all addresses of users and groups, so it is for held mail only."""
         ends = f"%@{like.escaped(domain)}"
         sql = (
             "SELECT 1 FROM companies WHERE deployment_id = ? AND domain = ?"
@@ -153,7 +153,7 @@ class SqlDirectory:
         return dkim_keys.active_key(self._database, deployment_id, domain)
 
     def relay_owners(self, sender: str) -> list[str]:
-        """The logins that may send as an address, as Postfix gives it."""
+        """The logins that may send as this address, in Postfix's spelling."""
         return relay_logins.owners(self._database, sender)
 
     def relay_holder(self, login: str) -> relay_logins.Holder | None:
@@ -174,7 +174,7 @@ class SqlDirectory:
         return {row[1]: UserRef(*row) for row in self._rows(sql, (deployment_id,), usernames)}
 
     def people_with(self, deployment_id: int, keys: Collection[str]) -> People:
-        """See mailweir.directory.Directory. One statement for both: each costs the filter a thread switch."""
+        """See mailweir.directory.Directory. One statement for users and contacts: each costs the filter a thread switch."""
         sql = (
             "SELECT a.match_key, u.id, u.username, u.mailbox FROM user_addresses a JOIN users u ON u.id = a.user_id"
             " WHERE a.deployment_id = ? AND a.match_key IN ({})"
@@ -193,7 +193,7 @@ class SqlDirectory:
     def _rows(
         self, sql: str, first: tuple[int, ...], values: Collection[str] | Collection[bytes]
     ) -> Iterator[tuple[Any, ...]]:
-        """sql: the values replace each `{}` in it, each time after `first`."""
+        """sql: each `{}` in it stands for the values. The parameters before each are `first`."""
         execute = self._database.fast_execute()
         for part in batches.parts(values):
             marks = ",".join("?" * len(part))

@@ -1,4 +1,4 @@
-"""DKIM keys of the clients' domains: made, published, active, retired. The private key is stored sealed (`secrets_file`).
+"""DKIM keys of the domains from which deployments send mail. The private keys are stored sealed (`secrets_file`).
 
 A domain belongs to one deployment. It has at most one signing key and one next key. Called by the command line, by the page, and
 by the filter, which queries the signing key.
@@ -60,14 +60,14 @@ class DkimKey:
 
 @dataclass(frozen=True, slots=True)
 class SealedKey:
-    """The key that signs for a domain, as it is stored."""
+    """A key that signs for a domain, or will, with its private key sealed as in the database."""
 
     domain: str
     selector: str
     private_key_sealed: bytes
 
     def private_der(self, secrets: Secrets) -> bytes:
-        """PKCS #8. SettingsError if the key file is another one."""
+        """The private key, PKCS #8 in DER. SettingsError if another key file sealed it."""
         return secrets.open(self.private_key_sealed, key_purpose(self.domain, self.selector))
 
 
@@ -92,7 +92,7 @@ def active_key(database: Database, deployment_id: int, domain: str) -> SealedKey
 
 
 def sealed_keys(database: Database) -> list[SealedKey]:
-    """All values sealed under the key file, of all deployments."""
+    """The keys of all deployments, except retired ones, which have no private key any more."""
     found = database.execute(f"{_SEALED} WHERE retired_at IS NULL ORDER BY domain, id")
     return [_sealed(row) for row in rows.named(found)]
 
@@ -120,7 +120,8 @@ def add(
 ) -> DkimKey:
     """Gives a domain its first key, which signs at once. pair: see `dkim_signing.generate`. selector: None generates one.
 
-    BadInput if the domain already has a key, here or in another deployment. SettingsError: the key file is another one.
+    BadInput if the domain already has a key, here or in another deployment. SettingsError if another key file sealed
+    the existing keys.
     """
     domain = checks.clean_domain(domain)
     with database.bound(), database.transaction():
@@ -147,7 +148,7 @@ def add_next(
 ) -> tuple[DkimKey, list[DkimKey]]:
     """The domain's next key (an existing one, if any), and the retired keys that were deleted, whose mail has long arrived.
 
-    Errors: as `add`, and NotFound. BadInput if there is a next one with another selector than the given one.
+    Errors: as `add`, and NotFound. BadInput if the existing next key has another selector than the given one.
     """
     domain = checks.clean_domain(domain)
     with database.bound(), database.transaction():
@@ -234,8 +235,8 @@ def _create(
     now: datetime,
     activated_at: datetime | None,
 ) -> DkimKey:
-    if isinstance(secrets, Secrets):  # a process that only seals uses the public half of the file in use
-        for sealed in sealed_keys(database)[:1]:  # with two key files in use, a host would get keys that it can't open
+    if isinstance(secrets, Secrets):  # a `Sealer` can't check: it has no private half
+        for sealed in sealed_keys(database)[:1]:  # otherwise a host with the other key file couldn't open the new key
             sealed.private_der(secrets)
     private, public = pair
     name = _own_selector(public, now) if selector is None else clean_selector(selector)

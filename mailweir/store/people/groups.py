@@ -1,4 +1,4 @@
-"""Addresses of the firm's groups and lists, such as sales@: mail from them was written by somebody else.
+"""Addresses of the firm's groups and lists, such as sales@. If one is in From, somebody else wrote the mail.
 
 Called by the command line and the page.
 """
@@ -25,7 +25,7 @@ class Group:
 
 
 def add(database: Database, deployment: Deployment, address: str, now: datetime) -> Group:
-    """Registers an address as a group's. BadInput if it is invalid, or is already a user's, contact's or group's."""
+    """Registers an address as a group's. BadInput if it is invalid, taken, or within a capture domain."""
     address = checks.clean_address(address)
     with database.bound(), database.transaction():
         address_checks.refuse_captured(database, address)

@@ -12,7 +12,7 @@ from mailweir.sentence import said
 from mailweir.store.database.connection import Database
 
 _BATCH_ROWS = 5_000
-# Folding changes no other addresses; a deployment may have millions.
+# Folding can change these addresses only. A deployment may have millions of others.
 _COULD_FOLD = "(address LIKE '%+%' OR address LIKE '%@gmail.com' OR address LIKE '%@googlemail.com')"
 _OF_CONTACTS = (
     (
@@ -29,8 +29,8 @@ _OF_CONTACTS = (
 
 
 def rewrite(database: Database, deployment_id: int, folding: Folding) -> None:
-    """Gives each address of a deployment its key. BadInput if two users' or groups' addresses become one."""
-    # Temporary values first: two users' keys may be swapped.
+    """Gives each address of a deployment its key. BadInput if two addresses of users or groups become one."""
+    # Temporary values first: keys are unique, and a new key may equal another address's old one.
     database.execute(
         f"UPDATE user_addresses SET match_key = '=' || address WHERE deployment_id = ? AND {_COULD_FOLD}",
         (deployment_id,),

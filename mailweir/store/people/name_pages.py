@@ -1,6 +1,6 @@
-"""A page of a list that is ordered by name: the rows after or before a shown one. Never writes.
+"""A page of a list that is ordered by name: the rows after or before a shown row. Never writes.
 
-Uses the index of names, so nothing is counted, sorted or skipped. Called by `contact_lists` and `company_lists`.
+Uses the index of names, so the database doesn't count, sort or skip rows. Called by `contact_lists` and `company_lists`.
 """
 
 from collections.abc import Sequence
@@ -40,8 +40,8 @@ def read(
     is_back: bool,
     limit: int,
 ) -> NamePage:
-    """A page of `begin`, the beginning of a SELECT with rows `c` that fulfil the condition. beside: the last shown row, or with
-    is_back the first shown one. limit: 1 to MAX_LIMIT, else ValueError. DatabaseUnavailable."""
+    """A page of rows that fulfil the condition. begin: the SELECT up to WHERE; its table is `c`. beside: the last shown row, or
+    with is_back the first shown one; None for the first page. limit: 1 to MAX_LIMIT, else ValueError. DatabaseUnavailable."""
     if not 1 <= limit <= MAX_LIMIT:
         raise ValueError(f"a page has 1 to {MAX_LIMIT} rows")
     order, beyond = ("DESC", "<") if is_back else ("ASC", ">")
@@ -62,5 +62,5 @@ def read(
 
 
 def within(number: int) -> int:
-    """Clamps the number to the databases' range."""
+    """The number, clamped to the databases' range of ids."""
     return min(max(number, 0), 2**63 - 1)

@@ -1,6 +1,6 @@
 """Never-log rules: the addresses and domains whose mail isn't recorded, of a deployment and of its users.
 
-A rule counts at the next message. A removed rule is kept as a removal, by which the sync searches for the mail that it hid.
+A rule counts at the next message. `remove` records the removal, by which the sync searches for the mail that the rule hid.
 Called by the command line.
 """
 
@@ -20,8 +20,8 @@ from mailweir.store.people.deployments import Deployment
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule. pattern: an address in normal form, or `@` and a domain, which includes its subdomains. user: its owner's username,
-    or None if it holds for the deployment. created_at: UTC."""
+    """A rule. pattern: an address in normal form, or `@` and a domain, which includes its subdomains. user: the username of
+    its owner, or None if it is the deployment's. created_at: UTC."""
 
     id: int
     deployment: str
@@ -68,7 +68,7 @@ def remove(database: Database, deployment: Deployment, pattern: str, username: s
 
 
 def list_all(database: Database, deployment: Deployment, username: str | None = None) -> list[Rule]:
-    """A deployment's rules, those for all first; if a user is named, that user's alone. NotFound."""
+    """The rules of a deployment, its own before its users'; with a username, only that user's. NotFound."""
     if username is None:
         return _select(database, deployment, "ORDER BY COALESCE(u.username, ''), r.pattern")
     user_id = staff.present(database, deployment, username).id

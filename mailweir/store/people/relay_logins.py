@@ -1,8 +1,8 @@
 """Logins of the relay: their owners, their addresses, and their use within the hour.
 
-A login is a user's capture address, and counts while it is connected, not suspended, and its user isn't removed. Only the hash of
-its password is stored. Called by the command line, by `mailweir-auth` (who may log in), by the look-ups (who owns a sender) and
-by the filter.
+A login is a user's capture address. It works while it is connected and not suspended, and its user isn't removed. Only the hash
+of its password is stored. Called by the command line, by `mailweir-auth` (who may log in), by the look-ups (who owns a sender)
+and by the filter.
 """
 
 from collections.abc import Iterable
@@ -46,7 +46,7 @@ class RelayLogin:
 
 
 class Proof(NamedTuple):
-    """A login in our spelling, and the hash of its password."""
+    """A login in its stored spelling, and the hash of its password."""
 
     login: str
     password_hash: str
@@ -110,7 +110,7 @@ def rotate(database: Database, deployment: Deployment, username: str, password_h
         models.RelayLogin.update(
             password_hash=password_hash, rotated_at=rfc3339(now), suspended_at=None, suspended_reason=None
         ).where(models.RelayLogin.id == login_id).execute()
-        # Otherwise the first message would count as over the limit, and suspend it again.
+        # Otherwise the first message could be over the limit, and suspend the login again.
         uses = models.RelayUse
         uses.delete().where(uses.login == login_id, uses.hour == _hour_of(now)).execute()
         return _made_of(deployment, _known(database, deployment, username))
@@ -150,7 +150,7 @@ def owners(database: Database, sender: str) -> list[str]:
     normal = address.normalise_path(sender)
     if not normal:
         return []
-    # An address has one key in each deployment, depending on that one's folding.
+    # The address's key depends on the deployment's folding, so all keys are looked up.
     keys = {Folding(plus, dots).key(normal) for plus in (False, True) for dots in (False, True)}
     found = database.execute(
         "SELECT u.username, d.domain, a.match_key, d.plus_addresses, d.gmail_dots FROM user_addresses a"
@@ -212,7 +212,7 @@ def use(database: Database, login_id: int, now: datetime) -> Use:
 
 
 def put_uses(database: Database, uses: Iterable[UseRow], now: datetime) -> None:
-    """Adds to the counts, and suspends; in the caller's transaction."""
+    """Adds to the counts, and suspends logins; within the caller's transaction."""
     sums: dict[tuple[int, str], Use] = {}
     execute = database.fast_execute()
     for one in uses:
@@ -224,7 +224,7 @@ def put_uses(database: Database, uses: Iterable[UseRow], now: datetime) -> None:
                 "UPDATE relay_logins SET suspended_at = ?, suspended_reason = ? WHERE id = ? AND suspended_at IS NULL",
                 (rfc3339(now), one.suspend, one.login_id),
             )
-    for key in sorted(sums):  # the same order everywhere: hosts would otherwise wait for each other
+    for key in sorted(sums):  # one order on all hosts: otherwise two could deadlock
         execute(
             "INSERT INTO relay_uses (login_id, hour, messages, recipients, refused) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (login_id, hour) DO UPDATE SET messages = relay_uses.messages + excluded.messages,"
@@ -234,7 +234,7 @@ def put_uses(database: Database, uses: Iterable[UseRow], now: datetime) -> None:
 
 
 def prune_uses(database: Database, now: datetime, days: int) -> None:
-    """Deletes the counts of past hours: only this hour's are used."""
+    """Deletes counts that are older than this many days. Only the current hour's are used."""
     try:
         before = _hour_of(now - timedelta(days=days))
     except OverflowError:

@@ -14,7 +14,7 @@ from mailweir.store.people.deployments import Deployment
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A user who isn't removed. mailbox: the main one's address."""
+    """A user who isn't removed. mailbox: the address of the main mailbox."""
 
     id: int
     username: str

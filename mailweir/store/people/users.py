@@ -1,7 +1,7 @@
 """Users: the firm's staff, their main mailboxes and further own addresses.
 
-A removed user keeps the row, because the record refers to it; addresses and username are free again. Called by the command line
-and the page.
+The row of a removed user stays, because the record refers to it; addresses and username are free again. Called by the command
+line and the page.
 """
 
 from dataclasses import dataclass
@@ -95,8 +95,8 @@ def add_address(database: Database, deployment: Deployment, username: str, addre
 
 
 def remove_address(database: Database, deployment: Deployment, username: str, address: str) -> User:
-    """Removes a further own address from a user; the main mailbox stays. NotFound; BadInput, also if its Gmail is read for the
-    user."""
+    """Removes a further own address from a user; the main mailbox stays. NotFound; BadInput, also if the sync reads
+    this address's Gmail mailbox for the user."""
     address = checks.clean_address(address)
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
@@ -146,7 +146,7 @@ def find(database: Database, deployment: Deployment, username: str) -> User:
 
 def remove(database: Database, deployment: Deployment, username: str, now: datetime) -> User:
     """Removes a user, with the connected Gmail mailbox, whose consent the sync gives back to Google, and with the user's rights
-    on the page. Returns what was removed. NotFound."""
+    on the page. Returns the user as before. NotFound."""
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
         removed = _one(database, deployment, user.id)
@@ -174,7 +174,7 @@ def _one(database: Database, deployment: Deployment, user_id: int) -> User:
 
 
 def _select(database: Database, deployment: Deployment, which: str = "", values: tuple[int, ...] = ()) -> list[User]:
-    """Two statements, for any number of users."""
+    """Needs two statements for any number of users."""
     source = f"WHERE u.deployment_id = ? AND u.removed_at IS NULL {which}"
     own: dict[int, list[str]] = {}
     sql = f"SELECT a.user_id, a.address FROM user_addresses a JOIN users u ON u.id = a.user_id {source} ORDER BY a.id"

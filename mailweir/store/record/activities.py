@@ -1,7 +1,7 @@
 """Reads activities, the messages on the record. Never writes: `writing` does.
 
-A listing costs five statements for each 500 activities, whatever they hold; on PostgreSQL these travel together. Called by the
-command line, and by `streams`, `todos`, `conversations` and `search`.
+A listing costs five statements for each 500 activities; on PostgreSQL these travel together. Mail of known threads costs one
+more, and so do contacts in Bcc. Called by the command line and the page, and by `streams`, `todos`, `conversations` and `search`.
 """
 
 from collections import defaultdict
@@ -26,8 +26,8 @@ from mailweir.store.record.visibility import Access, Reader
 from mailweir.store.record.walking import LARGEST_STEP, Walk
 from mailweir.visibility import Visibility
 
-# A listing's statements, each for a number of activities. They read the columns of readings that precede the text, so they read
-# no page of the text. is_own: see `visibility.own`; 0 if there is no reader.
+# A listing's statements, each for a number of activities. Of readings they read only columns before the text, and so no page of
+# the text. is_own: see `visibility.own`; 0 if there is no reader.
 _ACTIVITIES = (
     "SELECT a.id, a.deployment_id, 0 AS is_own, d.name AS deployment, a.direction, a.author, a.subject, a.sent_at,"
     " a.recorded_at, a.message_id, a.sender_verdict, a.visibility, a.by_known_thread, led.author_doubt, led.author_via,"
@@ -41,8 +41,8 @@ _USERS = (
     "SELECT DISTINCT mine.activity_id, users.username FROM activity_users AS mine JOIN users ON users.id = mine.user_id"
     " WHERE mine.activity_id IN ({}) ORDER BY users.username"
 )
-# Law 8: of a proven activity, only the people whom a proven version of the message names. The leading version is proven then, so
-# it isn't read for that.
+# Law 8: a proven activity shows only the people whom a proven version of the message names. Its leading version is always proven,
+# so that version's verdict isn't read.
 _CONTACTS = (
     "SELECT part.activity_id, contact.name, part.address, company.name, MIN(part.is_bcc)"
     " FROM activity_contacts AS part JOIN activities AS a ON a.id = part.activity_id"
@@ -65,12 +65,13 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see decision.Doubt. via: the group's
-    or list's address by which it came, which is in From instead of the author. sender_verdict_reason, sender_verdict_domain: see
-    `sender_verdict`; None if it isn't examined yet, or was examined before reasons were stored. visibility: see `visibility`.
-    labels, thread, snippet, attachments: of the leading version, as far as it is read; labels are sorted, and those of the
-    headers are known before the rest is read. known_thread: it is recorded only because of its thread, from an address that is
-    nobody's; known_thread_of: the contacts' addresses in that thread. Times: UTC."""
+    """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see decision.Doubt. via: the address
+    of the group or list through which it came; From has this address instead of the author's. sender_verdict_reason,
+    sender_verdict_domain: see `sender_verdict`; None if the leading version isn't examined yet, or was examined before reasons
+    were stored. visibility: see `visibility`. labels, thread, snippet, attachments: of the leading version, as far as it is read;
+    labels are sorted, and those of the headers are known before the rest is read. known_thread: the activity is recorded only
+    because of its thread, and its author's address is nobody's; known_thread_of: the contacts' addresses in that thread. Times:
+    UTC."""
 
     id: int
     deployment: str
@@ -99,11 +100,11 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The activities to list; None asks for all. user: a username. contact: one of a contact's addresses. reader: the username of
-    the person who reads, and sees as much as this user may; None is an operator, who sees everything. label: activities with this
-    label; a reader gets only those whose labels the reader may see.
+    """The activities to list; a field with None doesn't narrow the list. user: a username. contact: one of a contact's addresses.
+    reader: a username: the list shows what this user may see. None is the operator's command line, which sees everything. label:
+    activities with this label; a reader gets only those whose labels the reader may see.
 
-    A user sees the contacts in Bcc only in the user's own mail.
+    Users see contacts in Bcc only in mail that they sent.
     """
 
     user: str | None = None
@@ -175,7 +176,7 @@ def metadata_of(activity: Activity) -> Activity:
 
 
 def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]:
-    """The existing ones of these activities, by id."""
+    """Those of these activities that exist, by id."""
     found: dict[int, Activity] = {}
     for part in batches.parts(activity_ids):
         with database.at_once():
@@ -200,7 +201,7 @@ def no_such(activity_id: int, deployment: Deployment | None) -> NotFound:
 
 
 def as_shown_to(database: Database, deployment: Deployment, username: str, found: Sequence[Activity]) -> list[Activity]:
-    """Without the contacts in Bcc, except in the user's own mail."""
+    """The activities without their contacts in Bcc, except in mail that the user sent."""
     keys = _own_keys(database, user_ids(database, deployment, username), found)
     return [_as_seen(one, deployment, keys) for one in found]
 
@@ -241,7 +242,7 @@ def contact_ids(database: Database, deployment: Deployment, text: str) -> list[i
     address = checks.clean_address(text)
     held = "SELECT DISTINCT contact_id FROM contact_addresses WHERE deployment_id = ? AND match_key = ?"
     ids = [row[0] for row in database.execute(held, (deployment.id, deployment.folding.key(address))).fetchall()]
-    # a removed address is still on the record; no index has it, so it is looked up last
+    # a removed address is still on the record; no index serves this query, so it comes last
     if not ids:
         past = (
             "SELECT id FROM contacts WHERE deployment_id = ?"
@@ -317,7 +318,7 @@ def _thread_contacts(database: Database, ids: Sequence[int]) -> dict[int, list[s
 
 
 def _marks(values: Collection[object]) -> str:
-    """Placeholders for so many values."""
+    """A placeholder for each value."""
     return ", ".join("?" * len(values))
 
 

@@ -1,7 +1,7 @@
 """Statements that use an index, whatever plan PostgreSQL would choose. SQLite needs no settings for that.
 
-PostgreSQL would read a whole table if a step looks like a large part of it. It would also start other processes for a range
-that looks long, although the step ends after a few ids; their start alone takes 20 ms. Called by `walking`, `id_ranges`,
+PostgreSQL would read a whole table if it expects a step to read a large part of it. For a range that looks long, it would also
+start other processes, although the step ends after a few ids; starting them alone takes 20 ms. Called by `walking`, `id_ranges`,
 `monthly`, `decision_search`, `decision_pages`, `forwarded_days`, `user_routes` and `overview`.
 """
 
@@ -12,8 +12,8 @@ from typing import Any
 from mailweir.store.database.connection import Database
 
 _OFF = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
-# A look-up in an index that is in memory takes as long as some 20 neighbouring entries; by its defaults PostgreSQL takes it for
-# 200. The plan depends on the lengths of the ranges.
+# A look-up in an index in memory costs as much as reading some 20 neighbouring entries; PostgreSQL's defaults assume 200. Each
+# statement gets its own plan, because the best plan depends on the lengths of the ranges.
 _TO_MERGE = {
     "enable_mergejoin": "on",
     "random_page_cost": "0.1",
@@ -21,14 +21,14 @@ _TO_MERGE = {
 }
 _BY_INDEX = {**dict.fromkeys(_OFF, "off"), "max_parallel_workers_per_gather": "0"}
 _MERGING = {**_BY_INDEX, **_TO_MERGE}
-# until the transaction ends
+# `true`: only until the transaction ends
 _SET = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _BY_INDEX.items())
 _SET_TO_MERGE = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _MERGING.items())
 
 
 @contextmanager
 def all_of_these(database: Database) -> Iterator[None]:
-    """Each statement of this block, in one transaction."""
+    """Makes each statement of the block use an index; the block is one transaction on PostgreSQL."""
     if database.is_sqlite:
         yield
         return

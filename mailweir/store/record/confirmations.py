@@ -1,6 +1,6 @@
-"""Forwarding confirmations: their redirects with recipients and counts, the bounces, and the answers.
+"""Forwarding confirmations: records them, counts their redirections, and notes bounces and the mailboxes that forward by now.
 
-Written within the caller's transaction, so that neither two workers nor a retry redirect more often than allowed. Called by
+Writes within the caller's transaction, so that neither two workers nor a retry redirect more often than allowed. Called by
 `recording`.
 """
 
@@ -30,7 +30,8 @@ class ConfirmationWriter:
         token: str,
         now: datetime,
     ) -> tuple[int, int, str]:
-        """A user's forwarding confirmation: its row, its number of redirections, and its token."""
+        """Records a user's forwarding confirmation, or that it was seen again. Returns its id, its number of redirections, and
+        its token."""
         row: tuple[int, int, str] = self._execute(
             "INSERT INTO forwarding_confirmations (deployment_id, user_id, message_id, requester, link, token, seen_at,"
             " redirects) VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
@@ -62,8 +63,8 @@ class ConfirmationWriter:
         )
 
     def end_forwarded(self, forwarded: Iterable[tuple[int, str]], now: datetime) -> None:
-        """Ends the open confirmations of users whose mailboxes forward by now: (user id, mailbox), as often as mail came. A
-        confirmation that doesn't say who asked for it ends with any mailbox."""
+        """Ends the open confirmations of users whose mailboxes forward by now. forwarded: (user id, mailbox), in which pairs may
+        repeat. A confirmation without a requester ends if any mailbox of the user forwards."""
         mailboxes: dict[int, set[str]] = {}
         for user_id, mailbox in forwarded:
             mailboxes.setdefault(user_id, set()).add(_key(mailbox))

@@ -13,8 +13,8 @@ from mailweir.store.record.visibility import Access
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """thread: its id, which survives when others are merged into it; None if the activity isn't read yet, or the reader sees its
-    metadata alone. activities: the first sent first, including the requested one."""
+    """thread: its id, which stays when other threads are merged into it; None if the activity isn't read yet, or the reader sees
+    only its metadata. activities: the first sent first, including the requested activity."""
 
     thread: int | None
     activities: tuple[Activity, ...]
@@ -23,7 +23,7 @@ class Conversation:
 def of(database: Database, deployment: Deployment, activity_id: int, reader: str | None = None) -> Conversation:
     """The conversation of an activity. NotFound, also if the reader may not know of it.
 
-    reader: a username; None is an operator, who sees all. Which mails belong together reveals their subject matter. So an
+    reader: a username; None is an operator, who sees all. The mails in a conversation reveal each other's subject matter. So an
     activity of which the reader sees only the metadata (law 13) is in no conversation.
     """
     asked = activities.find(database, activity_id, deployment)
@@ -47,5 +47,6 @@ def _in_order(found: list[Activity]) -> tuple[Activity, ...]:
 
 
 def _sent(activity: Activity) -> tuple[datetime, int]:
-    """The time of sending, but no later than its recording: a mailbox's old mail comes late, and a Date may contain anything."""
+    """The time of sending, but no later than the recording: a mailbox's old mail is recorded late, and Date may contain
+    anything."""
     return min(activity.sent_at or activity.recorded_at, activity.recorded_at), activity.id

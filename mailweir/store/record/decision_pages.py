@@ -1,6 +1,6 @@
 """A deployment's decisions as a page lists them, the newest first, as far as the asker may see them. Never writes.
 
-A page continues after the last decision of the one before, and ends after a limited number of decisions. Called by the web page.
+A page continues after the last decision of the previous page, and reads a limited number of decisions. Called by the web page.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from mailweir.store.record import by_the_index, decisions
 from mailweir.store.record.decisions import Asker, Decision
 
 MAX_LIMIT = 200
-STEPS = (60, 600, 2_000)  # decisions that a page reads, until enough of them are wanted
+STEPS = (60, 600, 2_000)  # decisions that a page reads in each step, until enough of them match
 
 
 class Place(NamedTuple):
@@ -28,8 +28,8 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """decisions: the newest first. further: the next call's `before`, None if there are no more. A page may be empty if few
-    decisions are wanted, because it reads a limited number."""
+    """decisions: the newest first. further: the next call's `before`, None if there are no more. A page may be empty although
+    there are more, because it reads a limited number of decisions, and few of them may match."""
 
     decisions: tuple[Decision, ...]
     further: Place | None = None

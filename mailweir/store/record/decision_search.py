@@ -1,7 +1,7 @@
 """The decisions on a message that somebody asks for: by a Message-ID, an address, a queue id, Gmail's id, or a part of a subject.
 
-It uses indexes whose keys begin with a bucket of ids (migration 0038): a question searches one bucket after the other, the newest
-first, in steps that grow. An answer covers a limited number of buckets, and says how far it came and where to continue. Never
+The search uses indexes whose keys begin with a bucket of ids (migration 0038). It goes from the newest bucket to older ones, in
+steps that grow. An answer covers a limited number of buckets, and contains how far the search came and where to continue. Never
 writes. Called by `explain.tracking` and the demonstration.
 """
 
@@ -22,11 +22,11 @@ from mailweir.store.record.decisions import Asker, Decision
 
 BUCKET_IDS = 500  # as in the indexes
 FIRST_STEP, LARGEST_STEP = 16, 4_096  # buckets
-MOST_BUCKETS = 4_000  # of an answer: two million ids
-TRACED_BUCKETS = 160  # of an answer, if recipients of mail that wasn't kept must be read one by one
-MOST_READ = 3_000  # of an answer: decisions on mail whose From names several, or that Postfix refused under a queue id
-MOST_HITS = 500  # of a step
-MOST_ASKED = 5_000  # of an answer: hits that are checked for the asker's rights
+MOST_BUCKETS = 4_000  # in an answer: two million ids
+TRACED_BUCKETS = 160  # in an answer, if traces of ignored mail must be read one by one
+MOST_READ = 3_000  # in an answer: decisions on mail whose From names several addresses, or that Postfix refused under a queue id
+MOST_HITS = 500  # in a step
+MOST_ASKED = 5_000  # in an answer: hits that are checked for the asker's rights
 _MIN_WORD_CHARS = 3
 _GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecimal digits
 _END = 2**62  # above every id
@@ -34,8 +34,8 @@ _NAMED = "c.named IS NOT NULL"
 _REFUSED = "c.outcome = 'refused' AND SUBSTR(c.source_id, 1, 8) <> 'NOQUEUE:'"
 _BARE = "c.message_id IS NOT NULL AND SUBSTR(c.message_id, 1, 1) <> '<'"
 # Each bucket is searched separately: otherwise both databases would read an index from the first bucket to the last. On SQLite
-# the buckets aren't joined: it would first read the whole table for a Bloom filter. +: the index's expression has no type, so the
-# bucket must have none either.
+# the buckets aren't joined: for a join, SQLite would first read the whole table to make a Bloom filter. `+bucket` has no type,
+# because the index's expression has none either.
 _BUCKETS = (
     "WITH RECURSIVE buckets AS (SELECT CAST(? AS BIGINT) AS bucket UNION ALL"
     " SELECT bucket - 1 FROM buckets WHERE bucket > ?) "
@@ -58,10 +58,10 @@ class Wanted:
     """text: a Message-ID (with <> or without), an author's or recipient's address, a queue id, Gmail's id, or a part of the
     subject of recorded mail.
 
-    deployment: None is all. digests: of the recipient, by deployment (`traces`). told: decisions read from Postfix's log
-    are found too, except these (`refusals.source_id`); None: none of them. asker: None is the operator's command line. For
-    others, no subject is compared here, because some of them may be hidden from the asker: `search` finds by subjects.
-    since: nothing older.
+    deployment: None is all. digests: of the recipient, by deployment (`traces`). told: decisions from Postfix's log are found,
+    too, except those with these source ids (`refusals.source_id`), which the caller shows itself; None: no decisions from the log
+    are found. asker: None is the operator's command line. For others, no subject is compared here, because some of them may be
+    hidden from the asker: `search` finds by subjects. since: nothing older.
     """
 
     text: str
@@ -84,7 +84,7 @@ class Part:
 
 
 def search(database: Database, wanted: Wanted, before: Place | None = None, *, goes_on: bool = False) -> Part:
-    """One answer. before: `further` of the previous answer. goes_on: until nothing is left, or enough is found.
+    """One answer. before: `further` of the previous answer. goes_on: continues until nothing is left, or enough is found.
     DatabaseUnavailable."""
     part = _part(database, wanted, before or _START)
     while goes_on and part.further is not None:
@@ -103,14 +103,14 @@ def find(
     digests: Mapping[int, bytes] | None = None,
     told: Collection[str] | None = None,
 ) -> list[Decision]:
-    """All of them, or at most `limit`; see `Wanted`."""
+    """All matching decisions, or at most `limit`; see `Wanted`."""
     wanted = Wanted(text=text, deployment=deployment, limit=limit, digests=digests or {}, told=told)
     return list(search(database, wanted, goes_on=True).decisions)
 
 
 def _part(database: Database, wanted: Wanted, before: Place) -> Part:
     text = wanted.text.strip()
-    if not text.isprintable():  # with bytes of another encoding; no value on the record has any
+    if not text.isprintable():  # such as bytes of another encoding; all values on the record are printable
         return Part()
     with by_the_index.all_of_these(database):
         return _Looking(database, replace(wanted, text=text)).part(before)
@@ -128,7 +128,7 @@ class _Looking:
         self._condition, self._values = decisions.told(wanted.deployment, wanted.asker, wanted.since, wanted.told)
 
     def part(self, before: Place) -> Part:
-        """The answer from this place on."""
+        """The answer from the place `before` on."""
         found = self._told(self._by_source()) if before == _START else []
         high = min(before.decision, self._newest("SELECT MAX(id) FROM decisions") + 1)
         decided, at_decision = self._descend(high, self._floor(high), self._hits, self._told)
@@ -147,9 +147,9 @@ class _Looking:
     def _descend(
         self, high: int, floor: int, hits: Callable[[int, int, int], list[int]], told: Callable[[list[int]], _Told]
     ) -> tuple[_Told, int]:
-        """Goes down from an id, to a bucket, or until enough decisions are found that the asker may see. Returns these, and the
-        id down to which it looked. hits: gets the lowest bucket, the highest one, and the id that all are below; returns the
-        highest id first."""
+        """Goes down from the id `high` to the bucket `floor`, or until it has found enough decisions that the asker may see.
+        Returns these, and the id down to which it looked. hits: called with the lowest and the highest bucket, and the id that
+        all hits must be below; returns ids, the highest first."""
         found: _Told = []
         size, asked = FIRST_STEP, 0
         while high > floor * BUCKET_IDS and asked < MOST_ASKED and not self._is_enough(found):
@@ -237,7 +237,7 @@ class _Looking:
         return [number for (number,) in self._database.execute(sql, values).fetchall()]
 
     def _sources(self, low: int, top: int) -> Iterator[tuple[str, Sequence[Any]]]:
-        """The places where these buckets may have fitting decisions: a query that calls their ids `looked_id`, and its values."""
+        """The queries for matching decisions in these buckets, each with its values. A query returns ids as `looked_id`."""
         text = self._wanted.text
         message_id_key = self._key("c.message_id")
         bracketed = text if text.startswith("<") else f"<{text}>"
@@ -272,7 +272,7 @@ class _Looking:
             yield self._range("decisions_refused", condition), (low, top, len(begins), begins)
 
     def _in_bucket(self, index: str, condition: str, low: int, top: int, *values: Any) -> tuple[str, Sequence[Any]]:
-        """Searches each of these buckets by itself."""
+        """A query that searches each of these buckets by itself, and its values."""
         buckets = () if self._database.is_sqlite else (low, top)
         return self._each("FROM decisions AS c", index, "c.id", condition), (*buckets, *values)
 
@@ -281,33 +281,35 @@ class _Looking:
         return (_BUCKETS, (top, low)) if self._database.is_sqlite else ("", ())
 
     def _each(self, aliased: str, index: str, number: str, condition: str) -> str:
-        """Searches each bucket by itself. PostgreSQL's values begin with the lowest and highest bucket. aliased: the table."""
+        """A query that searches each bucket by itself. On PostgreSQL its values begin with the lowest and highest bucket.
+        aliased: FROM with the table and its alias."""
         if self._database.is_sqlite:
             by = self._by(index)
             within = f"{number} / 500 IN (SELECT +bucket FROM buckets)"
             return f"SELECT {number} AS looked_id {aliased}{by} WHERE {within} AND {condition}"
-        # OFFSET: otherwise it reads the whole index once if there are many buckets
+        # OFFSET: otherwise PostgreSQL would read the whole index once if there are many buckets
         return (
             f"SELECT looked_id FROM {_SERIES} CROSS JOIN LATERAL (SELECT {number} AS looked_id {aliased}"
             f" WHERE {number} / 500 = bucket AND {condition} OFFSET 0) AS of_bucket"
         )
 
     def _range(self, index: str, condition: str) -> str:
-        """Searches all of these buckets in one scan of the index."""
+        """A query that searches all of these buckets in one scan of the index."""
         by = self._by(index)
         return f"SELECT c.id AS looked_id FROM decisions AS c{by} WHERE c.id / 500 >= ? AND c.id / 500 <= ? AND {condition}"
 
     def _by(self, index: str) -> str:
-        """SQLite would use another index, with or without statistics."""
+        """Names the index for SQLite, which would use another one, with or without statistics."""
         return f" INDEXED BY {index}" if self._database.is_sqlite else ""
 
     def _key(self, column: str) -> str:
-        """A text column in the form of the indexes. The text itself is compared as `|| ''`. Otherwise SQLite would put the
-        compared value into this expression, too, and not find its index."""
+        """A text column in the form of the indexes (`fingerprint`). Conditions compare the text itself as `column || ''`.
+        Otherwise SQLite would put the compared value into this expression, too, and wouldn't find its index."""
         return fingerprint.sql(column, is_sqlite=self._database.is_sqlite)
 
     def _is_address(self, column: str) -> tuple[str, int | str]:
-        """The condition that a column may have the wanted address, by its number, and the value."""
+        """The condition that a column's address has the same number (`fingerprint`) as the wanted one, and its value. Other
+        addresses may have this number, too."""
         is_sqlite = self._database.is_sqlite
         asked, value = fingerprint.asked_address(self._author or "", is_sqlite=is_sqlite)
         return f"{fingerprint.address_sql(column, is_sqlite=is_sqlite)} = {asked}", value
@@ -326,7 +328,7 @@ class _Looking:
         return f"c.named {matches} ? ESCAPE '!'", f"%{like.escaped(quoted)}%"
 
     def _told(self, ids: list[int]) -> _Told:
-        """Those of them that the asker may see."""
+        """Those of these decisions that the asker may see."""
         condition = self._condition
         sql = (
             "SELECT c.decided_at, c.id FROM decisions AS c LEFT JOIN activities AS a ON a.id = c.activity_id"
@@ -335,7 +337,7 @@ class _Looking:
         return [(at, number) for at, number in self._asked(sql, self._values, ids)]
 
     def _asked(self, sql: str, first: Sequence[Any], ids: list[int]) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query on these ids: see `batches.of_ids`. So one plan serves all steps."""
+        """The rows of a query on these ids, by `batches.of_ids`, so that one plan serves all steps."""
         for part in batches.parts(ids):
             yield from self._database.execute(*batches.of_ids(self._database, sql, part, first)).fetchall()
 
@@ -388,7 +390,8 @@ class _Looking:
             yield from decisions.select(self._database, f"c.id IN ({marks})", some)
 
     def _until(self, place: Place) -> datetime | None:
-        """In whole hours: nobody else may learn the exact time of another deployment's decision."""
+        """The time since which an answer down to this place is complete, rounded up to a whole hour: nobody may learn the exact
+        time of another deployment's decision."""
         decided = "SELECT c.decided_at FROM decisions AS c WHERE c.id >= ? ORDER BY c.id LIMIT 1"
         recorded = "SELECT a.recorded_at FROM activities AS a WHERE a.id >= ? ORDER BY a.id LIMIT 1"
         found = [

@@ -1,4 +1,5 @@
-"""Reads decisions, the fates of messages. Never writes: `writing` does. Called by `decision_search` and `decision_pages`."""
+"""Reads decisions, which say what became of messages. Never writes: `writing` does. Called by `decision_search` and
+`decision_pages`."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -21,10 +22,10 @@ class Decision:
     """The decision on one message for one deployment. outcome, reason: the words of `decision`. time: UTC.
 
     queue_id: Postfix's, or made of Gmail's id by `gmail_queue.source_id`; None if mail was refused before it had one. recipients:
-    capture addresses. activity, direction: of captured mail, else None. named: the addresses in From, if From has others than the
-    author. rule, rule_user: the never-log rule that hid it, and the rule's owner. forwarder: the username of the person who
-    forwarded a client's mail by hand; original_author: the client's address. mailbox: the address of the synced Gmail mailbox,
-    else None. sender_verdict and the fields after it: the activity's, see there; None if nothing was captured.
+    capture addresses. activity: of captured mail, else None. named: the addresses in From, if From has others than the author.
+    rule, rule_user: the never-log rule that hid the message, and the username of the rule's owner. forwarder: the username of the
+    user who forwarded a contact's mail by hand; original_author: the contact's address. mailbox: the address of the synced Gmail
+    mailbox, else None. direction, sender_verdict, its reason and domain: the activity's, see there; None if nothing was captured.
     """
 
     time: datetime
@@ -57,9 +58,9 @@ class Decision:
 class Asker:
     """A person who asks for decisions of one deployment, and sees as much of them as law 13 allows.
 
-    Of mail on the record, the asker sees the decisions that the reader may see. Of the rest an admin sees all. A user sees mail
-    to capture_address, mail from an address of the user's, and mail from the user's mailbox. has_tags: is `+tag` in an address
-    ignored?
+    Of mail on the record, the asker sees the decisions that the reader may see. Of all other decisions, an admin sees all. A user
+    sees those on mail to capture_address, from an address of the user's, and from the user's mailbox. has_tags: is `+tag` in an
+    address ignored?
     """
 
     reader: Reader
@@ -119,8 +120,8 @@ def told_to(asker: Asker, values: list[Any]) -> str:
 def told(
     deployment: Deployment | None, asker: Asker | None, since: datetime | None, in_log: Collection[str] | None
 ) -> tuple[str, list[Any]]:
-    """The condition under which a decision `c`, with its activity `a`, may be told, and its values. in_log: without what was read
-    from Postfix's log, or without these of it; see `decision_search.Wanted`."""
+    """The condition under which a decision `c`, with its activity `a`, is shown, and its values. in_log: source ids of decisions
+    from Postfix's log that aren't shown; None: no decisions from the log are shown. See `told` in `decision_search.Wanted`."""
     parts = ["1 = 1"]
     values: list[Any] = []
     without = [("c.reason", [str(one) for one in FROM_THE_LOG] if in_log is None else [])]

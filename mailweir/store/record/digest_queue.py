@@ -32,7 +32,7 @@ class Lane(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One item of work. attempts: tries without an answer from DNS. deaths: children that it ended."""
+    """One item of work. attempts: tries without an answer from DNS. deaths: child processes that it ended."""
 
     raw_id: int
     stage: Stage
@@ -43,7 +43,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """The facts about a version that a child needs. author: the activity's, in normal form. via: see RawRow.author_via.
+    """The facts about a version that a child process needs. author: the activity's, in normal form. via: see RawRow.author_via.
     recorded_at: UTC."""
 
     activity_id: int
@@ -56,7 +56,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """The number of waiting items in a stage. ended: those that ended a child before."""
+    """The number of waiting items in a stage. ended: those that ended a child process before."""
 
     stage: Stage
     new: int
@@ -64,7 +64,7 @@ class Waiting:
     ended: int
 
 
-# The lanes stand in the text: PostgreSQL uses the index of the later lane only then.
+# The lanes are constants in the statements: PostgreSQL uses the later lane's partial index only for a constant.
 _DUE = {
     Lane.NEW: (
         "SELECT raw_id, attempts, deaths FROM digest_queue WHERE stage = ? AND lane = 0 AND next_try_at <= ?"
@@ -121,8 +121,8 @@ def _leased(
 def _change(database: Database, sql: str, first: Sequence[Any], raw_ids: Iterable[int]) -> None:
     """Runs a statement, whose WHERE ends with lane and stage, for these versions.
 
-    The range says what the ids span. The queue grows and empties within minutes, so PostgreSQL's statistics of it are wrong.
-    Without the range it would read the stage's whole queue each time.
+    The statement gets the range of the ids, too. The queue grows and empties within minutes, so PostgreSQL's statistics of it are
+    wrong. Without the range PostgreSQL would read the stage's whole queue each time.
     """
     for part in batches.parts(sorted(raw_ids)):
         marks = ",".join("?" * len(part))
@@ -142,7 +142,7 @@ def release(database: Database, entries: Iterable[Entry]) -> None:
 
 
 def version(database: Database, raw_id: int) -> Version | None:
-    """The version of an entry; None if it is off the record."""
+    """The version of an entry; None if it is no longer on the record."""
     found = database.execute(
         "SELECT r.activity_id, a.author, r.author_via, r.size_bytes, r.recorded_at, r.content_zstd"
         " FROM raw_messages r JOIN activities a ON a.id = r.activity_id WHERE r.id = ?",
@@ -183,12 +183,12 @@ def small_versions(database: Database, raw_ids: Collection[int], max_bytes: int)
 
 
 def done(database: Database, stage: Stage, *raw_ids: int) -> None:
-    """Removes them, in both lanes; in the caller's transaction."""
+    """Removes the entries of these versions, in both lanes; in the caller's transaction."""
     _change(database, "DELETE FROM digest_queue WHERE lane IN (0, 1) AND stage = ?", (stage.value,), raw_ids)
 
 
 def postpone(database: Database, entry: Entry, until: datetime) -> None:
-    """Schedules a retry, with the entry's counts; in the caller's transaction. Does nothing if it was removed."""
+    """Schedules a retry, with the entry's counts; in the caller's transaction. Does nothing if the entry was removed."""
     key = (entry.stage.value, entry.raw_id)
     here = "SELECT 1 FROM digest_queue WHERE lane IN (0, 1) AND stage = ? AND raw_id = ?"
     if database.execute(here, key).fetchone() is None:
@@ -198,7 +198,7 @@ def postpone(database: Database, entry: Entry, until: datetime) -> None:
 
 
 def put_later(database: Database, entry: Entry, until: datetime) -> None:
-    """Schedules it in the later lane, from then on; in the caller's transaction, which holds its activity."""
+    """Schedules an entry in the later lane, due at `until`; in the caller's transaction, which has locked its activity."""
     ending = (
         "ON CONFLICT (lane, stage, raw_id) DO UPDATE SET attempts = excluded.attempts, deaths = excluded.deaths,"
         " next_try_at = excluded.next_try_at"
@@ -209,9 +209,11 @@ def put_later(database: Database, entry: Entry, until: datetime) -> None:
 
 
 def again(database: Database, stage: Stage, raw_ids: Sequence[int]) -> None:
-    """Schedules these again at low priority; a waiting one doesn't wait longer because of that. In the caller's transaction.
+    """Schedules these versions again in the later lane; versions that wait already don't wait longer because of that. In the
+    caller's transaction.
 
-    Versions removed from the record meanwhile are left out: the row is locked against that until the transaction's end.
+    Versions removed from the record meanwhile are left out; the others can't be removed until the transaction's end, because
+    their rows are locked.
     """
     lock = "" if database.is_sqlite else " FOR KEY SHARE"
     found = batches.among(database, f"SELECT id FROM raw_messages WHERE id IN ({{}}) ORDER BY id{lock}", (), raw_ids)

@@ -1,7 +1,8 @@
-"""The digest's progress in doing the record again: a cursor for each stage, from the newest version down. In plain SQL.
+"""The digest's progress in doing its work on the record again: a cursor for each stage, from the newest version down. In plain
+SQL.
 
-A page of versions is checked, and the wanted ones are queued at low priority, in a transaction of some milliseconds, because the
-filter waits for the write lock meanwhile. Safe to interrupt anywhere. Called by the digest, and by `mailweir digest`.
+A step checks a page of versions, and queues the wanted ones in the later lane. Its transaction takes some milliseconds, because
+the filter waits for the write lock meanwhile. Safe to interrupt anywhere. Called by the digest, and by `mailweir digest`.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from mailweir.store.record import digest_queue
 from mailweir.store.record.digest_queue import Stage
 
 PAGE_ROWS = 200
-# The versions of a page to do again; only an unproven author may become proven.
+# The versions of a page to do again. A verdict is examined again only if the author isn't proven.
 _WANTED = {
     (
         Stage.READING,
@@ -29,7 +30,7 @@ _WANTED = {
 
 
 class Which(StrEnum):
-    """The part of the record: versions read by an older reader, or all."""
+    """The part of the record: all versions, or only those of older code (an older reader, or a verdict without a reason)."""
 
     OLDER = "older"
     ALL = "all"
@@ -37,7 +38,8 @@ class Which(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuild:
-    """A running rebuild. left: at most this many versions are still to be checked. queued: so far."""
+    """A running rebuild. left: at most this many versions are still to be checked. queued: the number of versions queued so
+    far."""
 
     stage: Stage
     which: Which
@@ -48,7 +50,7 @@ class Rebuild:
 def begin(database: Database, stage: Stage, which: Which, now: datetime) -> None:
     """Starts a rebuild at the newest version, in place of a running one; in the caller's transaction.
 
-    If the running one does all versions, the new one does too: a request for fewer doesn't cancel that.
+    If the running rebuild does all versions, the new one does so, too: a request for fewer versions doesn't cancel it.
     """
     deleted = "DELETE FROM digest_rebuilds WHERE stage = ? RETURNING which"
     if database.execute(deleted, (stage.value,)).fetchall() == [(Which.ALL.value,)]:

@@ -1,10 +1,10 @@
 """Secure erasing: deleted content is removed from the database's files, too, and not only from its tables.
 
-SQLite overwrites deleted content (`secure_delete`, on each of our connections). Two places are left. The words of the search
-index stay until the pieces of it that contain them are merged, which is done here in steps of some milliseconds, because the
-filter waits for the write lock meanwhile. And the write-ahead log keeps earlier pages until it is truncated. Earlier backups are
-out of reach. On PostgreSQL, VACUUM removes dead rows; its server's own log and archives aren't changed. Pending work is a row
-(`erasures`), so the next process continues after a kill. Called by `retraction` and `mailweir db prune`.
+SQLite overwrites deleted content (`secure_delete`, on each of our connections). Two places are left. Deleted words stay in the
+search index until the segments that contain them are merged; this module merges them in steps of some milliseconds, because the
+filter waits for the write lock meanwhile. The write-ahead log keeps earlier pages until it is truncated. Earlier backups aren't
+changed. On PostgreSQL, VACUUM removes dead rows; the server's write-ahead log and its archives aren't changed. Pending work is a
+row (`erasures`), so the next process continues after a kill. Called by `retraction` and `mailweir db prune`.
 """
 
 import time
@@ -16,13 +16,13 @@ from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 from mailweir.store.record import search_index
 
-Progress = Callable[[int, int], None]  # done and total, in steps of its own
+Progress = Callable[[int, int], None]  # called with (done, total), in pages of the search index
 
 _STEP_SECONDS = 0.02
 _FIRST_PAGES, _FEWEST_PAGES, _MOST_PAGES = 64, 8, 1_000  # of the index, per step
 _PAUSE_SECONDS = 0.01  # between two steps, for other writers
 _TRUNCATE_TRIES, _TRUNCATE_MILLISECONDS, _TRUNCATE_PAUSE_SECONDS = 40, 50, 0.05
-# The tables with content of a mail: the id column, and the columns with content.
+# The tables with content of a mail: (table, id column, columns with text, columns with bytes).
 _SAYING: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("activities", "id", ("author", "subject", "message_id"), ()),
     ("raw_messages", "id", ("subject",), ("content_zstd",)),
@@ -44,13 +44,14 @@ _CLEARED = (
 
 
 def forget_words(database: Database, activity_id: int) -> None:
-    """Within the transaction that deletes an activity, before any of its rows is deleted: its content is overwritten, its
-    versions are removed from the search index, and the pending erasure is recorded."""
+    """Overwrites an activity's content on SQLite, removes its versions from the search index, and records the pending erasure.
+    Call it within the transaction that deletes the activity, before any of its rows is deleted."""
     sql = "SELECT id FROM raw_messages WHERE activity_id = ?"
     raw_ids = [raw_id for (raw_id,) in database.execute(sql, (activity_id,)).fetchall()]
     if database.is_sqlite:
-        # If deleting joins two pages, SQLite leaves copies of moved rows behind, which secure_delete doesn't reach: of 3,000
-        # mails, one could be read. So rows are blanked before they can be moved. With equal length, they stay in place.
+        # If a deletion joins two pages, SQLite leaves copies of moved rows behind, which secure_delete doesn't reach: of 3,000
+        # deleted mails, one could still be read. So rows are blanked before they can be moved. A blank row has the same length,
+        # so it stays in place.
         for table, key, texts, blobs in _SAYING:
             ids = [activity_id] if table in _BY_ACTIVITY else raw_ids
             batches.change(database, _overwriting(table, key, texts, blobs), (), ids)
@@ -67,7 +68,7 @@ def _overwriting(table: str, key: str, texts: tuple[str, ...], blobs: tuple[str,
 
 
 def note(database: Database) -> None:
-    """Within the transaction that deletes: records a pending erasure."""
+    """Records a pending erasure, within the transaction that deletes."""
     database.execute(
         "INSERT INTO erasures (id, deletions, merging) VALUES (1, 1, NULL)"
         " ON CONFLICT (id) DO UPDATE SET deletions = erasures.deletions + 1"
@@ -81,7 +82,8 @@ def is_pending(database: Database) -> bool:
 
 def finish(database: Database, progress: Progress = lambda done, total: None) -> bool:
     """Erases pending content, in transactions of some milliseconds; returns whether nothing is left. False: a reader still uses
-    the old data (a running backup); try again. Content deleted meanwhile is erased as well. Errors: DatabaseUnavailable."""
+    the old data (a running backup), or PostgreSQL is vacuuming already; try again. Content deleted meanwhile is erased as well.
+    Errors: DatabaseUnavailable."""
     while is_pending(database):
         if database.is_sqlite:
             _merge(database, progress)
@@ -94,8 +96,8 @@ def finish(database: Database, progress: Progress = lambda done, total: None) ->
 
 
 def truncate_log(database: Database) -> bool:
-    """Empties SQLite's write-ahead log, which contains earlier versions of pages; is it empty? Nobody is kept waiting for
-    long."""
+    """Empties SQLite's write-ahead log, which contains earlier versions of pages; returns whether it is empty. Nobody has to wait
+    for long."""
     if not database.is_sqlite:
         return True
     (patience,) = database.execute("PRAGMA busy_timeout").fetchone()
@@ -113,9 +115,9 @@ def truncate_log(database: Database) -> bool:
 
 
 def _merge(database: Database, progress: Progress) -> None:
-    """Merges all pieces of the index into one without the deleted words.
+    """Merges all segments of the index into one without the deleted words.
 
-    FTS5 stores its progress. If that was begun before the last deletion, it is begun again after it ends.
+    FTS5 stores the progress of a merge. If a merge began before the last deletion, another one follows it (`finish`).
     """
     (total,) = database.execute("SELECT COUNT(*) FROM search_words_idx").fetchone()
     pages, done = _FIRST_PAGES, 0
@@ -123,7 +125,7 @@ def _merge(database: Database, progress: Progress) -> None:
         (merging,) = database.execute("SELECT merging FROM erasures WHERE id = 1").fetchone()
         if merging is None:
             database.execute("UPDATE erasures SET merging = deletions WHERE id = 1")
-            _step(database, -pages)  # a negative number: of all pieces, instead of the due ones
+            _step(database, -pages)  # a negative number: of all segments, not only of those that are due
     while True:
         begun = time.monotonic()
         with database.transaction():
@@ -146,7 +148,7 @@ def _step(database: Database, pages: int) -> bool:
 
 
 def _settle(database: Database) -> None:
-    """Nothing is pending any more, except content deleted meanwhile."""
+    """Records that nothing is pending any more, except content deleted meanwhile."""
     with database.transaction():
         if database.is_sqlite:
             database.execute("DELETE FROM erasures WHERE id = 1 AND deletions = merging")
@@ -156,14 +158,14 @@ def _settle(database: Database) -> None:
 
 
 def _vacuum(database: Database) -> bool:
-    """Makes PostgreSQL remove dead rows; did it?"""
+    """Makes PostgreSQL remove dead rows; returns whether it did."""
     with database.transaction():
         database.execute("UPDATE erasures SET merging = deletions WHERE id = 1")
     return vacuum(database, *_CLEARED)
 
 
 def vacuum(database: Database, *tables: str) -> bool:
-    """Makes PostgreSQL remove the dead rows of these tables; did it?"""
+    """Makes PostgreSQL remove the dead rows of these tables; returns whether it did."""
     (patience,) = database.execute("SELECT current_setting('statement_timeout')").fetchone()
     database.execute("SELECT set_config('statement_timeout', '0', false)")
     try:

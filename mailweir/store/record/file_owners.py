@@ -1,5 +1,5 @@
-"""Sets the deployments of files that the previous program version wrote: it runs beside this one while hosts are upgraded, and
-leaves `attachments.deployment_id` empty (migration 0033). Called by the digest as it starts."""
+"""Sets the deployments of files that the previous version of the program wrote. That version runs beside this one while hosts are
+upgraded, and leaves `attachments.deployment_id` empty (migration 0033). Called by the digest as it starts."""
 
 from mailweir.store.database.connection import Database
 
@@ -16,7 +16,7 @@ _FILL = (
 
 
 def fill(database: Database) -> None:
-    """Sets them, a page of files in a transaction. DatabaseUnavailable."""
+    """Sets all missing deployments, in a transaction for each page of files. DatabaseUnavailable."""
     after = 0
     while (last := database.execute(_NEXT, (after, _PAGE)).fetchone()[0]) is not None:
         with database.transaction(alone=False):

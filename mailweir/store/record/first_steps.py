@@ -1,4 +1,5 @@
-"""The progress of a new deployment from nothing to its first captured mail. Only checks whether rows exist, and counts none.
+"""The progress of a new deployment from nothing to its first captured mail. Only checks whether rows exist, without counting
+them.
 
 Called by the page.
 """
@@ -11,8 +12,8 @@ from mailweir.store.people.deployments import Deployment
 
 @dataclass(frozen=True, slots=True)
 class FirstSteps:
-    """The completed steps. has_account: somebody may sign in with an own record. is_forwarding: Gmail's confirmation of a
-    forwarding was seen, or mail came. has_mail: a mail is on the record."""
+    """The completed steps. has_account: an account is a user of the deployment. is_forwarding: a forwarding confirmation was
+    seen, or mail is on the record. has_mail: mail is on the record."""
 
     has_user: bool
     has_account: bool
@@ -29,7 +30,7 @@ class FirstSteps:
 
 
 def of(database: Database, deployment: Deployment) -> FirstSteps:
-    """A deployment's."""
+    """The completed steps of a deployment."""
 
     def has(sql: str) -> bool:
         return database.execute(sql, (deployment.id,)).fetchone() is not None

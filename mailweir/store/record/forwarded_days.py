@@ -1,7 +1,7 @@
 """The days on which users' mail was forwarded, captured or not: the first and the last time of each.
 
-Each is looked up in an index (migration 0031): the cost depends on the number of users, days and hours in the query, and not on
-the amount of mail. Never writes. Called by `user_routes` and `overview`.
+Each time is looked up in an index (migration 0031): the cost depends on the number of users, days and hours in the query, and not
+on the amount of mail. Never writes. Called by `user_routes` and `overview`.
 """
 
 import json
@@ -16,10 +16,10 @@ from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import by_the_index
 
-# From day to day; 'U' sorts after the 'T' between a day and its time.
+# The query goes from day to day; 'U' sorts after the 'T' between a date and its time.
 _FORWARDED = "FROM sightings s WHERE s.route = 'forward' AND s.user_id ="
 _AFTER = "SUBSTR(first_at, 1, 10) || 'U'"
-# From hour to hour: the index has ignored mail by the hour.
+# The query goes from hour to hour, because the index has ignored mail by the hour.
 _IGNORED = "FROM decisions c WHERE c.deployment_id = ? AND c.outcome = 'ignored'"
 _HOUR = "SUBSTR(c.decided_at, 1, 13)"
 _OF_HOUR = f"c.decided_at {_IGNORED} AND {_HOUR} = hour AND SUBSTR(c.recipients, 1, 400) = ? AND c.decided_at >= ?"
@@ -41,7 +41,8 @@ _OF_SEVERAL = (
 def captured(
     database: Database, deployment: Deployment, since: datetime, user_id: int | None = None
 ) -> dict[int, list[datetime]]:
-    """User id -> the times of captured mail. user_id: of this one alone; None: of all, including removed users."""
+    """User id -> the first and the last time of each day, of captured mail. user_id: only this user; None: all users, including
+    removed ones."""
     which = "" if user_id is None else " AND u.id = ?"
     sql = (
         "WITH RECURSIVE days AS"
@@ -61,7 +62,7 @@ def captured(
 
 
 def ignored(database: Database, deployment: Deployment, capture_address: str, since: datetime) -> list[datetime]:
-    """The times of ignored mail to a capture address, as far as its decisions are stored."""
+    """The first and the last time of each day, of ignored mail to a capture address, as far as its decisions are stored."""
     begin = rfc3339(since)
     of_hour: list[Any] = [deployment.id, json.dumps([capture_address])[:400], begin]  # as the index has it
     pattern = f"%{like.escaped(json.dumps(capture_address))}%"
@@ -72,7 +73,8 @@ def ignored(database: Database, deployment: Deployment, capture_address: str, si
 
 
 def _of_days(found: Iterable[tuple[str | None, str | None]]) -> Iterable[tuple[str, str]]:
-    """The first and the last time of each day. found: of spans of at most a day; None if nothing came."""
+    """The first and the last time of each day. found: the first and the last time of spans within one day; None if no mail
+    came."""
     days: dict[str, tuple[str, str]] = {}
     for first, last in found:
         if first is not None and last is not None:

@@ -1,4 +1,5 @@
-"""Mail that a user forwarded by hand: is its original on the record, and the forwarder's statements about it. In plain SQL.
+"""Mail that a user forwarded by hand: finds its original on the record, and stores the forwarder's statements about it. In plain
+SQL.
 
 Called by the digest, and by callers that show an activity.
 """
@@ -38,7 +39,7 @@ def identity_of_original(
     date: datetime | None,
     named_ids: Sequence[bytes],
 ) -> bytes | None:
-    """The identity of the activity for an original; None if it isn't on the record, or is ambiguous.
+    """The identity of an original's activity, of the first one if several match; None if it isn't on the record.
 
     named_ids: digests of Message-IDs that the forward names, the most likely first. Programs write a forwarded header's date to
     the minute, and in a zone that they rarely name.
@@ -56,7 +57,7 @@ def identity_of_original(
 
 
 def _named(database: Database, deployment_id: int, ids: Sequence[bytes]) -> list[rows.Row]:
-    """In the order of the ids."""
+    """The incoming activities that have these ids, in the order of the ids."""
     sql = (
         f"SELECT t.id_digest, {_COLUMNS} FROM thread_message_ids t JOIN activities a ON a.id = t.held_by"
         " WHERE t.deployment_id = ? AND t.id_digest IN ({}) AND a.direction = 'incoming'"
@@ -84,14 +85,14 @@ def _is(row: rows.Row, deployment: DeploymentRef, author: str, subject: str) -> 
 
 
 def _could_be(sent_at: datetime, told: datetime) -> bool:
-    """Is it the same minute, in some zone?"""
+    """Are both the same minute, in some zone?"""
     apart = abs(_minute(sent_at) - _minute(told))
     return apart <= timedelta(hours=_MOST_HOURS_APART) and not apart % timedelta(minutes=15)
 
 
 def may_be_same_moment(sent_at: datetime, told: datetime | None, *, is_named: bool) -> bool:
-    """Could a forward with this date be of the mail that was sent then? is_named: it names the mail's id, so the zone may differ,
-    or the date be missing."""
+    """Could a forward with the date `told` contain the mail sent at `sent_at`? is_named: the forward names the mail's id, so the
+    zone may differ, or the date may be missing."""
     if told is None:
         return is_named
     return _minute(sent_at) == _minute(told) or (is_named and _could_be(sent_at, told))
@@ -112,7 +113,7 @@ def note(
     subject: str,
 ) -> None:
     """Stores the forwarder's statements about the version of this source, in the caller's transaction; does nothing if the same
-    version also came otherwise."""
+    version also came from another source."""
     found = database.execute(
         "SELECT raw_message_id FROM sightings WHERE activity_id = ? AND source_id = ? ORDER BY id LIMIT 1",
         (activity_id, source_id),

@@ -1,4 +1,5 @@
-"""The reports of each host's privileged chore, for `doctor` and the page: one row for a host and check, the newest alone.
+"""The reports of each host's privileged chore, for `doctor` and the page: one row for each host and check, with the newest report
+only.
 
 Called by `health_report`, `hosts` and `mailweir health`.
 """
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 
-KEPT = timedelta(days=3)  # of a host that no longer reports
+KEPT = timedelta(days=3)  # for a host that no longer reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class HealthReport:
 
 
 def put(database: Database, host: str, reports: Iterable[HealthReport], now: datetime) -> None:
-    """Replaces a host's earlier reports, and deletes hosts that didn't report for days. Within the caller's transaction."""
+    """Replaces a host's earlier reports, and deletes those of hosts that didn't report for days. Within the caller's
+    transaction."""
     execute = database.fast_execute()
     for one in reports:
         execute(
@@ -34,7 +36,7 @@ def put(database: Database, host: str, reports: Iterable[HealthReport], now: dat
             " ON CONFLICT (host, check_name) DO UPDATE SET state = excluded.state, report = excluded.report, at = excluded.at",
             (one.host, one.check, one.state, one.report, rfc3339(one.at)),
         )
-    # Also deletes checks that this host no longer makes.
+    # This also deletes reports of checks that the host no longer makes.
     execute("DELETE FROM health_reports WHERE host = ? AND at < ?", (host, rfc3339(now)))
     execute("DELETE FROM health_reports WHERE at < ?", (rfc3339(now - KEPT),))
 
@@ -56,7 +58,7 @@ def _select(database: Database, ending: str, values: tuple[str, ...]) -> list[He
 
 
 def forget(database: Database, host: str) -> int:
-    """Deletes a removed host; returns its number of reports."""
+    """Deletes the reports and log positions of a removed host; returns its number of reports."""
     with database.transaction():
         database.execute("DELETE FROM log_positions WHERE host = ?", (host,))
         return int(database.execute("DELETE FROM health_reports WHERE host = ?", (host,)).rowcount)

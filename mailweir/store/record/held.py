@@ -1,8 +1,8 @@
-"""Held mail: mail that waits until its reading decides, and its end. In plain SQL (decision 0036).
+"""Held mail: mail that waits until its reading shows whose it is, and is then recorded or erased. In plain SQL (decision 0036).
 
-A row is written in the transaction of its decision. The transaction that records the mail deletes it. After a negative decision
-it stays for some seconds, and is then erased. Nothing else of the record reads these rows. Called by `recording`, the digest,
-`mailweir digest status`, `mailweir db prune` and the checks of health.
+A row is written in the transaction of its decision. The transaction that records the mail blanks the row. After a negative
+decision the row stays for some seconds, and is then erased. No other module of the record reads these rows. Called by
+`recording`, the digest, `mailweir digest status`, `mailweir db prune` and the checks of health.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,8 +24,8 @@ _BATCH_ROWS = 50  # per transaction: some milliseconds, because the filter waits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewHeld:
-    """Mail to be held. facts: JSON, see `holding.Facts`. keep: the longest time. max_author_bytes, max_deployment_bytes: of held
-    mail of this author, and of all, including this one."""
+    """Mail to be held. facts: JSON, see `holding.Facts`. keep: the longest time to hold it. max_author_bytes,
+    max_deployment_bytes: limits on the held mail of this author, and of the deployment, including this mail."""
 
     deployment_id: int
     kind: HeldKind
@@ -42,7 +42,7 @@ class NewHeld:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """Held mail. facts: as stored. attempts, deaths: as of `digest_queue.Entry`. Times: UTC."""
+    """Held mail. facts: as stored. attempts, deaths: as in `digest_queue.Entry`. Times: UTC."""
 
     id: int
     deployment: DeploymentRef
@@ -58,8 +58,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """The amounts of held mail. waits: undecided; later: those of them that are retried; ended: those that ended a child before.
-    against: decided against, and soon erased. oldest: arrival of the oldest undecided one, or None."""
+    """The amounts of held mail. waits: undecided mail; later: the part of it that is retried; ended: the part of it that ended a
+    child process. against: mail that was decided against, and is soon erased. oldest: arrival of the oldest undecided mail, or
+    None."""
 
     waits: int
     later: int
@@ -72,10 +73,11 @@ class Waiting:
 
 
 def put(database: Database, new: Sequence[NewHeld]) -> set[int]:
-    """Holds mail, in the transaction that writes its decisions, and after these; returns the positions in `new` of mail beyond
-    the limits, whose decisions are changed accordingly.
+    """Holds mail. Call it within the transaction that writes the decisions on the mail, after these. Mail beyond the limits isn't
+    held, and its decision is changed; returns its positions in `new`.
 
-    Mail is held exactly if its decision says that it is held: a repeat of a source that is decided by now does nothing.
+    Mail is held only if its decision still has the reason for holding it: the repeat of a source that was decided meanwhile is
+    skipped.
     """
     execute = database.fast_execute()
     if not database.is_sqlite:  # otherwise two hosts could each find room for the last bytes
@@ -115,7 +117,7 @@ def _insert(database: Database, one: NewHeld) -> None:
     database.fast_execute()(
         "INSERT INTO held_messages (deployment_id, kind, source_id, author, held_at, expires_at, size_bytes, facts, content_zstd)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        # the sync decides mail again that was recently decided against, if a contact exists by now
+        # if a contact exists by now, the sync decides again on mail that was recently decided against
         " ON CONFLICT (deployment_id, source_id) DO UPDATE SET state = 'waits', held_at = excluded.held_at,"
         " kind = excluded.kind, author = excluded.author, expires_at = excluded.expires_at, size_bytes = excluded.size_bytes,"
         " facts = excluded.facts, content_zstd = excluded.content_zstd, attempts = 0, deaths = 0, next_try_at = ''"
@@ -128,8 +130,8 @@ def _insert(database: Database, one: NewHeld) -> None:
 
 
 def take(database: Database, limit: int, *, now: datetime, until: datetime, without: Iterable[int] = ()) -> list[Held]:
-    """The due mail, at most this much, in order. until: the lease's end, on PostgreSQL, where several hosts may digest; on SQLite
-    the one digest remembers the work in hand: `without`."""
+    """The due mail, at most `limit` mails, in order. until: the lease's end, on PostgreSQL, where several hosts may digest; on
+    SQLite the one digest remembers the work in hand: `without`."""
     left_out = set(without)
     due = "SELECT id FROM held_messages WHERE state = 'waits' AND next_try_at <= ? ORDER BY next_try_at, id LIMIT ?"
     if database.is_sqlite:
@@ -146,7 +148,8 @@ def take(database: Database, limit: int, *, now: datetime, until: datetime, with
 
 
 def find(database: Database, held_id: int, *, for_update: bool = False) -> Held | None:
-    """Undecided mail; None if it is decided, or gone. for_update: nobody else decides it until the transaction's end."""
+    """Undecided mail; None if it is decided, or gone. for_update: locks it, so that nobody else decides on it until the
+    transaction's end."""
     lock = " FOR UPDATE OF h" if for_update and not database.is_sqlite else ""
     sql = (
         "SELECT h.id, h.deployment_id, d.name, d.domain, d.plus_addresses, d.gmail_dots, d.automatic_todos, d.held_forwards,"
@@ -200,11 +203,11 @@ def release(database: Database, held_ids: Sequence[int]) -> None:
         batches.change(database, "UPDATE held_messages SET next_try_at = '' WHERE id IN ({})", (), held_ids)
 
 
-# --- decided, in the caller's transaction, which has locked it by `for_update` ----------------------------------------
+# --- decided, in the caller's transaction, which has locked the mail by `for_update` ----------------------------------
 
 
 def captured(database: Database, one: Held, reason: Reason, activity_id: int) -> None:
-    """It is on the record now: the decision gets the activity, and the held row is deleted."""
+    """Notes that the mail is on the record now: the decision gets the activity, and the held row is blanked."""
     database.execute(
         "UPDATE decisions SET outcome = 'captured', reason = ?, activity_id = ? WHERE source_id = ? AND deployment_id = ?",
         (str(reason), activity_id, one.source_id, one.deployment.id),
@@ -215,7 +218,7 @@ def captured(database: Database, one: Held, reason: Reason, activity_id: int) ->
 def ignored(
     database: Database, one: Held, reason: Reason, rule: RuleRef | None, *, now: datetime, erase_after: timedelta
 ) -> None:
-    """It is decided against: the decision gets the reason, and the mail is erased after a while."""
+    """Notes that the mail isn't recorded: the decision gets the reason, and the mail is erased after `erase_after`."""
     _say(database, one.deployment.id, one.source_id, reason, rule)
     database.execute(
         "UPDATE held_messages SET state = 'against', expires_at = ? WHERE id = ?",
@@ -234,11 +237,12 @@ def _say(database: Database, deployment_id: int, source_id: str, reason: Reason,
 
 
 def erase_expired(database: Database, now: datetime) -> tuple[int, bool]:
-    """Erases expired mail, also from the database's files; returns how much had expired, and whether the files contain none of it
-    any more.
+    """Erases expired mail, also from the database's files; returns the number of expired mails, and whether the files contain
+    none of their content any more.
 
-    Mail undecided by then is ignored as never read. Safe to interrupt anywhere: a row stays, blank, until the files are clean.
-    False: a reader still uses the old data (a running backup); try again. Errors: DatabaseUnavailable.
+    Mail that is still undecided is ignored, with the reason HELD_UNREAD. Safe to interrupt anywhere: a row stays, blank, until
+    the files are clean. False: a reader still uses the old data (a running backup), or PostgreSQL is vacuuming already; try
+    again. Errors: DatabaseUnavailable.
     """
     expired = 0
     while count := _blank_expired(database, now):
@@ -257,8 +261,8 @@ def erase_expired(database: Database, now: datetime) -> tuple[int, bool]:
 
 
 def _delete_clean(database: Database) -> None:
-    """Deletes blank rows. If SQLite joins two pages for it, it leaves copies of their other rows behind, which nothing can reach
-    later: so this waits until all rows are blank, or there are many."""
+    """Deletes the rows that are blank in the files, too. If a deletion joins two pages, SQLite leaves copies of their other rows
+    behind, which can't be overwritten later. So on SQLite this waits until there are no other rows, or many of these."""
     (count,) = database.execute("SELECT COUNT(*) FROM held_messages WHERE state = 'clean'").fetchone()
     if not count:
         return
@@ -270,7 +274,7 @@ def _delete_clean(database: Database) -> None:
 
 
 def _blank_expired(database: Database, now: datetime) -> int:
-    """Overwrites a few expired ones; returns how many."""
+    """Blanks a few expired rows; returns how many."""
     lock = "" if database.is_sqlite else " FOR UPDATE SKIP LOCKED"
     sql = (
         "SELECT id, state, deployment_id, source_id FROM held_messages WHERE state IN ('waits', 'against') AND expires_at <= ?"
@@ -288,7 +292,8 @@ def _blank_expired(database: Database, now: datetime) -> int:
 
 
 def _blank(database: Database, held_ids: Sequence[int]) -> None:
-    """Overwrites its words at once. With equal length, they stay in place (see `erasing.forget_words`)."""
+    """Overwrites the content of these rows at once. A blank row has the same length, so it stays in place (see
+    `erasing.forget_words`)."""
     if database.is_sqlite:
         sql = (
             "UPDATE held_messages SET content_zstd = ZEROBLOB(LENGTH(content_zstd)),"

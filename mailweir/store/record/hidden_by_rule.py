@@ -1,4 +1,4 @@
-"""Recorded mail that a never-log rule names, and its erasing.
+"""Finds recorded mail that a never-log rule hides, and erases it.
 
 Reads the whole record once, in small parts; writes in transactions of some milliseconds, because the filter waits for the write
 lock meanwhile. Called by `mailweir never-log add`.
@@ -22,7 +22,7 @@ from mailweir.store.record import retraction
 
 Progress = Callable[[int, int], None]
 _PART_ROWS = 2_000
-_TRANSACTION_SECONDS = 0.025  # an activity that was begun then takes a little more
+_TRANSACTION_SECONDS = 0.025  # no activity is begun after this time; the last one may end later
 
 
 def _no_progress(done: int, total: int) -> None:
@@ -31,9 +31,9 @@ def _no_progress(done: int, total: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """Ids of activities. whole: those that wouldn't be recorded. of_others: the user's activities that others have too, which are
-    removed from that user's record. contacts: by activity, the addresses of contacts that would be left out, because others take
-    part. user_id: the rule's owner, or 0."""
+    """Ids of activities that a rule hides. whole: activities that wouldn't be recorded at all. of_others: activities that other
+    users have, too; they are removed only from the record of the rule's owner. contacts: activities that stay because of other
+    people, and the addresses of the contacts that are left out. user_id: the rule's owner, or 0."""
 
     user_id: int = 0
     whole: list[int] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """An activity. bringers: user ids of its sightings, None if it was nobody's."""
+    """An activity. bringers: the user ids of its sightings; None for a sighting without a user."""
 
     id: int
     author: str
@@ -58,11 +58,11 @@ class _Row:
 
 
 def find(database: Database, deployment: Deployment, rule: Rule, progress: Progress = _no_progress) -> Hidden:
-    """The recorded mail that the rule hides, together with the other rules in force. progress: called with the finished ids, and
-    the greatest one. The group by which a mail came isn't checked here."""
+    """The recorded mail that the rule hides, alone or together with the other rules in force. progress: called with the last
+    finished id, and the greatest id. The group through which mail came isn't checked here."""
     in_force = never_log_rules.in_force(database, deployment)
     rules = Rules(in_force, deployment.folding)
-    # The same rule as matching sees it; missing if somebody removed it meanwhile.
+    # The rule as matching uses it; None if somebody removed it meanwhile.
     ref = next((one for one in in_force if (one.pattern, one.username) == (rule.pattern, rule.user)), None)
     if ref is None:
         return Hidden()
@@ -123,8 +123,8 @@ def erase(
     progress: Progress = _no_progress,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Removes it from the record. Its decisions then say that the rule caused it to be ignored. progress: called with the numbers
-    of finished activities and of all. Safe to repeat after an interruption."""
+    """Removes the hidden mail from the record. The decisions on it then say that it was ignored because of the rule. progress:
+    called with the number of finished activities, and of all. Safe to repeat after an interruption."""
     reason = Reason.NEVER_LOG if rule.user is None else Reason.NEVER_LOG_OF_USER
     because = retraction.Because(str(reason), retraction.rule_text(rule.pattern, rule.user))
     for part in batches.parts(hidden.whole, 20):
@@ -142,7 +142,7 @@ def erase(
             with database.transaction(alone=False):
                 steps[done]()
                 done += 1
-                # PostgreSQL locks rows: with one activity at a time there is no deadlock.
+                # PostgreSQL locks rows: with one activity in each transaction there is no deadlock.
                 while database.is_sqlite and done < len(steps) and clock() - began < _TRANSACTION_SECONDS:
                     steps[done]()
                     done += 1

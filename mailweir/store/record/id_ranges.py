@@ -1,8 +1,8 @@
 """Ranges of indexes in which a walk finds the ids of activities, in their order. Never writes. Called by `walking`.
 
 A rare property (an unusual route, a verdict other than `pass`) has an index of its own, which holds only the mail with that
-property. If several ranges hold everything that is wanted, a walk uses the range that reaches furthest with the same number of
-ids.
+property. If each of several ranges contains all wanted activities, a walk uses the range that reaches furthest with the same
+number of ids.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from mailweir.store.record import by_the_index
 from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.visibility import Reader
 
-PROBED = 60  # ids by which ranges are compared
-MOST_CONTACTS = 8  # of a list with a range for each contact
+PROBED = 60  # ids that are read from each range to compare them
+MOST_CONTACTS = 8  # in a list that has a range for each contact
 
 
 class Range(NamedTuple):
-    """The ids `key` of a table's rows that a condition holds for. values: of the condition."""
+    """The ids in the column `key` of those rows of a table that meet a condition. values: the condition's parameters."""
 
     key: str
     table: str
@@ -29,14 +29,14 @@ class Range(NamedTuple):
 
 
 class Between(NamedTuple):
-    """The ids between two others, without these, and their order."""
+    """The ids between `low` and `high`, without these two, and their order."""
 
     low: int
     high: int
     newest_first: bool
 
     def first(self, span: int) -> "Between":
-        """The first so many of them, or all."""
+        """The first `span` of these ids, or all."""
         if self.newest_first:
             return self._replace(low=max(self.low, self.high - span))
         return self._replace(high=min(self.high, self.low + span))
@@ -53,12 +53,14 @@ class Between(NamedTuple):
 
 
 def are_gathered(wanted: StreamFilter) -> bool:
-    """Does it want several contacts, whose ids have no common order in any index, and more of them than there may be ranges?"""
+    """Does the list want a company, or more contacts than may have ranges of their own? No index has the ids of several contacts
+    in one order."""
     return wanted.thread is None and (wanted.company is not None or len(wanted.contacts) > MOST_CONTACTS)
 
 
 def of_filter(wanted: StreamFilter, deployment: Deployment, reader: Reader | None) -> list[Range]:
-    """Ranges that together have all wanted activities. Without a wanted person, all that the reader may know of."""
+    """Ranges that together contain all wanted activities; if no contact, user or thread is wanted, all activities that the reader
+    may know of."""
     if wanted.thread is not None:
         return [Range("activity_id", "activity_threads", "thread_id = ?", (wanted.thread,))]
     if wanted.contacts:
@@ -76,8 +78,8 @@ def _of_users(user_ids: Sequence[int]) -> list[Range]:
 
 
 def rare(wanted: StreamFilter, deployment: Deployment) -> list[Range]:
-    """Ranges that each have all wanted activities, and few others. The conditions are copies of the indexes' own, because SQLite
-    compares their text."""
+    """Ranges that each contain all wanted activities, and few others. The conditions are copies of the indexes' own, because
+    SQLite compares their text."""
     found = []
     if wanted.verdict in ("fail", "none"):
         condition = (
@@ -93,7 +95,8 @@ def rare(wanted: StreamFilter, deployment: Deployment) -> list[Range]:
 
 
 def next_ids(ranges: Sequence[Range], between: Between, size: int) -> tuple[str, list[Any]]:
-    """The next ids of these ranges, each once, in order and so many at most: SQL that calls them `looked_id`, and its values."""
+    """SQL for the next ids of these ranges, as `looked_id`, and its values. The ids are in order, each once, and at most `size`
+    ids."""
     order = between.order
     parts = [_next(one, order) for one in ranges]
     values = [value for one in ranges for value in (*one.values, between.low, between.high, size)]
@@ -112,7 +115,7 @@ def _next(one: Range, order: str) -> str:
 
 
 def furthest(database: Database, alternatives: Sequence[Sequence[Range]], between: Between) -> int:
-    """The position of the alternative that needs the fewest ids for the same activities. It looks at a few ids of each."""
+    """The position of the alternative that needs the fewest ids for the same activities. Reads PROBED ids of each."""
     parts: list[str] = []
     values: list[Any] = []
     last = between.last

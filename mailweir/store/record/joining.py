@@ -1,9 +1,10 @@
-"""Joins a client's mail that a user forwarded by hand first with its own copy that came later (decision 0036).
+"""Joins a contact's mail that a user forwarded by hand with the author's own copy, which came later (decision 0036).
 
-They are joined if the copy is proven to be the author's (law 8), and is the forwarded mail by all evidence: author, subject,
-minute, each letter of the text, each file. Otherwise they stay two, so that two mails of one minute never become one. The older
-id survives; `joined` finds it by the other id. A pair is recorded with the result that identified it, and joined in a transaction
-of its own, so a kill in between loses nothing. In plain SQL. Called by the digest.
+They are joined if the copy's author is proven (law 8), and if the copy agrees with the forward in everything: author, subject,
+minute, each letter of the text, each file. Otherwise they stay two activities, so that two mails of one minute are never joined.
+The older id survives; `joined` finds it by the other id. A pair is recorded in the transaction that writes the verdict or reading
+by which it was found. It is joined in a transaction of its own, so a kill in between loses nothing. In plain SQL. Called by the
+digest.
 """
 
 import json
@@ -20,12 +21,12 @@ from mailweir.store.database.moments import parse_or_none, rfc3339
 from mailweir.store.record import forwarded_versions, readings, retraction, threads, verdicts
 
 _MOST_LOOKED_AT = 50
-_DAY = timedelta(hours=14, minutes=1)  # the largest difference that zones make in one moment
+_DAY = timedelta(hours=14, minutes=1)  # the largest difference between a zone and UTC, and a minute
 
 
 class _Side(NamedTuple):
-    """An activity that may be one mail with another. named_ids: of the leading version's reading, with its own id first, in
-    hex."""
+    """An activity that may be the same mail as another one. own_id, named_ids: digests, in hex, of the Message-IDs that the
+    leading version has and names."""
 
     id: int
     deployment_id: int
@@ -41,7 +42,7 @@ class _Side(NamedTuple):
 
     @property
     def is_forward(self) -> bool:
-        """Did it only come as a forward by hand?"""
+        """Did the activity only come as a forward by hand?"""
         return self.versions == self.forwards > 0
 
 
@@ -49,8 +50,8 @@ class _Side(NamedTuple):
 
 
 def note(database: Database, activity_ids: Collection[int]) -> bool:
-    """Within the transaction that wrote verdicts or readings of these: records pairs that may be one mail. Is anything to be
-    joined?"""
+    """Records pairs of activities that may be one mail. Call it within the transaction that wrote verdicts or readings of these
+    activities. Is there a pair?"""
     sql = (
         "SELECT a.id FROM activities a WHERE a.id IN ({}) AND a.direction = 'incoming'"
         " AND EXISTS (SELECT 1 FROM forwarded_versions f WHERE f.author = a.author)"
@@ -64,7 +65,7 @@ def note(database: Database, activity_ids: Collection[int]) -> bool:
 
 
 def _pairs(database: Database, activity_id: int) -> Iterator[tuple[int, int]]:
-    """Pairs of a forward and the author's own mail that contain this activity."""
+    """The pair of a forward and the author's own mail to which this activity belongs, if there is one."""
     side = _side(database, activity_id)
     if side is None or not (side.is_forward or side.is_proven):
         return
@@ -79,7 +80,7 @@ def _pairs(database: Database, activity_id: int) -> Iterator[tuple[int, int]]:
 
 
 def _forwards(database: Database, own: _Side) -> Iterator[int]:
-    """Forwards of the author's mail at this time, in any zone that the forwarder may have used, or without a time."""
+    """Forwards of a mail that this author sent at this time, in any zone that the forwarder may have used, or without a time."""
     if own.sent_at is None:
         return
     of_author = (
@@ -96,7 +97,7 @@ def _forwards(database: Database, own: _Side) -> Iterator[int]:
 
 
 def _own_copies(database: Database, forward: _Side) -> Iterator[int]:
-    """Searches by the ids that the forward names, then by its minute."""
+    """Possible own copies of a forwarded mail: by the ids that the forward names, then by the minute that it states."""
     sql = "SELECT held_by FROM thread_message_ids WHERE deployment_id = ? AND held_by IS NOT NULL AND id_digest IN ({})"
     ids = [bytes.fromhex(one) for one in sorted(forward.named_ids)]
     yield from (one for (one,) in batches.among(database, sql, (forward.deployment_id,), ids))
@@ -113,7 +114,7 @@ def _own_copies(database: Database, forward: _Side) -> Iterator[int]:
 
 
 def _side(database: Database, activity_id: int) -> _Side | None:
-    """None if it isn't read yet, or couldn't be; if its author is unknown; or if it isn't incoming."""
+    """None if the activity isn't read yet or is unreadable, if its author is unknown, or if it isn't incoming."""
     row = rows.first(
         database.execute(
             "SELECT a.id, a.deployment_id, a.author, a.subject, a.sent_at, a.leading_raw_id, a.sender_verdict, d.thread_keys,"
@@ -136,7 +137,7 @@ def _side(database: Database, activity_id: int) -> _Side | None:
 
 
 def _fit(forward: _Side, own: _Side) -> bool:
-    """Could one be a forward of the other, by the statements of both?"""
+    """Could `forward` be a forward of `own`, judging by the data of both?"""
     if not forward.is_forward or own.forwards or not own.is_proven or own.sent_at is None or forward.id == own.id:
         return False
     if (forward.deployment_id, forward.author) != (own.deployment_id, own.author):
@@ -185,7 +186,8 @@ def _are_one(database: Database, old: _Side, kept: _Side) -> bool:
 
 
 def _join(database: Database, old: _Side, kept: _Side) -> None:
-    """Moves everything of the old one to the kept one, which is the author's own mail from now on."""
+    """Moves everything from the old activity to the kept one, which gets the identity, time and Message-ID of the author's own
+    mail."""
     execute = database.execute
     both = (kept.id, old.id)
     own = kept if old.is_forward else old
@@ -217,8 +219,8 @@ def _join(database: Database, old: _Side, kept: _Side) -> None:
 
 
 def _put_todos_together(database: Database, old_id: int, kept_id: int) -> None:
-    """A user's to-do that is done in either is done. Found by the users, because no index leads from an activity to its
-    to-dos."""
+    """Gives a user one to-do, which is done if either was done. To-dos are found by the activity's users, because no index leads
+    from an activity to its to-dos."""
     sql = (
         "SELECT t.id, t.user_id, t.done_at FROM activity_users u JOIN todos t ON t.user_id = u.user_id"
         " AND t.activity_id = u.activity_id WHERE u.activity_id = ?"
@@ -236,10 +238,10 @@ def _put_todos_together(database: Database, old_id: int, kept_id: int) -> None:
 
 
 def _settle_visibility(database: Database, old_id: int, kept_id: int) -> None:
-    """Law 13: the strictest of the two; a manual setting wins, and of two the stricter one."""
+    """Law 13: the stricter visibility of the two applies. A manual setting wins; of two manual settings the stricter one wins."""
     sql = "SELECT is_visibility_manual, visibility FROM activities WHERE id IN (?, ?)"
     found = [tuple(row) for row in database.execute(sql, (old_id, kept_id)).fetchall()]
-    # in alphabetical order, as in `Visibility`
+    # the values' alphabetical order is from open to strict, see `Visibility`
     is_manual, visibility = max(found)
     database.execute(
         "UPDATE activities SET visibility = ?, is_visibility_manual = ? WHERE id = ?", (visibility, is_manual, kept_id)

@@ -1,7 +1,7 @@
-"""The thread of an activity after another version leads it, or its author becomes proven.
+"""Updates the thread of an activity after another version has become its leading one, or its author has been proven.
 
-In the caller's transaction, which holds the activity and also changes its leading version. In plain SQL. Called by the digest,
-and by `recording`, if a login proves earlier recorded mail.
+In the caller's transaction, which has locked the activity, and also changes its leading version. In plain SQL. Called by the
+digest, and by `recording`, if a login proves earlier recorded mail.
 """
 
 import json
@@ -21,7 +21,7 @@ from mailweir.store.record.verdicts import Led
 def join_threads(database: Database, led: Sequence[Led], now: datetime) -> None:
     """Puts these activities into the threads that their leading versions name; skips unread ones.
 
-    Those of a deployment together: its threads are locked until the end.
+    The activities of a deployment are handled together, because its threads are locked until the end of the transaction.
     """
     placings = _placings(database, led)
     for deployment_id, those in groupby(placings, key=itemgetter(0)):
@@ -29,7 +29,7 @@ def join_threads(database: Database, led: Sequence[Led], now: datetime) -> None:
 
 
 def _placings(database: Database, led: Sequence[Led]) -> list[tuple[int, Placing]]:
-    """Each with its deployment, sorted by deployment."""
+    """The activities to be put into threads, each with its deployment, sorted by deployment."""
     keys_of = _keys_of_leading(database, list(dict.fromkeys(one.activity_id for one in led)))
     others = {one.activity_id for one in led if one.is_other} & keys_of.keys()
     differing = _differing(database, threads.of_all(database, others))
@@ -50,7 +50,7 @@ def _placings(database: Database, led: Sequence[Led]) -> list[tuple[int, Placing
 
 def _keys_of_leading(database: Database, activity_ids: Collection[int]) -> dict[int, ThreadKeys]:
     """The thread keys of activities' leading versions, by activity, if read."""
-    # not joined: without statistics, PostgreSQL would read all readings
+    # no JOIN: without statistics, PostgreSQL would read all readings
     sql = (
         "SELECT a.id, (SELECT d.thread_keys FROM readings d WHERE d.raw_id = a.leading_raw_id) FROM activities a"
         " WHERE a.id IN ({})"

@@ -1,7 +1,7 @@
 """The link targets of the names in a list, for a whole list at once: contacts, their companies, and conversations. Never writes.
 
-Two statements for any number of activities. The caller leaves out names that a reader may not see, except for conversations: only
-activities that the reader may read count there. Called by the page.
+A list costs a few statements, not one for each row. The caller leaves out names that the reader may not see. Conversations are
+checked here: only activities that the reader may read count. Called by the page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,8 @@ from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import visibility
 from mailweir.store.record.visibility import Access, Reader
 
-LOOKED_AT = 20  # of a conversation: the last ones
-_AT_ONCE = 100  # selects in one statement: SQLite takes 500
+LOOKED_AT = 20  # activities of a conversation: the last ones
+_AT_ONCE = 100  # SELECTs in one statement: SQLite allows 500
 
 
 class Known(NamedTuple):
@@ -27,7 +27,7 @@ class Known(NamedTuple):
 def contacts(
     database: Database, deployment: Deployment, activity_ids: Sequence[int]
 ) -> dict[tuple[int, str, str], Known]:
-    """The participants who are still contacts, by the activity, the name and the address. Those in Bcc too."""
+    """The contacts who take part and aren't removed, by the activity, the name and the address; those in Bcc, too."""
     sql = (
         "SELECT DISTINCT p.activity_id, c.name, p.address, c.id, c.company_id FROM activity_contacts p"
         " JOIN contacts c ON c.id = p.contact_id"
@@ -38,13 +38,13 @@ def contacts(
 
 
 def conversing(database: Database, reader: Reader, threads: Mapping[int, int]) -> set[int]:
-    """The activities whose thread has another activity that the reader may read. threads: by activity.
+    """The activities whose thread has another activity that the reader may read. threads: activity -> thread.
 
-    Looks at the last LOOKED_AT of a thread.
+    Looks only at the last LOOKED_AT activities of a thread.
     """
     beside: dict[int, set[int]] = {}
     for part in batches.parts(sorted(set(threads.values())), _AT_ONCE):
-        # A statement for each would be a round trip to the database for each row of a list.
+        # A statement for each thread would cost a round trip to the database for each row of a list.
         one = (
             "SELECT * FROM (SELECT thread_id, activity_id FROM activity_threads WHERE thread_id = ?"
             " ORDER BY thread_id DESC, activity_id DESC LIMIT ?) AS t"

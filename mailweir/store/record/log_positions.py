@@ -1,4 +1,4 @@
-"""Each host's position in its log of Postfix, and the recent numbers of refusals taken from it. Called by `refusal_chore`."""
+"""Each host's position in its Postfix log, and the recent numbers of refusals taken from the log. Called by `refusal_chore`."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 
-_KEPT = timedelta(days=30)  # of a host that no longer reads
-_MOST = 2**63 - 1  # of the column
+_KEPT = timedelta(days=30)  # for a host that no longer reads its log
+_MOST = 2**63 - 1  # the column's largest number
 
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
-    """The position of the last reading. head: digest of the file's first bytes, which identifies it under another name or
-    number."""
+    """The position up to which a log was read. head: digest of the file's first bytes, which identifies the file under another
+    name or inode."""
 
     inode: int
     offset: int
@@ -29,7 +29,7 @@ def find(database: Database, host: str, log: str) -> tuple[LogPosition, str] | N
 
 
 def put(database: Database, host: str, log: str, position: LogPosition, counts: str, now: datetime) -> None:
-    """Stores the position. Within the caller's transaction, with the lines read up to there."""
+    """Stores the position and the counts, within the caller's transaction, after the refusals read up to there."""
     execute = database.fast_execute()
     execute(
         "INSERT INTO log_positions (host, log, inode, offset_bytes, head, counts, at) VALUES (?, ?, ?, ?, ?, ?, ?)"

@@ -1,8 +1,8 @@
 """The number of mails with a contact or a company in each of the last months, for a small picture. Never writes.
 
 Counts only mail that the reader may know of (law 13), and at most a limited number of activities: the newest. The database counts
-in one statement for a span of ids. It compares the contacts' entries with the two ranges of activities that the reader may know
-of, and reads only activities that are in both. Called by the web page.
+in one statement for a span of ids. It compares the contacts' entries in activity_contacts with the two ranges of activities that
+the reader may know of, and reads only activities that it finds in both. Called by the web page.
 """
 
 from collections import Counter
@@ -18,11 +18,12 @@ from mailweir.store.record.visibility import Reader, own_keys
 
 MONTHS = 12
 LOOKED_AT = 20_000  # entries of contacts that a picture may read
-_NARROWER = 4  # times, if a span has more than that
+_NARROWER = 4  # a span with more entries than that is made so many times smaller
 _ONE = 2  # the size of a span of one id
 
-# Law 8: of a proven activity, only the people whom a proven version of the message names. Then the leading version is proven.
-_OF_PART = "one.id = part.contact_id"  # and which contacts
+# Law 8: a proven activity counts only for the people whom a proven version of the message names. Its leading version is always
+# proven.
+_OF_PART = "one.id = part.contact_id"  # the condition on the contacts is added
 _COUNTED = (
     "each_one AS MATERIALIZED (SELECT SUBSTR(CASE WHEN a.sent_at < a.recorded_at THEN a.sent_at ELSE a.recorded_at END, 1, 7)"
     " AS told_month, a.author AS told_author, (SELECT MIN(part.is_bcc) FROM activity_contacts AS part"
@@ -38,15 +39,15 @@ _COUNTED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monthly:
-    """months: (`2026-11`, count), the oldest first, this month last; all twelve are there. is_partial: there were more than are
-    read, so each count may be too low."""
+    """months: (`2026-11`, count), the oldest first, this month last; all twelve are there. is_partial: there were more activities
+    than are read, so each count may be too low."""
 
     months: tuple[tuple[str, int], ...]
     is_partial: bool
 
 
 class _Span(NamedTuple):
-    """Between which ids, without these, and how many entries may be there."""
+    """The ids between `low` and `high`, without these two. most: the largest number of entries that is counted."""
 
     low: int
     high: int
@@ -56,7 +57,7 @@ class _Span(NamedTuple):
 def counts(
     database: Database, deployment: Deployment, reader: Reader | None, wanted: StreamFilter, now: datetime
 ) -> Monthly:
-    """Counts the wanted activities, each in the month (UTC) in which it was sent, but no later than it was recorded.
+    """Counts the wanted activities, each in the month (UTC) in which it was sent, or recorded if that was earlier.
 
     wanted: contacts or a company, and nothing else. reader: None is an operator. ValueError for another filter, and for a reader
     of another deployment. DatabaseUnavailable.
@@ -82,7 +83,7 @@ def counts(
         for name, whose, count in found:
             if whose is not None and keys is None:
                 keys = own_keys(database, reader.user_ids) if reader else frozenset()
-            # a contact in Bcc has the mail for its author alone
+            # mail that contacts got only in Bcc counts only for its author
             if whose is None or deployment.folding.key(whose) in (keys or ()):
                 counted[name] += count
         cost, high = cost + entries, span.low + 1
@@ -97,8 +98,8 @@ def _newest(database: Database) -> int:
 def _counted(
     database: Database, deployment: Deployment, reader: Reader | None, wanted: StreamFilter, span: _Span
 ) -> tuple[list[tuple[str, str | None, int]], int]:
-    """(month, the author where the contact is in Bcc alone, how many), and how many entries there were; where these are too many,
-    none is counted."""
+    """Rows of (month, author if the contacts are only in Bcc, number), and the number of entries. If there are too many entries,
+    nothing is counted."""
     marks = ",".join("?" * len(wanted.contacts))
     conditions = ["one.deployment_id = ?"]
     conditions += [f"one.id IN ({marks})"] if wanted.contacts else []
@@ -120,13 +121,14 @@ def _counted(
 
 
 def _seen(database: Database, reader: Reader | None, span: _Span) -> tuple[str, list[Any]]:
-    """From where `known_ones` has the entries that the reader may know of, each activity once, and the values. Law 13."""
+    """SQL from FROM on, for `known_ones`: the entries that the reader may know of (law 13), each activity once; and its
+    values."""
     is_few = "(SELECT COUNT(*) FROM parts) <= ?"
     if reader is None:
         return f"FROM parts WHERE {is_few} GROUP BY part_id", [span.most]
     marks = ",".join("?" * len(reader.user_ids))
     if database.is_sqlite:
-        return (  # from one id to the same: it takes the index of what is open, which is small where little is
+        return (  # from one id to the same id: then SQLite uses the index of open activities, which is small if few are open
             f"FROM parts WHERE {is_few} AND (EXISTS (SELECT 1 FROM activities AS open_one"
             " WHERE open_one.deployment_id = ? AND open_one.visibility <> 'participants' AND open_one.id >= part_id"
             " AND open_one.id <= part_id) OR EXISTS (SELECT 1 FROM activity_users AS own"

@@ -1,4 +1,4 @@
-"""Summaries of the record: last mail of each route, who forwards, confirmations, shared addresses.
+"""Summaries of the record: last mail of each route, users' forwarding, confirmations, shared addresses.
 
 Each query reads a whole table at most once; the caller limits the time. Never writes. Called by `mailweir doctor` and `mailweir
 why`.
@@ -85,7 +85,7 @@ def forwarded_times(database: Database, deployment: Deployment, since: datetime)
 
 
 def _forwarded_and_ignored(database: Database, deployment: Deployment) -> dict[int, list[datetime]]:
-    """Ignored mail shows too that the forwarding works; its decisions stay for some days."""
+    """User id -> the times of ignored mail, which also shows that the forwarding works. Its decisions stay for some days."""
     users = database.execute(
         "SELECT username, id FROM users WHERE deployment_id = ? AND removed_at IS NULL", (deployment.id,)
     ).fetchall()
@@ -135,7 +135,7 @@ def newest_confirmations(database: Database, deployment: Deployment) -> list[Pen
 
 
 def shared_addresses(database: Database, deployment: Deployment) -> list[tuple[str, int, int]]:
-    """Addresses that more than one contact holds: address, contacts, companies of theirs."""
+    """Addresses that more than one contact has: (address, number of contacts, number of their companies)."""
     sql = (
         "SELECT a.address, COUNT(DISTINCT a.contact_id), COUNT(DISTINCT c.company_id) FROM contact_addresses a"
         " JOIN contacts c ON c.id = a.contact_id WHERE a.deployment_id = ? GROUP BY a.address"

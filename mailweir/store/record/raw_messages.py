@@ -1,6 +1,6 @@
-"""Raw messages: an activity's stored bytes, and when each was seen. Never writes: `writing` does.
+"""Raw messages: the versions of activities, with their bytes, and the sightings. Never writes: `writing` does.
 
-Called by the command line and the digest.
+Called by the command line, the page and the digest.
 """
 
 import io
@@ -20,10 +20,10 @@ from mailweir.store.record.activities import Activity
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One body under an activity's identity. number: from 1, in order of arrival. leading: is it the leading one?
+    """One version of an activity's message. number: from 1, in order of arrival. leading: is it the leading version?
 
-    verdict: is the author of this one proven? The leading one's is the activity's sender verdict. verdict_reason, verdict_domain:
-    as of an `Activity`. recorded_at: UTC.
+    verdict: is the author of this version proven? The leading version's verdict is the activity's sender verdict. verdict_reason,
+    verdict_domain: as in `Activity`. recorded_at: UTC.
     """
 
     number: int
@@ -37,7 +37,8 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One sighting of the message. source_id: queue id or Gmail id. user: username, or None. version: its body. seen_at: UTC."""
+    """One sighting of the message. source_id: queue id or Gmail id. user: username, or None. version: its version's number.
+    seen_at: UTC."""
 
     route: str
     source_id: str
@@ -47,7 +48,7 @@ class Sighting:
 
 
 def versions(database: Database, activity: Activity) -> list[Version]:
-    """An activity's kept bodies."""
+    """An activity's versions."""
     return [
         Version(
             number=number,
@@ -63,12 +64,12 @@ def versions(database: Database, activity: Activity) -> list[Version]:
 
 
 def ids(database: Database, activity: Activity) -> list[int]:
-    """The ids of an activity's kept bodies, in the order of their numbers."""
+    """The ids of an activity's versions, in the order of their numbers."""
     return [row["id"] for row in _kept(database, activity)]
 
 
 def leading_id(database: Database, activity: Activity) -> int | None:
-    """The id of an activity's leading body; None if none is stored."""
+    """The id of an activity's leading version; None if none is stored."""
     return next((row["id"] for row in _kept(database, activity) if row["id"] == row["leading_raw_id"]), None)
 
 
@@ -145,7 +146,7 @@ def present(database: Database, raw_ids: Collection[int]) -> list[int]:
 
 
 def _kept(database: Database, activity: Activity) -> list[rows.Row]:
-    """Without the content, which may be many megabytes."""
+    """An activity's versions without their content, which may be many megabytes."""
     sql = (
         "SELECT r.id, r.size_bytes, r.recorded_at, r.verdict, r.verdict_reason, r.verdict_domain, a.leading_raw_id"
         " FROM raw_messages r JOIN activities a ON a.id = r.activity_id WHERE r.activity_id = ? ORDER BY r.id"

@@ -1,7 +1,7 @@
-"""The readings of versions: text, folds, HTML for view, labels, attachments. Derived: the raw message is authoritative.
+"""The readings of versions: text, folds, HTML to be shown, labels, attachments. Derived: the raw message is authoritative.
 
 A reading belongs to one version; the leading version's is the activity's. The columns for lists precede the large ones. In plain
-SQL. Written by the digest, within its transaction; read by the command line.
+SQL. Written by the digest, within its transaction; read by the command line and the page.
 """
 
 import json
@@ -35,7 +35,7 @@ from mailweir.store.record.visibility import Reader
 
 READ, UNREADABLE = "read", "unreadable"
 _LEVEL = 3
-_MAX_TEXT_BYTES = 16_000_000  # of compressed data: far more than a reading has
+_MAX_TEXT_BYTES = 16_000_000  # decompressed: far more than a reading has
 _COLUMNS = (
     "raw_id",
     "reader_version",
@@ -76,8 +76,9 @@ _ATTACHMENT_COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptReading:
-    """A version's reading. is_unreadable: it ended its reader; then there is only a subject. html: for view, or None.
-    attachments: by their number, from 1 on. labels: including those of the headers at recording. read_at: UTC."""
+    """A version's reading. is_unreadable: the version ended the processes that read it, or its bytes are damaged; then there is
+    only a subject. html: to be shown, or None. attachments: by their number, from 1 on. labels: including those of the headers at
+    recording. read_at: UTC."""
 
     raw_id: int
     reader_version: int
@@ -177,8 +178,8 @@ def write_unreadable(database: Database, raw_id: int, problem: str, now: datetim
 
 
 def _replace(database: Database, rows_of: Mapping[int, dict[str, Any]]) -> dict[int, str]:
-    """Replaces rows; returns, by version, the thread keys of the earlier ones; none if there was no text, or no row."""
-    # The envelope also decides whether mail is automatic, and only the filter has seen it.
+    """Replaces rows; returns the thread keys of the earlier rows, by version. They are empty if the version was unreadable."""
+    # Whether mail is automatic also depends on the envelope, which only the filter has seen.
     of_headers = "SELECT id, header_labels FROM raw_messages WHERE id IN ({})"
     for raw_id, labels in batches.among(database, of_headers, (), rows_of):
         rows_of[raw_id]["labels"] |= labels or 0
@@ -246,7 +247,7 @@ def leading(database: Database, activity_id: int) -> KeptReading | None:
 
 
 def texts(database: Database, raw_ids: Iterable[int]) -> dict[int, str]:
-    """The texts of read versions, by version; with nothing folded."""
+    """The whole texts of read versions, by version."""
     sql = "SELECT raw_id, text_zstd FROM readings WHERE raw_id IN ({})"
     return {
         raw_id: _text(content_zstd, raw_id)
@@ -258,7 +259,8 @@ def same_file(
     database: Database, deployment_id: int, sha256: bytes, limit: int, reader: Reader | None = None
 ) -> list[tuple[int, int]]:
     """Occurrences of a file with this digest in a deployment: (activity's id, number of the file) in leading versions, the last
-    recorded first. Other deployments' and readers' files don't count, not even towards a limit (laws 4 and 13).
+    recorded first. Files of other deployments, and files that the reader may not see, don't count, not even towards the limit
+    (laws 4 and 13).
 
     reader: only activities that this user may see whole, because a file reveals the content of mail (law 13); a user of another
     deployment sees nothing. None is an operator.
@@ -302,8 +304,8 @@ def count_older(database: Database, most: int | None = None) -> int:
 
 
 def unreadable(database: Database, deployment_id: int, limit: int, *, is_damaged: bool) -> list[int]:
-    """The activities of a deployment whose leading version could not be read, the newest first. is_damaged: because its raw bytes
-    are damaged in the database; otherwise because of its content."""
+    """The activities of a deployment whose leading version could not be read, the newest first. is_damaged: those whose raw bytes
+    are damaged in the database; otherwise those that are unreadable because of their content."""
     sql = (
         "SELECT a.id FROM readings d JOIN raw_messages r ON r.id = d.raw_id"
         " JOIN activities a ON a.id = r.activity_id AND a.leading_raw_id = r.id"

@@ -14,7 +14,7 @@ _BATCH_ROWS = 100  # per transaction: milliseconds, because the filter waits for
 
 
 def source_id(queue_id: str | None, key: str) -> str:
-    """A refusal's own source id. key: hexadecimal digits, the same for every reading of the refusal."""
+    """A refusal's own source id. key: hexadecimal digits, the same each time that the refusal is read from the log."""
     return f"{queue_id or _NO_QUEUE_ID}:{key}"
 
 
@@ -25,7 +25,7 @@ def queue_id_of(source: str) -> str | None:
 
 
 def put(database: Database, rows: Sequence[DecisionRow]) -> None:
-    """Writes the new ones, in short transactions. The filter's own refusals already have their decisions."""
+    """Writes decisions on new refusals, in short transactions. Skips the filter's own refusals, which already have decisions."""
     for start in range(0, len(rows), _BATCH_ROWS):
         part = rows[start : start + _BATCH_ROWS]
         with database.transaction():

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 
-# Postfix gives up undeliverable mail after five days (maximal_queue_lifetime), and its sender is notified by the decision alone.
+# Postfix gives up undeliverable mail after five days (maximal_queue_lifetime). Only the decision says which login sent the mail,
+# so that its owner can be notified.
 _RELAYED_DAYS = 7
 _BATCH_ROWS = 2_000  # per transaction: some milliseconds, because the filter waits for the write lock meanwhile
 
@@ -13,7 +14,7 @@ _BATCH_ROWS = 2_000  # per transaction: some milliseconds, because the filter wa
 def prune_decisions(database: Database, now: datetime, decision_days: int, batch_rows: int = _BATCH_ROWS) -> int:
     """Deletes decisions that are older than this many days, on mail that was not captured; returns how many.
 
-    Those on relayed mail stay while it may still bounce.
+    Decisions on relayed mail stay as long as the mail may still bounce.
     """
     try:
         before = rfc3339(now - timedelta(days=decision_days))

@@ -1,4 +1,4 @@
-"""Removes mail from the record: a scheduled mail that was cancelled, and is a draft again, and mail that a never-log rule hides.
+"""Removes mail from the record: scheduled mail that was cancelled and is a draft again, and mail that a never-log rule hides.
 
 Mail that another route has seen, too, stays. Called by the sync, within its transaction, and by `hidden_by_rule`; `erasing`
 removes it from the files afterwards.
@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from mailweir.store.database.connection import Database
 from mailweir.store.record import erasing, threads
 
-# A to-do's user has the activity on record, and that is indexed; so each is found without reading a whole table.
+# A to-do's user also has the activity in `activity_users`, which is indexed; so to-dos are found without reading a whole table.
 _TODOS = (
     "DELETE FROM todos WHERE activity_id = ? AND user_id IN (SELECT user_id FROM activity_users WHERE activity_id = ?)"
 )
-# Rows that refer to an activity, without to-dos and decisions; rows that others refer to come last.
+# Tables whose rows refer to an activity, except to-dos and decisions; tables to which others refer come last.
 OF_ACTIVITY = (
     "activity_threads",
     "activity_users",
@@ -45,9 +45,10 @@ def rule_text(pattern: str, username: str | None) -> str:
 
 
 def ends_examination(database: Database, deployment_id: int, source_id: str) -> bool:
-    """Has the digest finished with it? Otherwise its work is ended here, and `retract` waits for its current work.
+    """Are all verdicts on this source's activity settled? If not, settles them as `none`; call this function and `retract` again
+    later.
 
-    The digest's results for a deleted body would have no activity.
+    The digest may be examining a version just now, and its result for a deleted version would have no activity.
     """
     pending = (
         "UPDATE raw_messages SET verdict = 'none' WHERE verdict = 'pending' AND activity_id IN"
@@ -57,7 +58,7 @@ def ends_examination(database: Database, deployment_id: int, source_id: str) -> 
 
 
 def end_examinations(database: Database, activity_ids: Sequence[int]) -> None:
-    """Within a transaction of its own, before `erase`: the digest doesn't begin any of these."""
+    """Settles the pending verdicts on these activities as `none`. Call it within a transaction of its own, before `erase`."""
     marks = ",".join("?" * len(activity_ids))
     database.fast_execute()(
         f"UPDATE raw_messages SET verdict = 'none' WHERE verdict = 'pending' AND activity_id IN ({marks})",
@@ -84,7 +85,7 @@ def retract(database: Database, deployment_id: int, source_id: str) -> int | Non
 
 
 def _forget(database: Database, activity_id: int) -> None:
-    """Everything except the decisions."""
+    """Deletes all rows of an activity, except the decisions."""
     execute = database.fast_execute()
     if not database.is_sqlite:  # prevents the digest from queueing one of its versions again meanwhile
         execute("SELECT id FROM raw_messages WHERE activity_id = ? ORDER BY id FOR UPDATE", (activity_id,))
@@ -108,8 +109,8 @@ def _forget(database: Database, activity_id: int) -> None:
 
 @contextmanager
 def unchecked(database: Database) -> Iterator[None]:
-    """SQLite doesn't check whether others refer to deleted rows: there are no indexes for that, and reading whole tables would
-    delay the filter. A test makes sure that all references are deleted before."""
+    """Within this block, SQLite doesn't check whether other rows refer to deleted rows: there are no indexes for that, and
+    reading whole tables would delay the filter. A test makes sure that all references are deleted before."""
     if not database.is_sqlite:
         yield
         return

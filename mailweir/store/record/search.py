@@ -1,7 +1,7 @@
 """Search in the record: the activities that contain all terms, the last recorded first. Never writes.
 
 The index returns versions, the newest first; of these, the leading ones are checked against the filters and the reader's rights.
-So a change of the leading version changes nothing here. Called by `mailweir search` and by `missing_mail`.
+So a change of the leading version needs no change in the index. Called by `mailweir search` and by `missing_mail`.
 """
 
 import heapq
@@ -23,7 +23,7 @@ from mailweir.store.record.activities import Activity
 
 FIRST_CHUNK, LARGEST_CHUNK = 200, 10_000
 _NO_BOUND = 2**62
-_CLOCKS = timedelta(hours=1)  # ids follow the hosts' clocks within this tolerance
+_CLOCKS = timedelta(hours=1)  # ids follow time within this tolerance, because hosts' clocks differ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +40,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """raw_id: the activity's leading version, which contains the words. is_whole: otherwise the reader sees its metadata alone,
-    and must not see any text of it."""
+    """raw_id: the activity's leading version, which contains the words. is_whole: the reader may see all of it; otherwise only
+    its metadata, and no text."""
 
     raw_id: int
     activity: Activity
@@ -58,9 +58,9 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """A reader's rights, as SQL on an activity `a`, with its values. whole: all of it. names: only who wrote when, so it is found
-    by names and addresses alone. contact: on a contact `part` of it, whether the reader may know that the contact takes part. Law
-    13."""
+    """A reader's rights (law 13), as SQL conditions on an activity `a`, with their values. whole: the reader may see all of it.
+    names: the reader may see only its metadata, so only names and addresses find it. contact: a condition on `part`, one of its
+    contacts: the reader may know that this contact takes part."""
 
     whole: str
     whole_values: tuple[Any, ...]
@@ -113,7 +113,7 @@ def select(
 def matching(
     database: Database, deployment: Deployment, terms: Sequence[Term], wanted: Wanted, reader: Reader | None = None
 ) -> list[Found]:
-    """The same without the activities' data, for a caller who loads them as the reader sees them."""
+    """As `select`, without the activities' data, for a caller that loads the activities as the reader sees them."""
     if not terms:
         return []
     with _by_the_index(database):
@@ -123,7 +123,7 @@ def matching(
 def _matching(
     database: Database, deployment: Deployment, terms: Sequence[Term], wanted: Wanted, reader: Reader | None
 ) -> Iterator[Found]:
-    """The newest first."""
+    """The results of `matching`, without its limit; the newest first."""
     condition, values = _conditions(database, deployment, wanted, reader)
     low, high = _bounds(database, wanted)
     asked = _Asked(deployment.id, terms, low, high)
@@ -162,7 +162,7 @@ def _conditions(
         contacts = activities.contact_ids(database, deployment, wanted.contact)
         marks = ",".join("?" * len(contacts))
         told, told_values = (reader.contact, reader.contact_values) if reader else ("1 = 1", ())
-        # Law 8: of a proven activity only the people whom a proven version of the message names.
+        # Law 8: a proven activity has only the people whom a proven version of the message names.
         conditions.append(
             "EXISTS (SELECT 1 FROM activity_contacts AS part JOIN raw_messages AS version ON version.id = part.raw_message_id"
             " WHERE part.activity_id = a.id AND (a.sender_verdict <> 'pass' OR version.verdict = 'pass')"
@@ -188,7 +188,7 @@ class _Asked:
 
 
 def _leading(database: Database, asked: _Asked, condition: str, parameters: Sequence[Any]) -> Iterator[tuple[int, int]]:
-    """(version, activity) of the leading, wanted versions that contain the words, the newest first."""
+    """(version, activity) of the leading versions that contain the words and meet the condition, the newest first."""
     sql = (
         "SELECT r.id, a.id FROM raw_messages AS r JOIN activities AS a ON a.id = r.activity_id AND a.leading_raw_id = r.id"
         f" WHERE {condition} AND r.id IN ({{}})"
@@ -200,7 +200,8 @@ def _leading(database: Database, asked: _Asked, condition: str, parameters: Sequ
 
 @contextmanager
 def _by_the_index(database: Database) -> Iterator[None]:
-    """PostgreSQL underestimates the cost of reading all words of all mail, and overestimates the benefit of compiling a query."""
+    """Makes PostgreSQL use the index. It underestimates the cost of reading all words of all mail, and overestimates the benefit
+    of compiling a query."""
     if database.is_sqlite:
         yield
         return
@@ -220,13 +221,14 @@ def _bounds(database: Database, wanted: Wanted) -> tuple[int, int]:
     if wanted.before is not None:
         sql = "SELECT id, leading_raw_id FROM activities WHERE id <= ? ORDER BY id DESC LIMIT 1"
         row = database.execute(sql, (min(wanted.before, _NO_BOUND),)).fetchone()
-        # if it is gone meanwhile: from the activity recorded before it
+        # if that activity is gone meanwhile: from the one recorded before it
         high = 0 if row is None else row[1] + (row[0] != wanted.before)
     return low, high
 
 
 def _first_since(database: Database, since: datetime) -> int:
-    """A version recorded shortly before then, or the first one. Ids grow with time, so it is a binary search."""
+    """The first version that may have been recorded since then; _NO_BOUND if there is none. Ids grow with time, so this is a
+    binary search."""
     try:
         text = rfc3339(since - _CLOCKS)
     except OverflowError:
@@ -271,7 +273,8 @@ def _candidates(database: Database, asked: _Asked) -> Iterator[list[int]]:
 _SQLITE = (
     "SELECT rowid FROM search_words WHERE search_words MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid DESC LIMIT ?"
 )
-# MATERIALIZED: otherwise it might read the newest rows one by one until enough contain the words, which may never happen.
+# MATERIALIZED: otherwise PostgreSQL might read the newest rows one by one until enough contain the words, which may mean all
+# rows.
 _POSTGRESQL = (
     "WITH hits AS MATERIALIZED (SELECT raw_id FROM search_texts"
     " WHERE array_to_tsvector(string_to_array(words, ' ')) @@ CAST(? AS tsquery){})"
@@ -291,11 +294,11 @@ def _chunks(database: Database, sql: str, query: tuple[str, ...], low: int, high
 
 
 def _windows(database: Database, asked: _Asked) -> Iterator[tuple[int, str]]:
-    """From the newest versions on, in growing steps: the beginning of each, and its condition."""
+    """Windows of versions, from the newest versions on, each larger than the one before: (its lowest id, its condition)."""
     newest = asked.high - 1
     if asked.high == _NO_BOUND:
         newest = database.execute("SELECT COALESCE(MAX(raw_id), 0) FROM search_texts").fetchone()[0]
-    # all words with this prefix are collected each time, so there are fewer windows
+    # for each window the index collects all words with this prefix, so there is only one window
     has_prefix = any(term.is_prefix for term in asked.terms)
     for bits in search_index.WINDOW_BITS[1:2] if has_prefix else search_index.WINDOW_BITS:
         number = newest >> bits
@@ -319,7 +322,7 @@ def _ts_query(asked: _Asked) -> str:
 
 
 def _phrases(asked: _Asked) -> list[str]:
-    """The phrases that PostgreSQL's text must contain in addition, because its index has no places."""
+    """The phrases that the text must contain, too: PostgreSQL's index has no positions of words."""
     several = [(" ".join(words), is_prefix) for words, is_prefix in _indexed_words(asked) if len(words) > 1]
     return [f" {phrase}" if is_prefix else f" {phrase} " for phrase, is_prefix in several]
 

@@ -1,8 +1,8 @@
 """The search index, written in the caller's transaction.
 
-SQLite: FTS5 without a text of its own, which removes a row only if it gets the same words again; they are stored compressed.
-PostgreSQL: an index of the words of that text, split at its blanks, so that its own word rules have no effect. Called by the
-digest and `erasing`; `search` reads it.
+SQLite: a contentless FTS5 table. It removes a row only if it gets the row's words again, so `search_texts` stores them,
+compressed. PostgreSQL: an index of the words in `search_texts`, split at blanks, so that PostgreSQL's own rules for words have no
+effect. Called by the digest and `erasing`; `search` reads it.
 """
 
 from collections import defaultdict
@@ -17,9 +17,10 @@ from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 
 MAX_ENTRIES, MAX_SIZE = 50, 20_000  # per transaction, because the filter waits for the write lock meanwhile
-# PostgreSQL's index has no order. These words select the newest mail first: the ids without their last bits.
+# PostgreSQL's index has no order. So each version also gets words made of its id without the last bits, by which a search finds
+# the newest mail first.
 WINDOW_BITS = (12, 16, 20)
-_NOBODYS = "x"  # no query uses it, because each of its words begins with a deployment's number
+_NOBODYS = "x"  # for a word that isn't indexed; no query has it, because each word of a query begins with a deployment's number
 _MAX_STORED_BYTES = 3 * search_entry.MAX_BYTES
 
 
@@ -57,7 +58,7 @@ def remove(database: Database, raw_ids: Collection[int]) -> None:
 
 
 def window(deployment_id: int, bits: int, number: int) -> str:
-    """The word of PostgreSQL's index for the versions whose id, without its last bits, is this number."""
+    """The word in PostgreSQL's index of the versions whose id, without its last bits, is this number."""
     return f"{deployment_id}k{bits}k{number}"
 
 
@@ -120,7 +121,8 @@ def _put_texts(database: Database, wanted: dict[int, Entry]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """The record's data for a version: names and addresses of author and contacts. Bcc is the sender's alone."""
+    """The record's data about a version, to be indexed. names: names and addresses of its author and contacts, without those in
+    Bcc, whom only the sender may see."""
 
     deployment_id: int
     subject: str
@@ -128,7 +130,7 @@ class Known:
 
 
 def known(database: Database, raw_ids: Collection[int]) -> dict[int, Known]:
-    """For the versions that are on the record, by version."""
+    """The data about those of these versions that are on the record, by version."""
     sql = (
         "SELECT r.id, r.activity_id, a.deployment_id, COALESCE(r.subject, a.subject) AS subject, a.author FROM raw_messages r"
         " JOIN activities a ON a.id = r.activity_id WHERE r.id IN ({})"
@@ -150,8 +152,8 @@ def known(database: Database, raw_ids: Collection[int]) -> dict[int, Known]:
 
 
 def count_unread(database: Database, deployment_id: int) -> int:
-    """The number of a deployment's versions that wait to be read; at most 10,000. Older ones that a rebuild hasn't reached aren't
-    counted."""
+    """The number of a deployment's versions that wait to be read; at most 10,000. Older versions that a rebuild hasn't reached
+    aren't counted."""
     sql = (
         "SELECT COUNT(*) FROM (SELECT q.raw_id FROM digest_queue q JOIN raw_messages r ON r.id = q.raw_id"
         " JOIN activities a ON a.id = r.activity_id WHERE q.stage = 'reading' AND a.deployment_id = ? LIMIT 10000) AS waiting"

@@ -1,4 +1,4 @@
-"""The activities that a list wants, and the ids between which all activities of a time are. Never writes.
+"""The filter of a list of activities, and the range of ids that contains all activities of a time. Never writes.
 
 Called by `walking`, `streams`, `monthly` and `activities`.
 """
@@ -12,7 +12,7 @@ from mailweir.store.database.moments import rfc3339
 from mailweir.store.people.deployments import Deployment
 
 END = 2**62  # above every id
-_CLOCKS = timedelta(hours=1)  # ids follow the hosts' clocks only within this tolerance
+_CLOCKS = timedelta(hours=1)  # ids follow time within this tolerance, because hosts' clocks differ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +20,9 @@ class StreamFilter:
     """The wanted activities; an empty field narrows nothing.
 
     contacts: ids; one of them takes part. company: the id of a company; one of its contacts takes part. users: ids of all users
-    who had one name; it is on the record of one of them. thread: the id of a surviving thread. since: recorded then or later;
-    until: recorded before then. label, thread: a reader gets only activities that the reader may see whole, and an operator gets
-    none, because both reveal the subject matter.
+    who had one name; the activity is on the record of one of them. thread: the id of a surviving thread. since: recorded then or
+    later; until: recorded before then. label, thread: a reader gets only activities that the reader may see whole, and an
+    operator gets none, because both reveal the subject matter.
     """
 
     contacts: tuple[int, ...] = ()
@@ -38,14 +38,14 @@ class StreamFilter:
 
     @property
     def names_contacts(self) -> bool:
-        """Is it a contact's or a company's?"""
+        """Does the filter name contacts or a company?"""
         return bool(self.contacts) or self.company is not None
 
 
 def bounds(
     database: Database, deployment: Deployment, wanted: StreamFilter, low: int = 0, high: int = END
 ) -> tuple[int, int]:
-    """Between which ids all is that was recorded in the time that is wanted."""
+    """(low, high): all activities recorded in the wanted time have ids between these two."""
     if wanted.since is not None:
         low = max(low, _first_recorded(database, deployment, wanted.since, -_CLOCKS) - 1)
     if wanted.until is not None:
@@ -54,7 +54,7 @@ def bounds(
 
 
 def _first_recorded(database: Database, deployment: Deployment, moment: datetime, further: timedelta) -> int:
-    """The id of the first activity recorded from then on; END if there is none."""
+    """The id of the first activity recorded at `moment + further` or later; END if there is none."""
     try:
         text = rfc3339(moment + further)
     except OverflowError:

@@ -1,8 +1,9 @@
-"""Activities as a page lists them: fifty at a time, the newest first, by the id of the last or the first activity shown.
+"""Activities as a page lists them: fifty at a time, the newest first. The next page is asked for by the id of the last activity
+shown, the previous page by that of the first one.
 
-Nothing is counted, nothing skipped. If few are wanted among many, a page ends after a number of ids, and says where to continue.
-Law 13 holds: no page has an activity that the reader may not know of. A contact in Bcc has the mail in its stream for the mail's
-author alone. Never writes. Called by the web page.
+No rows are counted or skipped. If few of many activities are wanted, a page ends after a number of ids, and contains where to
+continue. Law 13 holds: no page has an activity that the reader may not know of. Mail that a contact got only in Bcc is in the
+contact's stream only for the mail's author. Never writes. Called by the web page.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ MAX_LIMIT = 200
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """activities: the newest first, as the reader sees them. older, newer: the next call's `before` or `after`, None if there is
-    nothing on that side. The side where the reader came from is always set, even if all activities there are gone since.
+    nothing on that side. The side from which the reader came is always set, even if all activities there are gone by now.
     continues_from: set if the page ends because it looked at enough ids. It is `older` or `newer` then, and it isn't known yet
     whether anything is there."""
 
@@ -44,8 +45,8 @@ def stream(
 ) -> Page:
     """A page of a deployment's activities. reader: None is an operator, who sees the metadata of all, and no text.
 
-    before: the older ones than this id. after: the newer ones, those next to it. limit: 1 to MAX_LIMIT.
-    ValueError for both, for another limit, and for a reader of another deployment. DatabaseUnavailable.
+    before: activities older than this id. after: activities newer than this id, those next to it. limit: 1 to MAX_LIMIT.
+    ValueError if both are given, for another limit, and for a reader of another deployment. DatabaseUnavailable.
     """
     if (before is not None and after is not None) or not 1 <= limit <= MAX_LIMIT:
         raise ValueError("a page is asked for by `before` or by `after`, with a limit in its bounds")
@@ -71,7 +72,7 @@ def stream(
 
 
 def _found(walk: Walk, most: int) -> tuple[list[int], int | None]:
-    """The first ids, at most so many; and where to continue, if the walk ended before there were so many, or before its end."""
+    """The first ids, at most `most`; and the id from which to continue, or None at the walk's end."""
     found: list[int] = []
     cost = 0
     for step in walk.steps(most):
@@ -83,7 +84,7 @@ def _found(walk: Walk, most: int) -> tuple[list[int], int | None]:
 
 
 def _back(shown: list[int], before: int | None, after: int | None) -> int | None:
-    """The previous page; None for the first page."""
+    """The id for the page from which the reader came; None for the first page."""
     if before is not None:
         return shown[0] if shown else _id(before, END) - 1
     if after is not None:

@@ -15,8 +15,8 @@ FILES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachedFile:
-    """A file of a message for lists and programs. size: bytes; sha256: in hex; both of the decoded content. inline: it is in the
-    text."""
+    """A file of a message for lists and programs. size: bytes; sha256: in hex; both of the decoded content. inline: it is shown
+    within the text."""
 
     name: str
     type: str

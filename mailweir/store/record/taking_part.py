@@ -19,5 +19,5 @@ def takes_part(database: Database, reader: Reader, activity_id: int) -> bool:
 
 
 def is_author(database: Database, deployment: Deployment, reader: Reader, activity: Activity) -> bool:
-    """Did the reader write it? Such a reader may see its Bcc recipients."""
+    """Did the reader write the mail? Then the reader may see its Bcc recipients."""
     return deployment.folding.key(activity.author) in visibility.own_keys(database, reader.user_ids)

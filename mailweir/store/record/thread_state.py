@@ -1,7 +1,7 @@
-"""One transaction's view of a deployment's threads, and its pending writes: rows for many mails in few statements.
+"""One transaction's view of a deployment's threads, and its pending writes. Few statements read and write the rows of many mails.
 
-It is made after the deployment's lock was taken, so nobody else writes these rows meanwhile. Call `flush` before querying the
-database itself. In plain SQL. Called by `threads`.
+It is made after the deployment was locked, so nobody else writes these rows meanwhile. Call `flush` before querying the database
+itself. In plain SQL. Called by `threads`.
 """
 
 from collections.abc import Collection, Iterable
@@ -16,7 +16,8 @@ _ID_COLUMNS = ("deployment_id", "id_digest", "thread_id", "named_by", "subject_d
 
 
 class Known(NamedTuple):
-    """The known facts about a message's id. named_by: `own`, `in_reply_to` or `references`. held_by: the activity that has it."""
+    """The known facts about a message's id. named_by: the header that named it: `own`, `in_reply_to` or `references`. held_by:
+    the activity whose own id it is, or None."""
 
     thread_id: int
     named_by: str
@@ -25,7 +26,7 @@ class Known(NamedTuple):
 
 
 class ThreadState:
-    """For these activities and these ids. For one transaction."""
+    """The threads of these activities, and the known facts about these ids, for one transaction."""
 
     def __init__(
         self, database: Database, deployment_id: int, activity_ids: Collection[int], digests: Iterable[bytes]
@@ -51,8 +52,8 @@ class ThreadState:
         self._new_threads[activity_id] = subject
 
     def note(self, activity_id: int, thread_id: int, keys: ThreadKeys, subject: bytes) -> None:
-        """Stores the ids that a message has and names. A known id keeps its thread, except for the message's own, if no other has
-        it."""
+        """Stores the ids that a message has and names. A known id keeps its thread, except the message's own id, if no other
+        activity has that id."""
         for named_by, digests in (("in_reply_to", keys.in_reply_to), ("references", keys.references)):
             for one in digests:
                 if one not in self._ids:
@@ -63,12 +64,12 @@ class ThreadState:
                 self._remember(keys.own, Known(thread_id, "own", subject, activity_id))
 
     def released(self, activity_id: int) -> None:
-        """The activity was removed from its thread, and its ids were deleted, in the database."""
+        """Notes that the activity was removed from its thread in the database, and its ids were deleted."""
         self._threads.pop(activity_id, None)
         self._ids = {digest: row for digest, row in self._ids.items() if row.held_by != activity_id}
 
     def merged(self, survivor: int, others: Collection[int]) -> None:
-        """The others are part of the surviving thread now, in the database."""
+        """Notes that the other threads were merged into the surviving one in the database."""
         self._threads = {one: survivor if thread in others else thread for one, thread in self._threads.items()}
         self._ids = {
             digest: row._replace(thread_id=survivor) if row.thread_id in others else row

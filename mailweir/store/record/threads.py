@@ -1,8 +1,8 @@
 """Conversations: the thread of an activity, by the ids that its message has and names (`reading.thread_keys`).
 
-A reply may come before the message that it answers, so an id is known as soon as it is named. A message that names two threads
-merges them, and the older one survives; `current` finds it by the other's id. In plain SQL, in the caller's transaction; writers
-of one deployment's threads are serialised. Called by `leading` and by `retraction`.
+A reply may come before the message that it answers, so an id is stored as soon as a message names it. A message that names two
+threads merges them, and the older one survives; `current` finds it by the other's id. In plain SQL, in the caller's transaction;
+writers of one deployment's threads are serialised. Called by `leading` and by `retraction`.
 """
 
 from collections.abc import Collection, Sequence
@@ -25,10 +25,10 @@ _LOCK_CLASS = 7_305  # of PostgreSQL's advisory locks with two numbers: ours, an
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placing:
-    """An activity to be put into a thread. author: the activity's. is_proven: the author is proven for its keys
-    (`verdicts.authors`). Only an activity with a proven author, who has a message in each of the threads, merges them; otherwise
-    it joins the oldest. is_other: these keys are from another version than those that determined its thread: it leaves a thread
-    that they don't name."""
+    """An activity to be put into a thread. author: the activity's. is_proven: the author is proven for the keys
+    (`verdicts.authors`). If the author is proven, the activity merges the threads that it names and in which the author has
+    another proven message. Otherwise it keeps its thread, or joins the oldest that it names. is_other: the keys are from another
+    version than the keys that determined the activity's thread, so it leaves that thread if the keys don't name it."""
 
     activity_id: int
     keys: ThreadKeys
@@ -48,14 +48,14 @@ def assign(
     is_other: bool = False,
     now: datetime,
 ) -> int:
-    """The thread of one activity, as by `assign_all`. See `Placing`."""
+    """Finds or makes the thread of one activity, as `assign_all` does. See `Placing`."""
     one = Placing(activity_id=activity_id, keys=keys, author=author, is_proven=is_proven, is_other=is_other)
     return assign_all(database, deployment_id, [one], now)[activity_id]
 
 
 def assign_all(database: Database, deployment_id: int, placings: Sequence[Placing], now: datetime) -> dict[int, int]:
-    """The threads of a deployment's activities, one after the other, found or made, by activity; in the caller's transaction. An
-    activity with a thread keeps it, and merges those that it names."""
+    """Finds or makes the threads of a deployment's activities, one after the other, in the caller's transaction; returns them by
+    activity. An activity with a thread keeps it, and merges it with those that it names (see `Placing`)."""
     _lock(database, deployment_id)
     digests = chain.from_iterable(_digests(one.keys) for one in placings)
     state = ThreadState(database, deployment_id, [one.activity_id for one in placings], digests)
@@ -77,7 +77,7 @@ def _assign(database: Database, deployment_id: int, one: Placing, state: ThreadS
         by_subject = _by_subject(database, deployment_id, activity_id, subject)
     if before and one.is_other and _leave(database, activity_id, before, [*named, *by_subject], state):
         before = row = None
-    # An id that another activity has says nothing: programs write one id into many mails.
+    # An id that another activity has is no evidence: some programs write one id into many mails.
     if row and row.held_by in (None, activity_id) and (row.named_by != "references" or row.subject == subject):
         named.append(row.thread_id)
     found = list(dict.fromkeys([*([before] if before else ()), *sorted(set(named))])) or by_subject
@@ -117,8 +117,8 @@ def activities(database: Database, deployment_id: int, thread_id: int) -> list[i
 
 
 def put_together(database: Database, deployment_id: int, *, old: int, kept: int, own: int) -> None:
-    """Makes two activities one, which is in the thread of `own`, one of the two, from now on. Call it within the transaction that
-    joins them. A thread that contained only the other activity is merged into it."""
+    """Makes two activities one, which is in the thread of `own` from now on; `own` is `old` or `kept`. Call it within the
+    transaction that joins them. A thread that contained only the other activity is merged into it."""
     _lock(database, deployment_id)
     found = of_all(database, [old, kept])
     database.execute("UPDATE thread_message_ids SET held_by = ? WHERE held_by = ?", (kept, old))
@@ -137,15 +137,15 @@ def put_together(database: Database, deployment_id: int, *, old: int, kept: int,
 
 
 def release(database: Database, activity_id: int) -> None:
-    """Deletes the ids of an activity, before it is erased. Its thread's id stays reserved."""
+    """Deletes the ids that an activity has, before it is erased or leaves its thread. The thread's id stays reserved."""
     database.execute("DELETE FROM thread_message_ids WHERE held_by = ?", (activity_id,))
 
 
 def _leave(database: Database, activity_id: int, thread_id: int, named: Collection[int], state: ThreadState) -> bool:
     """Takes an activity, with its ids, out of a thread that its message doesn't name; returns whether it did.
 
-    Anybody may send a copy of a mail that names another conversation, and it may arrive before the mail itself. A thread without
-    other activities stays if no other is named: its id is known by now.
+    Anybody may send a copy of a mail that names another conversation, and the copy may arrive before the mail itself. An activity
+    that is alone in its thread stays there if its message names no other thread, because readers may know the thread's id by now.
     """
     state.flush()
     others = "SELECT 1 FROM activity_threads WHERE thread_id = ? AND activity_id <> ? LIMIT 1"
@@ -163,7 +163,7 @@ def _digests(keys: ThreadKeys) -> tuple[bytes, ...]:
 
 
 def _named(state: ThreadState, keys: ThreadKeys, subject: bytes) -> list[int]:
-    """The threads of the ids that a message names, without its own."""
+    """The threads of the ids that a message names, without its own id."""
     answered = [row.thread_id for one in keys.in_reply_to if (row := state.known(one))]
     return answered + [row.thread_id for one in keys.references if (row := state.known(one)) and row.subject == subject]
 
@@ -176,7 +176,7 @@ def _lock(database: Database, deployment_id: int) -> None:
 def _by_subject(database: Database, deployment_id: int, activity_id: int, subject: bytes) -> list[int]:
     """The thread of the last mail with the same contact and subject, sent in the days before this one.
 
-    By the time of sending: a mailbox's mail of years may be recorded within an hour.
+    The time of sending counts, because a mailbox's mail of several years may be recorded within an hour.
     """
     own = "SELECT COALESCE(sent_at, recorded_at) FROM activities WHERE id = ?"
     row = database.execute(own, (activity_id,)).fetchone()
@@ -205,7 +205,8 @@ def _make(database: Database, deployment_id: int, now: datetime) -> int:
 
 
 def _takes_part(database: Database, thread_id: int, one: Placing, *, is_own: bool) -> bool:
-    """Does the author have a proven message in it besides this one? is_own: this one is in it, possibly alone."""
+    """Does the activity's author have another proven message in the thread? Also true if the activity is alone in it. is_own: the
+    activity is in this thread."""
     others = "SELECT 1 FROM activity_threads WHERE thread_id = ? AND activity_id <> ? LIMIT 1"
     if is_own and database.execute(others, (thread_id, one.activity_id)).fetchone() is None:
         return True
@@ -217,7 +218,7 @@ def _takes_part(database: Database, thread_id: int, one: Placing, *, is_own: boo
 
 
 def _merge(database: Database, thread_ids: list[int], state: ThreadState) -> int:
-    """The oldest, which all others are part of now; none refers to a merged one."""
+    """Merges threads into the oldest one, and returns its id. No merged thread refers to another merged thread afterwards."""
     survivor, *others = thread_ids
     for sql in (
         "UPDATE activity_threads SET thread_id = ? WHERE thread_id IN ({})",

@@ -1,7 +1,8 @@
 """A user's to-dos as a page lists them, and the actions on many at once: finish, and reopen.
 
-Each statement names the user: it shows or changes only the user's own to-dos, for any given ids. The next page begins after the
-last to-do of this one, the previous page ends before the first one. Called by the web page.
+Each statement has the user as a condition, so it shows or changes only the user's own to-dos, whatever ids are given. The next
+page begins after the last to-do of this page, and the previous page ends before the first to-do of this page. Called by the web
+page.
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ class DonePlace(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenPage:
-    """further: the id for the next `after`; back: the id for `before`, for the previous page. None if there are no more."""
+    """further: the `after` of the next page; back: the `before` of the previous page. None if there is no such page."""
 
     todos: tuple[Todo, ...]
     further: int | None = None
@@ -42,7 +43,7 @@ class OpenPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DonePage:
-    """further: the next `before`; back: the value for `after`, for the previous page. None if there are no more."""
+    """further: the `before` of the next page; back: the `after` of the previous page. None if there is no such page."""
 
     todos: tuple[Todo, ...]
     further: DonePlace | None = None
@@ -59,10 +60,11 @@ def open_ones(
     before: int | None = None,
     limit: int = 50,
 ) -> OpenPage:
-    """A user's open to-dos, the newest first, or the oldest first. after: the id of the last one of the previous page. before:
-    the id of the first one of the next page.
+    """A user's open to-dos, the newest first, or the oldest first. after: the id of the previous page's last to-do. before: the
+    id of the next page's first to-do.
 
-    limit: 1 to MAX_LIMIT, else ValueError, as for both places. NotFound if the user is another deployment's or removed.
+    limit: 1 to MAX_LIMIT. ValueError for another limit, or if both `after` and `before` are given. NotFound if the user is
+    another deployment's or removed.
     """
     if after is not None and before is not None:
         raise ValueError("a page is asked for by `after` or by `before`")
@@ -88,10 +90,11 @@ def done_ones(
     after: DonePlace | None = None,
     limit: int = 50,
 ) -> DonePage:
-    """A user's finished to-dos, the last finished first. before: the place of the last one of the previous page. after: that of
-    the first one of the next page.
+    """A user's finished to-dos, the last finished first. before: the place of the previous page's last to-do. after: the place of
+    the next page's first to-do.
 
-    limit: 1 to MAX_LIMIT, else ValueError, as for both places. NotFound if the user is another deployment's or removed.
+    limit: 1 to MAX_LIMIT. ValueError for another limit, or if both `after` and `before` are given. NotFound if the user is
+    another deployment's or removed.
     """
     if after is not None and before is not None:
         raise ValueError("a page is asked for by `after` or by `before`")
@@ -144,7 +147,7 @@ class _Walk:
         order, beyond = ("ASC", ">") if self._oldest_first != is_back else ("DESC", "<")
         key, marks = self._key, ", ".join("?" * len(place or ()))
         further = "" if place is None else f" AND ({key}) {beyond} ({marks})"
-        # By all columns of the index: PostgreSQL doesn't notice that one of them is constant.
+        # Sorted by all columns of the index: PostgreSQL doesn't notice that one of them is constant.
         ending = f" ORDER BY user_id {order}, done_at {order}, id {order} LIMIT ?"
         values = (*self._values, *(place or ()), count)
         return list(rows.named(self._database.execute("".join((self._sql, further, ending)), values)))
@@ -170,7 +173,8 @@ def reopen_many(database: Database, deployment: Deployment, user_id: int, todo_i
 def of_activity(
     database: Database, deployment: Deployment, user_id: int, activity_id: int
 ) -> tuple[int, datetime | None] | None:
-    """A user's to-do for an activity: its id, and when it was done, None while it is open. None if there is none."""
+    """A user's to-do for an activity: (its id, the time when it was done, or None while it is open). None if there is no
+    to-do."""
     sql = (
         "SELECT t.id, t.done_at FROM todos t JOIN users u ON u.id = t.user_id"
         " WHERE t.user_id = ? AND t.activity_id = ? AND u.deployment_id = ? AND u.removed_at IS NULL"
@@ -213,7 +217,7 @@ def _username(database: Database, deployment: Deployment, user_id: int) -> str:
 def _presented(
     database: Database, deployment: Deployment, user_id: int, username: str, found: Sequence[rows.Row]
 ) -> tuple[Todo, ...]:
-    """Each with its activity as the user may see it (law 13)."""
+    """The to-dos, each with its activity as the user may see it (law 13)."""
     wanted = list(dict.fromkeys(row["activity_id"] for row in found))
     reader = Reader(deployment.id, (user_id,))
     shown = {one.id: one for one in activities.shown_to(database, deployment, reader, wanted)}

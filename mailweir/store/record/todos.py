@@ -38,7 +38,7 @@ def select(database: Database, deployment: Deployment, user: str | None, *, with
 
 
 def finish(database: Database, todo_id: int, deployment: Deployment | None, now: datetime) -> Todo:
-    """Finishes a to-do; a finished one stays unchanged. NotFound, also for a removed user's."""
+    """Finishes a to-do; a finished one stays unchanged. NotFound, also for a removed user's to-do."""
     condition, values = "todos.id = ?", [todo_id]
     if deployment is not None:
         condition += " AND users.deployment_id = ?"

@@ -45,8 +45,8 @@ def find(database: Database, deployment: Deployment, user_id: int, confirmation_
 
 
 def dismiss(database: Database, deployment: Deployment, user_id: int, confirmation_id: int, now: datetime) -> None:
-    """Dismisses a confirmation of this user's, with the earlier ones that the same mailbox asked for. Does nothing if there is no
-    such one."""
+    """Dismisses a confirmation of this user's, with the earlier ones that the same mailbox asked for. Does nothing if there is
+    none."""
     sql = (
         "UPDATE forwarding_confirmations SET dismissed_at = ? WHERE user_id = ? AND deployment_id = ? AND id <= ?"
         " AND dismissed_at IS NULL AND forwarded_at IS NULL AND COALESCE(requester, '') ="

@@ -1,4 +1,4 @@
-"""The time of each user's last mail, by route, and the times of one user's forwarding.
+"""The time of each user's last mail, by route, and the times at which one user's mail was forwarded.
 
 Each answer is looked up in an index (migration 0031): the cost depends on the number of users and routes, and not on the amount
 of mail. Never writes. Called by `integrations`, `user_integrations` and `forwarding`.
@@ -24,7 +24,7 @@ _LAST = (
 
 
 def last_of_users(database: Database, deployment: Deployment) -> dict[int, dict[str, datetime]]:
-    """User id -> route -> when the last captured mail was seen. Without users that have none."""
+    """User id -> route -> when the last captured mail was seen. Users without captured mail are left out."""
     found = by_the_index.rows(database, f"{_LAST} AND u.removed_at IS NULL", (deployment.id,))
     last: dict[int, dict[str, datetime]] = defaultdict(dict)
     for user_id, route, seen_at in found:
@@ -34,9 +34,10 @@ def last_of_users(database: Database, deployment: Deployment) -> dict[int, dict[
 
 
 def last_of_user(database: Database, deployment: Deployment, user: User) -> dict[str, datetime]:
-    """Route -> when the user's last captured mail was seen; a copy to the log address belongs to each participant.
+    """Route -> when the user's last captured mail was seen. A copy to the log address counts for each participant.
 
-    A copy that a client sent there isn't a user's own: these are skipped, the newest first, back to the user's own last one.
+    The sighting of a copy that a contact sent there has no user. The query goes through such sightings from the newest one back
+    to the user's own last copy, and takes the first in which the user is a participant.
     """
     copied = (
         "SELECT s.seen_at FROM sightings s WHERE s.user_id IS NULL AND s.route = 'log' AND s.seen_at > ?"

@@ -1,6 +1,6 @@
-"""Sender verdicts: which bodies wait for one, and the effects on the activity. In plain SQL; called by the digest.
+"""Sender verdicts: the number of versions that wait for one, and the effects on activities. In plain SQL; called by the digest.
 
-Never touches a body. Safe to repeat, and with two digests at once: a body's verdict is settled once.
+Never touches a version's bytes. Safe to repeat, and with two digests at once: a version that is proven stays proven.
 """
 
 from collections.abc import Collection, Iterable
@@ -20,22 +20,22 @@ _NOT_EXAMINED = frozenset({VerdictReason.DAMAGED, VerdictReason.EXAMINER_DIED})
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """An examined body, and its activity."""
+    """An examined version, and its activity."""
 
     raw_id: int
     activity_id: int
 
 
 class Led(NamedTuple):
-    """An activity with a change in its leading body. is_other: another body leads; otherwise the same one, which is proven
-    now."""
+    """An activity with a change in its leading version. is_other: another version leads now; otherwise the same one leads, and is
+    proven now."""
 
     activity_id: int
     is_other: bool
 
 
 def count_pending(database: Database) -> int:
-    """The number of bodies that wait for their first verdict, due or not. It doesn't count bodies with a verdict that are
+    """The number of versions that wait for their first verdict, due or not. It doesn't count versions with a verdict that are
     examined again."""
     sql = (
         "SELECT COUNT(*) FROM digest_queue WHERE (lane = 0 AND stage = 'verdict')"
@@ -46,11 +46,11 @@ def count_pending(database: Database) -> int:
 
 
 def lock(database: Database, activity_ids: Iterable[int]) -> None:
-    """Locks these activities until the end of the caller's transaction, and before any of its other writes.
+    """Locks these activities until the end of the caller's transaction. Call it before any other write of the transaction.
 
-    The recording of mail locks activities first, in this order, and then bodies; in the opposite order, the two would deadlock
-    (on PostgreSQL: SQLite has one writer at a time). A repeat of a message comes at the very moment at which its first copy is
-    examined.
+    The recording of mail locks activities first, in this order, and then versions; in the opposite order, the two would deadlock
+    (on PostgreSQL: SQLite has one writer at a time). This is likely, because a repeat of a message comes at the very moment at
+    which its first copy is examined.
     """
     ids = sorted(set(activity_ids))
     if ids and not database.is_sqlite:
@@ -61,10 +61,10 @@ def lock(database: Database, activity_ids: Iterable[int]) -> None:
 
 
 def settle(database: Database, verdicts: Iterable[tuple[Examined, SenderVerdict]], now: datetime) -> list[Led]:
-    """Writes final verdicts with their reasons, and chooses each activity's leading body; in the caller's transaction, which
-    holds their activities (`lock`). Returns the activities with another leading body, or that are proven now.
+    """Writes final verdicts with their reasons, and chooses each activity's leading version; in the caller's transaction, which
+    has locked the activities (`lock`). Returns the activities that have another leading version, or are proven now.
 
-    The first proven body leads; if none is proven, the first one. Its verdict and subject are the activity's (law 2).
+    The first proven version leads; if none is proven, the first version. Its verdict and subject are the activity's (law 2).
     """
     wanted = {one.raw_id: (one.activity_id, verdict) for one, verdict in verdicts}
     digest_queue.done(database, Stage.VERDICT, *wanted)
@@ -86,8 +86,8 @@ def settle(database: Database, verdicts: Iterable[tuple[Examined, SenderVerdict]
 
 
 def _replaces(before: str, doubt: str | None, verdict: SenderVerdict) -> bool:
-    """May this replace the existing verdict? Keys are withdrawn in time: a proven body stays proven, and a bad signature isn't
-    dropped because a key is missing."""
+    """May this verdict replace the existing one? Domains withdraw their keys after a while. So a proven version stays proven, and
+    a bad signature stays bad if its key is missing later."""
     if before == "pending":
         return True
     if before == str(Verdict.PASS) or doubt is not None or verdict.reason in _NOT_EXAMINED:
@@ -96,15 +96,15 @@ def _replaces(before: str, doubt: str | None, verdict: SenderVerdict) -> bool:
 
 
 def unproven_since(database: Database, raw_id: int) -> datetime | None:
-    """The time when an examined, unproven body came; None if it is proven, or off the record. UTC."""
+    """The time when an examined, unproven version came; None if it is proven, pending or no longer on the record. UTC."""
     sql = "SELECT recorded_at FROM raw_messages WHERE id = ? AND verdict IN ('none', 'fail')"
     row = database.execute(sql, (raw_id,)).fetchone()
     return parse(row[0]) if row else None
 
 
 def leading(database: Database, raw_ids: Collection[int]) -> set[int]:
-    """The bodies that lead their activities."""
-    # By the activity's own key, because leading_raw_id has no index: it would read all activities.
+    """Those of these versions that lead their activities."""
+    # Joined by the activity's id: leading_raw_id has no index, so a join by it alone would read all activities.
     sql = (
         "SELECT r.id FROM raw_messages r JOIN activities a ON a.id = r.activity_id AND a.leading_raw_id = r.id"
         " WHERE r.id IN ({})"
@@ -113,11 +113,11 @@ def leading(database: Database, raw_ids: Collection[int]) -> set[int]:
 
 
 def authors(database: Database, activity_ids: Iterable[int]) -> list[tuple[int, int, str, int]]:
-    """(deployment's id, activity's id, author, 1 if the author is proven for the ids that the message names) of each that is on
-    the record, in this order.
+    """(deployment's id, activity's id, author, 1 if the author is proven for the ids that the message names) of each activity
+    that is on the record, sorted.
 
-    A signature that doesn't cover the ids proves only the author: anybody can send the mail again with other ids. And mail that
-    is recorded for its thread alone proves nobody: it never merges threads.
+    A signature that doesn't cover the ids proves only the author: anybody can send the mail again with other ids. Mail that is
+    recorded only because of its thread proves nobody, so it never merges threads.
     """
     sql = (
         "SELECT a.deployment_id, a.id, a.author, CASE WHEN a.sender_verdict = 'pass' AND r.proves_ids = 1 AND"
@@ -128,9 +128,9 @@ def authors(database: Database, activity_ids: Iterable[int]) -> list[tuple[int, 
 
 
 def prove(database: Database, raw_id: int, activity_id: int, now: datetime) -> Led | None:
-    """Records that a login proves a body's author, whatever its signatures; in the caller's transaction.
+    """Records that a login proves a version's author, whatever its signatures; in the caller's transaction.
 
-    The effect on its activity, if any, as by `settle`.
+    Returns its activity if that has another leading version, or is proven now; otherwise None.
     """
     database.execute(
         "UPDATE raw_messages SET verdict = 'pass', verdict_reason = ?, verdict_domain = NULL, examined_at = ?, proves_ids = 1"
@@ -142,8 +142,8 @@ def prove(database: Database, raw_id: int, activity_id: int, now: datetime) -> L
 
 
 def choose_leading(database: Database, activity_ids: Collection[int]) -> list[Led]:
-    """Chooses the leading body of each activity. Leaves out activities that are unchanged and not proven now, or off the
-    record."""
+    """Chooses the leading version of each activity. Returns the activities that have another leading version, or are proven
+    now."""
     sql = "SELECT activity_id, id, verdict, subject FROM raw_messages WHERE activity_id IN ({}) ORDER BY id"
     first: dict[int, tuple[int, str, str | None]] = {}
     proven: dict[int, tuple[int, str, str | None]] = {}

@@ -1,8 +1,8 @@
-"""The right to read an activity: settled when a message is recorded, set by hand, and checked when a reader sees the record.
+"""The right to read an activity: settled when a message is recorded, set by hand, and checked when somebody reads the record.
 
 Law 13: the check is part of the query, as two index ranges united. A query with one OR would read the whole record. A setting by
 hand wins over everything that is recorded later, and is logged. Called by `recording` within its transaction, by `activities`,
-and by the command line.
+and by the command line and the page.
 """
 
 import enum
@@ -24,10 +24,11 @@ from mailweir.visibility import Visibility
 
 
 def settle(database: Database, private: Collection[int], of_people: Collection[int]) -> None:
-    """Makes these activities as strict as is wanted, and never less strict. Call it within the transaction that records their
-    versions, after their users and contacts.
+    """Makes the visibility of these activities as strict as is wanted, and never less strict. Call it within the transaction that
+    records their versions, after their users and contacts.
 
-    private: a version's subject has a private word. of_people: of deployments where somebody's mail is restricted.
+    private: activities with a private word in a version's subject. of_people: activities of deployments in which somebody's mail
+    is restricted.
     """
     wanted: dict[str, list[int]] = {str(Visibility.PARTICIPANTS): sorted(private)}
     for part in batches.parts(sorted(of_people)):
@@ -37,7 +38,7 @@ def settle(database: Database, private: Collection[int], of_people: Collection[i
     for visibility, ids in wanted.items():
         for part in batches.parts(ids):
             marks = ",".join("?" * len(part))
-            # in alphabetical order, as in `Visibility`
+            # the values' alphabetical order is from open to strict, see `Visibility`
             database.fast_execute()(
                 "UPDATE activities SET visibility = ? WHERE is_visibility_manual = 0 AND visibility < ?"
                 f" AND id IN ({marks})",
@@ -46,7 +47,7 @@ def settle(database: Database, private: Collection[int], of_people: Collection[i
 
 
 def _of_people(database: Database, ids: Sequence[int]) -> list[tuple[int, str]]:
-    """The strictest visibility that the users, contacts and companies of each of these activities want."""
+    """The strictest visibility that is set for the users, contacts and companies of each of these activities."""
     marks = ",".join("?" * len(ids))
     found = database.fast_execute()(
         "SELECT activity_id, MAX(visibility) FROM (SELECT p.activity_id, u.visibility FROM activity_users p"
@@ -159,8 +160,8 @@ def listed(
     bounds = () if limit is None else (limit,)
     narrower = " AND a.visibility = 'everyone'" if whole_only else ""
     marks = ",".join("?" * len(reader.user_ids))
-    # Each is walked by an index of its own, newest first, and gets the order and limit that the union has. An activity may be
-    # in both.
+    # Each part of the union is read by an index of its own, and has the order and limit of the union. An activity may be in both
+    # parts.
     sql = (
         "SELECT id FROM (SELECT a.id FROM activities a WHERE a.deployment_id = ? AND a.visibility <> 'participants'"
         f"{narrower}{further} ORDER BY a.id DESC{bound}) AS open_to_all"
@@ -188,15 +189,17 @@ def access(database: Database, reader: Reader, activity_ids: Sequence[int]) -> d
 
 
 def own(reader: Reader) -> tuple[str, Sequence[int]]:
-    """Whether the reader takes part in an activity `a`, as a column `is_own` of a query about several, and its values."""
+    """An SQL expression, to be named `is_own` in a query about activities `a`, and its values: 0 if the reader doesn't take part
+    in `a`."""
     marks = ",".join("?" * len(reader.user_ids))
-    # counted for each by itself: otherwise PostgreSQL would read the reader's whole record to find a few activities
+    # counted for each activity by itself: otherwise PostgreSQL would read the reader's whole record to find a few activities
     sql = f"(SELECT COUNT(*) FROM activity_users AS mine WHERE mine.activity_id = a.id AND mine.user_id IN ({marks}))"
     return sql, reader.user_ids
 
 
 def granted(reader: Reader, listed: Sequence[rows.Row]) -> dict[int, Access]:
-    """As `access`. listed: `id`, `deployment_id`, `visibility` and `is_own` (see `own`) of activities."""
+    """The result of `access` for these rows of activities. listed: rows with `id`, `deployment_id`, `visibility` and `is_own`
+    (see `own`)."""
     found: dict[int, Access] = {}
     for row in listed:
         if row["deployment_id"] != reader.deployment_id:

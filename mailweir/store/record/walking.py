@@ -2,8 +2,8 @@
 
 A walk uses one index, in steps: each step takes a number of ids from it, and checks for each whether it is wanted and may be
 seen. So a step's work is bounded whatever the record's size, and a walk can end between two steps. Law 13 is part of the step:
-without a narrower index, the activities that everybody may see and those that the reader takes part in are two index ranges,
-united. Never writes. Called by `streams` and `activities`.
+without a narrower index, it reads the union of two index ranges, the activities that everybody may see and those that the reader
+takes part in. Never writes. Called by `streams` and `activities`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,12 +20,12 @@ from mailweir.store.record.stream_filter import END, StreamFilter, bounds
 from mailweir.store.record.visibility import Reader, own_keys
 
 FIRST_STEP, LARGEST_STEP = 60, 5_000  # ids
-LARGEST_WINDOW = 10_000  # rows of several contacts that are put in order
-# The ids of several contacts are searched within a span of ids: _SPAN at first for _CONTACTS contacts or more, and more for fewer
-# contacts. No span is smaller than _SMALLEST_SPAN.
+LARGEST_WINDOW = 10_000  # rows of several contacts that are sorted at once
+# The ids of several contacts are searched within a span of ids: _SPAN at first for _CONTACTS contacts or more, and a longer one
+# for fewer contacts. A span of _SMALLEST_SPAN or less isn't made shorter.
 _SPAN, _CONTACTS, _SMALLEST_SPAN = 40_000, 800, 100
 
-# Law 8: of a proven activity, only the people whom a proven version of the message names. Then the leading version is proven.
+# Law 8: a proven activity has only the people whom a proven version of the message names. Its leading version is always proven.
 _NAMED = (
     "FROM activity_contacts AS part JOIN contacts AS one ON one.id = part.contact_id WHERE part.activity_id = a.id"
     " AND (a.sender_verdict <> 'pass' OR part.raw_message_id = a.leading_raw_id OR EXISTS"
@@ -34,8 +34,8 @@ _NAMED = (
 
 
 class Step(NamedTuple):
-    """found: ids, in the walk's order. cost: the number of checked ids, or a part of it if enough were found. reached: the last
-    checked id; None: there are no more."""
+    """found: ids, in the walk's order. cost: the number of checked ids, or of found ids if enough were found. reached: the last
+    checked id; None: there are no more ids."""
 
     found: list[int]
     cost: int
@@ -43,8 +43,8 @@ class Step(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """The source of a walk's ids. ranges: see `id_ranges`; none if the ids of several contacts are gathered. is_users: is each id
-    on the record of a wanted user? is_visible: may the reader know of each id?"""
+    """The source of a walk's ids. ranges: see `id_ranges`; empty if the ids of several contacts are gathered. is_users: is each
+    id on the record of a wanted user? is_visible: may the reader know of each id?"""
 
     ranges: Sequence[Range]
     is_users: bool = False
@@ -53,7 +53,7 @@ class _Source(NamedTuple):
 
 @dataclass(slots=True)
 class _Pace:
-    """The size of the next step, by the share of wanted ids in the steps before. size: ids. span: ids among which those of
+    """The size of the next step, chosen by the share of wanted ids in the steps before. size: ids. span: ids among which those of
     several contacts are gathered. gathered, gathered_of: how many were gathered among how many ids in the last step."""
 
     most: int
@@ -65,7 +65,8 @@ class _Pace:
     found: int = 0
 
     def begin(self, source: _Source, reader: Reader | None) -> None:
-        """If a reader may know of few ids, a larger step costs less than a further one."""
+        """Enlarges the first step if the reader may not know of all its ids, because a larger step costs less than another
+        one."""
         if reader is not None and not source.is_visible:
             self.size = min(self.size * (8 if source.ranges else 16), LARGEST_STEP)
 
@@ -74,7 +75,7 @@ class _Pace:
         self.looked, self.found = self.looked + step.cost, self.found + len(step.found)
         likely = (self.most - self.found % self.most) * (self.looked or self.size) * 4 // (3 * self.found or 1)
         self.size = min(max(likely if self.found else self.size * 8, FIRST_STEP), LARGEST_STEP)
-        if self.gathered_of:  # as many as are probably enough, and half of that in addition
+        if self.gathered_of:  # a span with as many ids as are probably enough, and half as many in addition
             likely_span = self.size * 3 * self.gathered_of // (2 * self.gathered or 1)
             self.span = min(max(likely_span, _SMALLEST_SPAN), 16 * self.gathered_of)
 
@@ -99,8 +100,9 @@ class Walk:
             yield from step.found
 
     def steps(self, most: int) -> Iterator[Step]:
-        """Yields step by step, until there are no more ids. most: the largest number that a step finds, and usually in all: a
-        step takes as many ids as are probably enough, by the share of wanted ids before. DatabaseUnavailable."""
+        """Yields step by step, until there are no more ids. most: the largest number of ids that a step finds, and usually the
+        number wanted in all. A step takes as many ids as are probably enough for that, by the share of wanted ids in the steps
+        before. DatabaseUnavailable."""
         low, high = bounds(self.database, self.deployment, self.wanted, self.low, self.high)
         pace = _Pace(most, max(most, FIRST_STEP))
         source: _Source | None = None
@@ -140,8 +142,8 @@ class Walk:
         return self._step(by_the_index.rows(self.database, sql, parameters), size, pace.most, None)
 
     def _gathered(self, source: _Source, between: Between, pace: _Pace) -> Step:
-        """The next ids of several contacts have no order in any index. The ids of a span are sorted if they aren't too many;
-        otherwise the ids of a shorter span."""
+        """A step through the ids of several contacts. No index has these in one order, so the ids of a span are sorted; if they
+        are too many, those of a shorter span."""
         several, of_several = self._of_several()
         if not pace.gathered_of:
             newest, count = self._first_span()
@@ -173,11 +175,11 @@ class Walk:
     def _found(
         self, source: _Source, between: Between, chosen: str, of_chosen: Sequence[Any], most: int, before: str = ""
     ) -> tuple[str, list[Any]]:
-        """The wanted ones of the chosen ids; if they are too few, also the number of chosen ids. before: the named queries that
-        the choice uses, within the statement.
+        """SQL for the wanted ids among the chosen ones, and its values. Its last row has the last chosen id and the number of
+        chosen ids, or NULL and 0 if `most` ids were found. before: named queries (WITH) that `chosen` uses.
 
-        The ids are asked in order, so both databases end at the last needed id. CROSS JOIN: SQLite asks these ids, in this order,
-        and doesn't look for better ones. With an ORDER BY of its own for the answers, it would ask all of them first.
+        The ids are checked in order, so both databases end at the last needed id. CROSS JOIN: SQLite checks these ids in this
+        order, and chooses no other order. With an ORDER BY for the results, SQLite would check all ids first.
         """
         besides, values = self._condition(source)
         bcc, of_bcc = self._bcc()
@@ -185,12 +187,12 @@ class Walk:
         of_before: Sequence[Any] = ()
         of_found = [*of_bcc, *of_chosen]
         beside, sorted_by = "", f" ORDER BY 1 {order}"  # by found_id
-        if self.database.is_sqlite:  # SQLite would evaluate them twice
+        if self.database.is_sqlite:  # SQLite would evaluate `chosen` twice
             looked_at = "looked_at"
             before, of_before = f"{before}{looked_at} AS MATERIALIZED ({chosen}), ", of_chosen
             chosen, of_chosen, of_found = f"SELECT looked_id FROM {looked_at}", (), [*of_bcc]
             sorted_by = ""
-        elif of_bcc:  # PostgreSQL would evaluate it twice
+        elif of_bcc:  # PostgreSQL would evaluate `bcc` twice
             bcc, beside, of_found = (
                 "of_parts.is_bcc",
                 f" CROSS JOIN LATERAL ({bcc}) AS of_parts(is_bcc)",
@@ -208,14 +210,14 @@ class Walk:
         return sql, [*of_before, *of_found, self.deployment.id, *values, most, *of_chosen, most]
 
     def _step(self, rows: Sequence[tuple[Any, ...]], size: int, most: int, edge: int | None) -> Step:
-        """The step for the rows of `_found`. edge: where to continue if fewer were chosen than possible."""
+        """The step for the rows of `_found`. edge: where to continue if fewer than `size` ids were chosen."""
         (end, looked) = next((row[0], row[2]) for row in rows if row[1] is None)
         found = sorted((row for row in rows if row[1] is not None), reverse=self.newest_first)
         at = found[-1][0] if len(found) == most else end if looked == size else edge
         return Step(list(self._told(found)), max(looked, len(found)), at)
 
     def _first_span(self) -> tuple[int, int]:
-        """The newest id of all, and the number of wanted contacts, up to the number that gets the shortest span."""
+        """The newest id of all, and the number of wanted contacts, counted up to _CONTACTS."""
         condition, values = self._of_contacts()
         sql = (
             "SELECT (SELECT COALESCE(MAX(id), 0) FROM activities),"
@@ -225,8 +227,9 @@ class Walk:
         return newest, count
 
     def _of_several(self) -> tuple[str, list[Any]]:
-        """The activities of several contacts, as SQL that needs two ids besides its values. It doesn't check the contacts'
-        deployment: PostgreSQL would go through all contacts of the deployment. The check is made for each activity."""
+        """SQL for the activities of several contacts between two ids, and its values without these two. It doesn't check the
+        contacts' deployment, because PostgreSQL would then go through all contacts of the deployment. `_bcc` checks it for each
+        activity."""
         condition, values = self._of_contacts()
         several = (
             f"FROM contacts AS one CROSS JOIN activity_contacts AS part WHERE {condition} AND part.contact_id = one.id"
@@ -234,7 +237,7 @@ class Walk:
         )
         return several, values
 
-    # --- whether they are wanted --------------------------------------------------------------------------------------
+    # --- whether an id is wanted --------------------------------------------------------------------------------------
 
     def _condition(self, source: _Source) -> tuple[str, list[Any]]:
         """The condition on an activity `a` of the source, as SQL, and its values."""
@@ -255,7 +258,7 @@ class Walk:
                 parts.append(condition)
                 values.append(value)
         if wanted.label is not None:
-            # `<> 0`: for the index that has only the readings with labels
+            # `<> 0`: so that the index of the readings with labels is used
             parts.append(
                 "EXISTS (SELECT 1 FROM readings AS told WHERE told.raw_id = a.leading_raw_id AND told.labels <> 0"
                 " AND (told.labels & ?) <> 0)"
@@ -265,7 +268,8 @@ class Walk:
         return " AND ".join((*parts, *visible)), [*values, *of_reader]
 
     def _visible(self, source: _Source) -> tuple[list[str], list[Any]]:
-        """Law 13. The ids come from the two ranges that the reader may know of; otherwise each id is looked up in both."""
+        """Law 13, as conditions and their values. Each id is looked up in the two ranges that the reader may know of, unless it
+        comes from these."""
         wanted, reader = self.wanted, self.reader
         if reader is None:
             return [], []

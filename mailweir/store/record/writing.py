@@ -1,8 +1,8 @@
 """The rows of the write path, in plain SQL: models would cost three times the CPU, and this runs for every message.
 
-A table's rows of one transaction are one statement: each statement costs Python's lock and a thread switch. Each `put` is an
-upsert, which works alike on SQLite and PostgreSQL and hides no other error; if ids are needed it has RETURNING, which gives the
-id of a new or existing row. Called by `recording` only.
+A transaction writes up to 50 rows of a table in one statement, because each statement gives up Python's lock (the GIL) and takes
+it again, which costs a thread switch. Each `put` is an upsert, which works alike on SQLite and PostgreSQL and hides no other
+error. If ids are needed, it has RETURNING, which returns the id of a new or existing row. Called by `recording` only.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,12 +14,12 @@ from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 
-_MAX_ROWS = 50  # of one statement
+_MAX_ROWS = 50  # in one statement
 _PUT_RAWS_SQLITE = (
     "ON CONFLICT (activity_id, version_digest) DO UPDATE SET version_digest = excluded.version_digest"
     " RETURNING activity_id, version_digest, id"
 )
-# An existing row is locked by the transaction that changes it.
+# xmax is 0 in a new row. In an existing row it is the id of the transaction that changes the row.
 _PUT_RAWS = f"{_PUT_RAWS_SQLITE}, xmax = 0"
 _CONTACT_COLUMNS = ("activity_id", "contact_id", "address", "raw_message_id", "is_bcc")
 
@@ -39,7 +39,7 @@ class ActivityRow(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """An activity in the database, and its deployment's settings for who may read it (`visibility`)."""
+    """An activity in the database, and its deployment's settings that decide who may read it (`visibility`)."""
 
     id: int
     subject: str
@@ -105,7 +105,7 @@ class Writer:
         self._is_sqlite = database.is_sqlite
 
     def put_activities(self, rows: Iterable[ActivityRow]) -> dict[tuple[int, bytes], Stored]:
-        """By deployment and identity: new activities, and existing ones, which are unchanged."""
+        """Returns new activities, and existing ones, which stay unchanged, by deployment and identity."""
         once: dict[tuple[int, bytes], ActivityRow] = {}
         for row in rows:
             once.setdefault((row.deployment_id, row.identity), row)
@@ -120,9 +120,9 @@ class Writer:
         return {(deployment_id, identity): Stored(*rest) for deployment_id, identity, *rest in found}
 
     def put_raws(self, rows: Iterable[RawRow]) -> dict[tuple[int, bytes], int]:
-        """Ids by activity and version digest. The first version of an activity leads until another one is proven.
+        """Returns ids by activity and version digest. The first version of an activity leads until another one is proven.
 
-        New versions wait for the digest from now on; existing ones already do, or are finished.
+        New versions wait for the digest from now on; existing ones already wait, or are finished.
         """
         once: dict[tuple[int, bytes], RawRow] = {}
         for row in rows:
@@ -147,7 +147,7 @@ class Writer:
         return int(last_id)
 
     def _queue(self, new: Iterable[tuple[int, str]]) -> None:
-        """new: ids of versions, and their verdicts."""
+        """Queues new versions for the digest. new: ids of versions, and their verdicts."""
         rows = [
             (raw_id, stage)
             for raw_id, verdict in new

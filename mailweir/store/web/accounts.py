@@ -1,8 +1,8 @@
 """Accounts: persons who may sign in to the page, and their roles in deployments.
 
-An admin or the command line makes an account, never a sign-in. A removed one keeps its row, because logs refer to it; its
-sessions and links are deleted in the same transaction. Called by the page's sign-in and admin pages, by `mailweir web`, and by
-`users`, which removes a user's roles with the user.
+Admins and the command line make accounts; a sign-in never makes one. The row of a removed account stays, because logs refer to
+it; its sessions and links are deleted in the same transaction. Called by the page's sign-in and admin pages, by `mailweir web`,
+and by `users`, which removes a user's roles with the user.
 """
 
 import enum
@@ -45,9 +45,9 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person's sign-in. is_operator: sees states and settings of all deployments, and no mail. has_password: it can sign in
-    with one. issuer, subject: of OpenID, after its first such sign-in. zone: an IANA name. zone, language: None if the settings
-    decide. Times: UTC."""
+    """A person who may sign in. is_operator: sees states and settings of all deployments, and no mail. has_password: it can sign
+    in with one. issuer, subject: its OpenID identity, None before its first OpenID sign-in. zone: an IANA name. zone, language:
+    None if the settings decide. Times: UTC."""
 
     id: int
     name: str
@@ -116,8 +116,8 @@ def remove(database: Database, account_id: int, now: datetime) -> None:
 
 
 def end_of_user(database: Database, user_id: int, now: datetime) -> None:
-    """Removes an account's role as this user, and ends its sessions and links. An account without other roles is removed. Within
-    the caller's transaction."""
+    """Removes the roles that accounts have as this user, and ends the sessions and links of these accounts. Accounts without
+    other roles are removed, except operators. Within the caller's transaction."""
     sql = "SELECT r.account_id FROM web_roles AS r WHERE r.user_id = ?"
     for (account_id,) in database.execute(sql, (user_id,)).fetchall():
         database.execute("DELETE FROM web_roles WHERE account_id = ? AND user_id = ?", (account_id, user_id))
@@ -131,7 +131,7 @@ def end_of_user(database: Database, user_id: int, now: datetime) -> None:
 
 
 def prefer(database: Database, account_id: int, zone: str | None, language: str | None) -> None:
-    """The account's choice of time zone and language; None: the settings' default. The caller has checked that they exist."""
+    """Stores an account's time zone and language; None: the settings' default. The caller has checked that they exist."""
     with database.transaction():
         sql = "UPDATE web_accounts SET zone = ?, language = ? WHERE id = ?"
         database.execute(sql, (zone, language, account_id))
@@ -158,7 +158,7 @@ def of_user(database: Database, user_id: int) -> Account | None:
 
 
 def of_deployment(database: Database, deployment: Deployment) -> list[Account]:
-    """The accounts that have a role in it, by name."""
+    """The accounts that have a role in the deployment, by name."""
     which = "AND c.id IN (SELECT account_id FROM web_roles WHERE deployment_id = ?)"
     return _select(database, which, (deployment.id,))
 
@@ -174,7 +174,7 @@ def list_all(database: Database) -> list[Account]:
 
 
 def by_page(database: Database, deployment: Deployment | None, after: str, limit: int) -> list[Account]:
-    """The accounts with a role in the deployment, or with None all; by name. after: names that sort after this one."""
+    """Accounts by name: those with a role in the deployment, or all if it is None. after: only names after this one."""
     if deployment is None:
         return _select(database, "AND c.name > ?", (after,), limit)
     which = "AND c.id IN (SELECT account_id FROM web_roles WHERE deployment_id = ?) AND c.name > ?"
@@ -211,7 +211,7 @@ def _select(database: Database, which: str, values: tuple[int | str, ...], limit
 
 
 def _memberships(database: Database, account_ids: list[int]) -> dict[int, list[Membership]]:
-    """For these accounts. A removed user's record is nobody's own any more."""
+    """The memberships of these accounts, by account. A membership of a removed user has no user."""
     found: dict[int, list[Membership]] = {}
     marks = ",".join("?" * len(account_ids))
     if not account_ids:

@@ -1,8 +1,8 @@
-"""The throttle of passwords: each wrong one makes the next try for that name wait longer, up to half a minute. It never locks.
+"""The throttle of passwords: each wrong one makes the next try for that name wait longer, up to half a minute. Nothing is locked.
 
 A try is counted before the password is checked, so that many at once are as slow as one after the other. Unknown names are
-throttled like others. A name is stored as its SHA-256, because people type passwords there. Network addresses don't count: many
-people share one. Called by the page's sign-in.
+throttled like others. A name is stored as its SHA-256, because people type passwords into its field. Network addresses don't
+count: many people share one. Called by the page's sign-in.
 """
 
 import hashlib
@@ -23,7 +23,8 @@ def key(name: str, browser: str = "") -> str:
 
 
 def begin(database: Database, counted: str, now: datetime) -> timedelta | None:
-    """Counts a try as failed, until `succeeded` says otherwise. If it comes too early, returns the wait, and doesn't count it."""
+    """Counts a try as failed; `succeeded` takes that back. counted: see `key`. A try that comes too early isn't counted: returns
+    how long to wait."""
     with database.transaction():
         sql = "SELECT failures, last_at FROM web_attempts WHERE name = ?"
         found = rows.first(database.execute(sql, (counted,)))

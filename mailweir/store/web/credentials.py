@@ -15,12 +15,12 @@ from mailweir.store.web import sessions
 from mailweir.store.web.accounts import MAY_SIGN_IN
 from mailweir.store.web.sessions import Means
 
-MOST_UNBOUND = 3  # accounts of a deployment that a person may choose from
+MOST_UNBOUND = 3  # accounts of a deployment that aren't bound yet, and from which a person may choose
 
 
 @dataclass(frozen=True, slots=True)
 class Password:
-    """A password and its account. digest: its hash, see `mailweir.passwords`."""
+    """An account's password. digest: its hash, see `mailweir.passwords`."""
 
     account_id: int
     digest: str = field(repr=False)
@@ -52,8 +52,8 @@ def of_person(database: Database, issuer: str, subject: str, email: str | None) 
     """The accounts that this provider knows as this person's; then accounts with this mail address that aren't bound to anybody
     yet.
 
-    Of the latter, at most three for each deployment: its admin can make any number of them, in somebody else's name. email: None
-    if the provider doesn't prove an address.
+    Of the latter, at most MOST_UNBOUND for each deployment, because its admin could make any number of accounts with somebody
+    else's address. email: None if the provider doesn't prove an address.
     """
     known = f"SELECT c.id FROM web_accounts AS c WHERE c.issuer = ? AND c.subject = ? AND {MAY_SIGN_IN} ORDER BY c.name"
     own = [account_id for (account_id,) in database.execute(known, (issuer, subject)).fetchall()]
@@ -75,9 +75,9 @@ def _unbound(database: Database, email: str) -> list[int]:
 
 
 def bind(database: Database, account_id: int, email: str | None, issuer: str, subject: str) -> bool:
-    """Binds an account with this mail address, which no provider knows yet, to a person. Is it that person's now?
+    """Binds an account with this mail address, which isn't bound yet, to a person. Is the account that person's now?
 
-    The caller knows that the provider proved the address, and that the person means this account.
+    The caller has checked that the provider proves the address, and that the person chose this account.
     """
     sql = "UPDATE web_accounts SET issuer = ?, subject = ? WHERE id = ? AND email = ? AND subject IS NULL"
     with database.transaction():

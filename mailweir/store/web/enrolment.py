@@ -1,6 +1,6 @@
-"""Accounts for people who will sign in: a user, an admin who isn't a user, an operator. Found, or created if missing.
+"""Finds or creates the account of a person who will sign in: a user, an admin who isn't a user, or an operator.
 
-Called by `mailweir web`, and by the page's admin.
+Called by `mailweir web`, and by the page's admin pages.
 """
 
 from datetime import datetime
@@ -15,10 +15,10 @@ from mailweir.store.web.accounts import Account, Role
 
 
 def user(database: Database, deployment: Deployment, username: str, now: datetime, *, is_admin: bool) -> Account:
-    """The account whose own record is this user's. is_admin: gives it the admin's role; without it an existing role stays.
+    """The account whose own record is this user's. is_admin: gives it the admin's role; otherwise an existing role stays.
 
-    A new one has the user's name, or `richard.other` if another account has that name, and the mailbox as its mail address.
-    NotFound if there is no such user.
+    A new account has the username, or `richard.other` (with the deployment's name) if another account has that, and the mailbox
+    as its mail address. NotFound if there is no such user.
     """
     with database.transaction():
         member = staff.present(database, deployment, username)
@@ -67,7 +67,8 @@ def add(
     """Makes an account with a role in a deployment, or gives a role to an account without one there. username: the user whose
     record is its own; None: the user with the account's name. An admin needn't be a user.
 
-    BadInput if it already has a role there, or if another account has this user's record. NotFound for the user.
+    BadInput if it already has a role there, if it exists and an email is given, or if another account has this user's record.
+    NotFound for the user.
     """
     name = checks.clean_username(name)
     with database.transaction():

@@ -1,8 +1,8 @@
 """Long work of the page, such as an import: the task, its worker, its progress.
 
-A worker leases a job and renews the lease while it works; if it dies, the lease expires and another worker, on any host,
-continues. A worker that lost the lease can't write: each write checks it in its own transaction. Called by the page and its
-workers.
+A worker leases a job and renews the lease while it works; if the worker dies, the lease expires and another worker, on any host,
+continues. A worker that lost the lease can't write: each write checks the lease within its transaction. Called by the page and
+its workers.
 """
 
 import enum
@@ -21,7 +21,7 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 
 LEASE = timedelta(seconds=60)
-MAX_ATTEMPTS = 5  # leases without progress: then the work itself ends its workers
+MAX_ATTEMPTS = 5  # leases without progress: after as many, the job itself probably kills its workers
 MAX_OPEN = 10  # of a deployment
 UPLOAD_KEPT = timedelta(hours=24)  # of a preview that nobody imports
 KEPT = timedelta(days=30)
@@ -42,8 +42,8 @@ class LeaseLost(MailweirError):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job. account: the name of its requester. done, total: in steps of its own; total None: not known yet. report: its
-    results so far. has_upload: does its file exist? Times: UTC."""
+    """One job. account: the name of its requester. done, total: in the steps of its kind; total None: not known yet. report:
+    its results so far. has_upload: is its file stored? Times: UTC."""
 
     id: int
     deployment_id: int
@@ -76,10 +76,10 @@ def add(
     upload: bytes | None = None,
 ) -> int:
     """Requests a job; returns its id, or that of an open job for the same work. A file replaces those that the account uploaded
-    before for the same kind. BadInput if too much waits already."""
+    before for the same kind. BadInput if MAX_OPEN jobs are open."""
     packed = (
         None if upload is None else zstandard.compress(upload)
-    )  # outside of the transaction: the filter waits for that
+    )  # before the transaction, because the filter waits while that lasts
     with database.transaction():
         same = _open_one(database, deployment_id, kind, parameters) if packed is None else None
         if same is not None:
@@ -96,8 +96,8 @@ def add(
 def add_with_upload_of(
     database: Database, earlier: Job, account_id: int, kind: str, parameters: Mapping[str, Any], now: datetime
 ) -> int:
-    """Requests a job with the file of an earlier job, which then no longer has it. BadInput if it is gone: somebody else was
-    first, or it is too old."""
+    """Requests a job with the file of an earlier job, which then no longer has it. BadInput if the file is gone: somebody else
+    was first, or it was too old. BadInput also if MAX_OPEN jobs are open."""
     with database.transaction():
         _refuse_many(database, earlier.deployment_id)
         job_id = _insert(database, earlier.deployment_id, account_id, kind, parameters, now)
@@ -128,7 +128,8 @@ def recent(database: Database, deployment_id: int, before: int | None, limit: in
 
 
 def upload(database: Database, job_id: int, most_bytes: int) -> bytes:
-    """The file of a job. NotFound if it is gone; BadInput if it is larger than that."""
+    """The file of a job. NotFound if it is gone; BadInput if it can't be decompressed. most_bytes: counts only for a zstd frame
+    that doesn't give its content's size; those of `add` give it."""
     row = database.execute("SELECT content_zstd FROM web_uploads WHERE job_id = ?", (job_id,)).fetchone()
     if row is None:
         raise NotFound(said("the file isn't stored any more. Send it again"))
@@ -152,8 +153,8 @@ def drop_upload(database: Database, deployment_id: int, job_id: int) -> None:
 
 
 def lease(database: Database, owner: str, kinds: Collection[str], now: datetime) -> Job | None:
-    """The oldest job of these kinds without a worker, leased; None if there is none. A job that ended its workers too often has
-    failed."""
+    """The oldest job of these kinds without a worker, leased; None if there is none. A job that was leased MAX_ATTEMPTS times
+    without progress is set to FAILED instead."""
     marks = ",".join("?" * len(kinds))
     free = (
         f"SELECT id, attempts FROM web_jobs WHERE state = 'waits' AND kind IN ({marks}) UNION ALL"
@@ -217,7 +218,7 @@ def finish(
     *,
     keeps_upload: bool = False,
 ) -> None:
-    """Ends it, with its file unless that is for a next job. LeaseLost."""
+    """Ends the job, and deletes its file, unless `keeps_upload`: then a next job can take it. LeaseLost."""
     sql = (
         "UPDATE web_jobs SET state = ?, report = ?, finished_at = ?, lease_owner = NULL, lease_until = NULL"
         " WHERE id = ? AND lease_owner = ? AND state = 'runs'"

@@ -17,7 +17,7 @@ _MAX_TOKEN_CHARS = 64
 
 
 def make(database: Database, account_id: int, deployment_id: int | None, now: datetime) -> str:
-    """A link's token. deployment_id: the session's first deployment."""
+    """Makes a link, and returns its token. deployment_id: the deployment that the session shows first."""
     token = sessions.new_token()
     with database.transaction():
         database.execute("DELETE FROM web_links WHERE expires_at <= ?", (rfc3339(now),))
@@ -27,7 +27,7 @@ def make(database: Database, account_id: int, deployment_id: int | None, now: da
 
 
 def end_all(database: Database, account_id: int) -> int:
-    """Takes an account's links away; how many there were."""
+    """Deletes an account's links; returns their number."""
     with database.transaction():
         return int(database.execute("DELETE FROM web_links WHERE account_id = ?", (account_id,)).rowcount)
 

@@ -38,10 +38,10 @@ class Read:
 
 
 def note(database: Database, deployment_id: int, account_id: int, activity_id: int, what: What, now: datetime) -> None:
-    """Records that an account read something; does nothing if that is recorded for this hour. Outside of a transaction."""
+    """Records that an account read a part; does nothing if this hour has that entry. Outside of a transaction."""
     hour = rfc3339(now)[:_HOUR_CHARS]
     asked = "SELECT 1 FROM reader_log WHERE activity_id = ? AND account_id = ? AND what = ? AND hour = ?"
-    # A reader doesn't wait for a writer.
+    # Without a transaction, so that a reader doesn't wait for a writer.
     if database.execute(asked, (activity_id, account_id, str(what), hour)).fetchone() is not None:
         return
     with database.transaction():
@@ -53,7 +53,7 @@ def note(database: Database, deployment_id: int, account_id: int, activity_id: i
 
 
 def select(database: Database, deployment_id: int, before: int | None = None, limit: int = 50) -> list[Read]:
-    """A deployment's log, the last first. before: the id of the last line of the page before. limit: 1 to MAX_LIMIT."""
+    """A deployment's log, the newest line first. before: only lines with a smaller id. limit: 1 to MAX_LIMIT, else ValueError."""
     if not 1 <= limit <= MAX_LIMIT:
         raise ValueError(f"a page has 1 to {MAX_LIMIT} lines")
     sql = (

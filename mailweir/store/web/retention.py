@@ -9,7 +9,7 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 from mailweir.store.web import attempts, sessions
 
-_BATCH_ROWS = 2_000  # per transaction: some milliseconds, because the filter waits for the write lock meanwhile
+_BATCH_ROWS = 2_000  # per transaction, for some milliseconds: the filter waits for the write lock meanwhile
 
 
 def prune(database: Database, now: datetime, reader_log_days: int, batch_rows: int = _BATCH_ROWS) -> None:
@@ -37,7 +37,7 @@ def _prune_reader_log(database: Database, now: datetime, days: int, batch_rows: 
 
 
 def end_all(database: Database) -> None:
-    """Ends every session, and deletes every link and state: those of a backup may have been ended since it was made."""
+    """Ends every session, and deletes every link and state: after the backup, some of them may have been ended."""
     with database.transaction():
         database.execute("DELETE FROM web_sessions")
         database.execute("DELETE FROM web_links")

@@ -32,7 +32,7 @@ class Means(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in browser. deployment_id: shown on its pages. browser: its own name for itself. Times: UTC."""
+    """A signed-in browser. deployment_id: the deployment that its pages show. browser: its User-Agent. Times: UTC."""
 
     id: int
     account_id: int
@@ -56,7 +56,7 @@ def new_token() -> str:
 def begin(
     database: Database, account_id: int, deployment_id: int | None, made_by: Means, browser: str, now: datetime
 ) -> str:
-    """Begins a session, within the caller's transaction or its own; returns the token for the browser."""
+    """Begins a session, within the caller's transaction; returns the token for the browser. browser: its User-Agent."""
     token, moment = new_token(), rfc3339(now)
     sql = (
         "INSERT INTO web_sessions (token_hash, account_id, deployment_id, made_by, browser, created_at, last_seen_at)"
@@ -78,7 +78,7 @@ def find(database: Database, token: str, now: datetime) -> Session | None:
 
 
 def note_seen(database: Database, session: Session, now: datetime) -> None:
-    """Records its use, unless that was recorded lately."""
+    """Records that the session is in use, at most every SEEN_EACH."""
     if now - session.last_seen_at < SEEN_EACH:
         return
     with database.transaction():
@@ -87,13 +87,13 @@ def note_seen(database: Database, session: Session, now: datetime) -> None:
 
 
 def choose_deployment(database: Database, session: Session, deployment_id: int) -> None:
-    """Shows another deployment from the next page on. The caller has checked that the account may see it."""
+    """Sets the deployment that the session's pages show. The caller has checked that the account may see it."""
     with database.transaction():
         database.execute("UPDATE web_sessions SET deployment_id = ? WHERE id = ?", (deployment_id, session.id))
 
 
 def of_account(database: Database, account_id: int, now: datetime) -> list[Session]:
-    """The sessions that aren't over, the last used first."""
+    """An account's sessions that aren't over, the last used first."""
     condition = "s.account_id = ? AND s.last_seen_at > ? AND s.created_at > ? ORDER BY s.last_seen_at DESC, s.id DESC"
     return _select(database, condition, (account_id, rfc3339(now - IDLE), rfc3339(now - LONGEST)))
 
@@ -105,7 +105,7 @@ def end(database: Database, session_id: int, account_id: int) -> None:
 
 
 def end_all(database: Database, account_id: int) -> int:
-    """Ends all sessions of an account; how many there were."""
+    """Ends all sessions of an account; returns their number."""
     with database.transaction():
         return int(database.execute("DELETE FROM web_sessions WHERE account_id = ?", (account_id,)).rowcount)
 

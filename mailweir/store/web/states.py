@@ -1,8 +1,8 @@
-"""States: data to restore after a redirect to another host, stored for ten minutes, and returned once.
+"""States (OAuth 2.0): data to restore when a browser returns from another host, stored for ten minutes, and returned once.
 
 A state is bound to a secret of the browser or the session (`bound_to`): an attacker can't make another person's browser finish
-the attacker's own request. If the wrong browser presents a state, it is rejected, and stays. Of both, the SHA-256 is stored.
-Called by the page: by the sign-in, and where a user connects Gmail.
+the attacker's own request. A state that the wrong browser presents is rejected, and stays stored. Of the state and of the secret,
+only the SHA-256 is stored. Called by the page: by the sign-in, and where a user connects Gmail.
 """
 
 import enum
@@ -27,14 +27,14 @@ class Kind(enum.StrEnum):
 
 
 def make(database: Database, kind: Kind, bound_to: str, content: Mapping[str, str], now: datetime) -> str:
-    """A new state. content: data needed when it comes back."""
+    """Makes and stores a state. content: the data needed when the state comes back."""
     state = sessions.new_token()
     keep(database, state, kind, bound_to, content, now)
     return state
 
 
 def keep(database: Database, state: str, kind: Kind, bound_to: str, content: Mapping[str, str], now: datetime) -> None:
-    """The same for a state that was made elsewhere."""
+    """Stores a state that was made elsewhere; see `make`."""
     sql = "INSERT INTO web_states (state_hash, kind, bound_to, content, expires_at) VALUES (?, ?, ?, ?, ?)"
     values = (sessions.token_hash(bound_to), json.dumps(dict(content)), rfc3339(now + LASTS))
     with database.transaction():

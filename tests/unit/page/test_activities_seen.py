@@ -66,7 +66,7 @@ def test_of_metadata_alone_no_word_of_the_mail_is_anywhere(page: Page, path: str
 
 def test_a_row_of_metadata_says_so(sqlite_page: Page) -> None:
     restrict(sqlite_page, sqlite_page.deliver(mail("1", SECRET), ANNA), Visibility.METADATA)
-    assert "Only who and when can be seen" in sqlite_page.browser("richard").text("/activities")
+    assert "You may see only the people and the time" in sqlite_page.browser("richard").text("/activities")
     assert SECRET in sqlite_page.browser("anna").text("/activities")
 
 

@@ -1,4 +1,4 @@
-"""Reports the fault of a file from Google's console, on the controller, before a host is changed.
+"""Reports a fault of a file from Google's console, on the controller, before a host is changed.
 
 google_file.py oauth_client|service_account|web_client FILE: exit 1, with one line, if the sync or the page couldn't use it. Shows
 none of its content.
@@ -14,7 +14,7 @@ _ACCOUNT = ("client_email", "private_key", "token_uri")
 
 
 def fault(kind: str, found: Any) -> str | None:
-    """Its fault; None if it is whole."""
+    """The fault of the file, for a sentence that begins with the file's name; None if there is no fault."""
     if not isinstance(found, dict):
         return "holds no JSON as Google's console gives it out"
     if kind == "oauth_client":
