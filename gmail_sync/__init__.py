@@ -1,1 +1,1 @@
-"""The sync: the scheduler process that sweeps connected Gmail mailboxes. Doesn't store mail of non-contacts."""
+"""The sync: the scheduler process that sweeps connected Gmail mailboxes. Of strangers' mail it stores only held mail."""

@@ -1,7 +1,7 @@
 """Does Google accept the app: the OAuth client or service account, and its project?
 
-A fault of the app affects all mailboxes. So it is reported once, in the log and in the database, no mailbox needs a new consent
-because of it, and one mailbox after another asks Google again until it works. Used by `job` and `ending`.
+A fault of the app affects all mailboxes. So it is reported once, in the log and in the database. No mailbox needs a new consent
+because of it. One mailbox after another asks Google again until Google accepts the app. Used by `job` and `ending`.
 """
 
 import threading
@@ -22,7 +22,7 @@ _OTHERS_COUNT = timedelta(hours=2)  # a mailbox that was read this recently show
 
 
 class AppHeld(AppRefused):
-    """Google refused the app a moment ago: no requests until then. until: the time."""
+    """Google refused the app a moment ago: no requests are made before `until`."""
 
     def __init__(self, text: str, until: datetime) -> None:
         super().__init__(text, is_certain=True)
@@ -30,7 +30,7 @@ class AppHeld(AppRefused):
 
 
 class AppState:
-    """One process's view of it. Thread-safe."""
+    """The app's state, as far as this process knows it. Thread-safe."""
 
     def __init__(
         self, database_pool: DatabasePool, log: structlog.stdlib.BoundLogger, clock: Callable[[], datetime]
@@ -46,12 +46,12 @@ class AppState:
         self._worked: dict[int, datetime] = {}
 
     def refuse_if_held(self) -> None:
-        """AppHeld while requests make no sense. The first caller after that asks for all."""
+        """Errors: AppHeld while requests make no sense. The first caller after that asks Google, and the others still wait."""
         with self._lock:
             if self._held_until is None:
                 return
             now = self._clock()
-            # After a clock was set back, the hold still has its normal maximum.
+            # If the clock was set back, a hold still lasts no longer than its normal maximum.
             if now < self._held_until <= now + LONGEST_HOLD:
                 raise AppHeld(self._error or "", self._held_until)
             self._held_until = now + FIRST_HOLD  # for the others, while this caller asks
@@ -72,7 +72,7 @@ class AppState:
         return until
 
     def is_taken_for_others(self, mailbox_id: int) -> bool:
-        """Was another mailbox read recently? Then it isn't the app."""
+        """Was another mailbox read recently? Then the app isn't at fault."""
         with self._lock:
             since = self._clock() - _OTHERS_COUNT
             return any(at > since for other, at in self._worked.items() if other != mailbox_id)

@@ -75,8 +75,8 @@ class BatchWriter:
     def _write_what_can_be(
         self, held: list[tuple[Queued, Entry | None]], written: list[Entry | None]
     ) -> list[tuple[Queued, Exception]]:
-        """Writes all together, or else one by one: a message that can't be stored must not block the others. written: is extended
-        after each commit."""
+        """Writes all together; if that fails, each half separately, and so on: a message that can't be stored must not block the
+        others. Returns the failed messages. written: is extended after each commit."""
         if not held:
             return []
         try:

@@ -1,13 +1,13 @@
 """Quota limits: how much one mailbox and the whole project may use of Gmail, as leaky buckets. Nothing sleeps here: a caller over
 the limit waits elsewhere.
 
-A bucket gives a quarter of a minute's units at once and refills three quarters of them a minute, so that no sixty seconds exceed
-the limit, whenever they begin. A mailbox's bucket moves with it from process to process (`gmail_leases`); the project's is
+A bucket holds a quarter of the units of a minute, and three quarters of them flow in each minute. So no sixty seconds exceed the
+limit, whenever they begin. A mailbox's bucket moves with the mailbox from process to process (`gmail_leases`); the project's is
 divided among the live processes.
 
 If a sweep resumed as soon as it could pay for its next call, it would spend all units on asking for news, and never get to a
-message. So a bucket gives at least one message's calls, a message is begun only if all of its calls can be paid, and a sweep
-resumes at a half-full bucket. Used by `job`, `job_factory` and `scheduler`.
+message. So a bucket holds enough for the calls of one message, a message is begun only if the bucket can pay all of its calls,
+and a sweep resumes at a half-full bucket. Used by `job`, `job_factory` and `scheduler`.
 """
 
 import threading
@@ -30,10 +30,10 @@ class OverBudget(Throttled):
 
 
 class Bucket:
-    """Units for one minute's limit. clock: monotonic seconds. left: its content; None: as much as it gives at once.
+    """Units for one minute's limit. clock: monotonic seconds. left: the units in it; None: it is full.
 
-    least: it gives this much at once, however low the limit. It holds more than that only for a call that costs more, which has
-    to wait for as much and leaves a debt.
+    least: it holds this much, even if that is more than a quarter of the limit, up to three quarters. For a call that costs more
+    than it holds, it fills further; that call leaves a debt.
     """
 
     def __init__(
@@ -60,13 +60,13 @@ class Bucket:
         self._level = min(self._level, self._capacity)
 
     def empty(self, behind_seconds: float) -> None:
-        """Empties it for this many seconds."""
+        """Empties the bucket; it stays empty for this many seconds."""
         self._settle()
         self._level = min(self._level, -behind_seconds * self._rate)
 
     @property
     def left(self) -> float:
-        """The units available now; negative after a call that cost more than it holds at once."""
+        """The units available now; negative after a call that cost more than the bucket holds."""
         self._settle()
         return min(self._level, self._capacity)
 
@@ -79,7 +79,7 @@ class Bucket:
         self._level = min(self._limit, self._level + max(0.0, seconds) * self._rate)
 
     def refill(self, seconds: float) -> None:
-        """Adds this many seconds that passed unseen; negative ones count as none."""
+        """Adds the units of so many seconds, in which nobody watched the bucket; a negative number adds none."""
         self._settle()
         self._fill(seconds)
 
@@ -89,17 +89,17 @@ class Bucket:
         return self.left / self._capacity
 
     def share_of(self, units: float) -> float:
-        """These units as a share of the amount that it gives at once."""
+        """These units as a share of the amount that the bucket holds."""
         return units / self._capacity
 
     def seconds_until(self, units: float) -> float:
-        """How long until this many units are available; 0 if they are now. A call that costs more than the limit needs a minute
-        without any."""
+        """How long until this many units are available; 0 if they are now. A call that costs more than the limit waits for units
+        of the whole limit."""
         self._settle()
         return max(0.0, (min(units, self._limit) - self._level) / self._rate)
 
     def seconds_until_share(self, share: float) -> float:
-        """How long until it is this full; 0 if it is."""
+        """How long until the bucket is this full; 0 if it is."""
         return self.seconds_until(share * self._capacity)
 
     def take(self, units: float) -> None:
@@ -125,7 +125,7 @@ class Project:
         self._is_new = True
 
     def take(self, units: int, opening_units: int = 0) -> None:
-        """Uses the units. OverBudget; a sweep that waits for them uses opening_units before them."""
+        """Uses the units. Errors: OverBudget, with a wait for opening_units, too: a sweep that resumes uses those first."""
         with self._lock:
             self._check_open()
             self._check_room(units, opening_units)
@@ -139,7 +139,7 @@ class Project:
             self._used -= units
 
     def check_open(self) -> None:
-        """OverBudget if no requests may be made now, even if paid for."""
+        """Errors: OverBudget if no requests may be made now, even with reserved units."""
         with self._lock:
             self._check_open()
 
@@ -189,7 +189,7 @@ class Project:
 
     def share_out(self, workers: int, units_today: int, beat_seconds: float = 0.0, *, follows: bool = False) -> None:
         """Sets the number of processes, and their total use today, including the collected units. beat_seconds: how long the
-        others may not know that number; 0: they know it.
+        others may still use an earlier number; 0: they know the new one.
 
         A process that joins others starts with an empty bucket, because they use their larger shares until they learn of it.
         follows: it replaces a dead process, whose remaining share is unknown.
@@ -215,7 +215,7 @@ class Spending:
         self._reserved = 0  # of the project's quota
 
     def __call__(self, units: int) -> None:
-        """Call it before each call to Gmail. OverBudget if the caller has to wait."""
+        """Call it before each call to Gmail. Errors: OverBudget if the caller has to wait."""
         self._check(units)
         if units <= self._reserved:
             self._project.check_open()
@@ -229,7 +229,8 @@ class Spending:
         self._project.hold(error)
 
     def reserve(self, units: int) -> None:
-        """Call it before several calls that are useless without each other. OverBudget if they can't all be paid now.
+        """Call it before several calls that are useless without each other. Errors: OverBudget if the units don't suffice for all
+        of them now.
 
         Other threads can't use the project's units meanwhile. The unused rest of an earlier reservation is given back.
         """
@@ -246,7 +247,7 @@ class Spending:
 
     def _check(self, units: int) -> None:
         if self.bucket.seconds_until(units) > 0:
-            # One more, for the fraction that is lost when a bucket's content is stored as a whole number.
+            # One unit more, for the fraction that is lost when a bucket's content is stored as a whole number.
             wait = self.bucket.seconds_until(units + self._opening_units + 1)
             wait = max(wait, self.bucket.seconds_until_share(_BACK_SHARE))
             raise OverBudget(said("the user's quota for this minute is used up"), wait)
@@ -256,7 +257,7 @@ class Spending:
         return self.bucket.share_left > LOW_PRIORITY_SHARE and self._project.allows_low_priority()
 
     def seconds_to_room(self) -> float:
-        """How long low-priority work leaves the rest to live mail."""
+        """How long low-priority work waits, and leaves the remaining units to live mail."""
         if not self._project.allows_low_priority():
             return _DAY_WAIT_SECONDS
         return self.bucket.seconds_until_share(_ROOM_SHARE)

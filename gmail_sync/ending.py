@@ -62,7 +62,7 @@ class Ending:
         if leased.is_readable and not error.is_certain:
             since, refusals = leased.refused_since or now, leased.refusals + 1
             lasting = timedelta(hours=job.services.settings.gmail.refused_hours)
-            # A time ahead was recorded by a wrong clock.
+            # A time in the future was recorded by a wrong clock, so only the distance counts.
             lasts = abs(now - since) >= lasting and refusals >= MIN_REFUSALS
             # Nobody has consented to a service account, so nobody can consent again.
             if not lasts or leased.token_sealed is None:
@@ -89,7 +89,7 @@ class Ending:
         return self._with_refusals(self.rest(due, failures=failures, error=str(error)))
 
     def _with_refusals(self, rest: Rest) -> Rest:
-        """An outage, or the app's fault, doesn't change Gmail's earlier refusals of the mailbox."""
+        """Keeps Gmail's earlier refusals of the mailbox: an outage, or the app's fault, doesn't change them."""
         return rest._replace(refused_since=self._job.leased.refused_since, refusals=self._job.leased.refusals)
 
     def _still_unread(self, due: datetime) -> Rest:

@@ -22,7 +22,7 @@ from mailweir.sentence import said
 from mailweir.store.gmail import gmail_queue
 from mailweir.store.gmail.gmail_queue import Queued
 
-_PROBED = 10  # of the newest messages: if a message that hasn't failed yet is available, Gmail serves messages
+_PROBED = 10  # newest messages: if a message that hasn't failed yet is available, Gmail serves messages
 
 
 class FailingMessages:
@@ -39,7 +39,7 @@ class FailingMessages:
         self._others_can_be_had = True
 
     def fail(self, queued: Queued, error: Exception) -> None:
-        """Records the failure. Errors: Gmail's answers about the mailbox meanwhile."""
+        """Records the failure. Errors: those of Gmail, if the check for other messages fails because of the whole mailbox."""
         job, now, attempts = self._job, self._job.services.clock(), queued.attempts + 1
         is_known = isinstance(error, GmailError)
         text = str(error) if is_known else said("unexpected fault ({name}); see the log", name=type(error).__name__)
@@ -64,8 +64,7 @@ class FailingMessages:
             raise cut_short
 
     def _is_its_own_fault(self, queued: Queued) -> bool:
-        """Is another message available, or is there no other? Otherwise it is Gmail's fault, and no message is given up for
-        it."""
+        """Is another message available, or is there no other? If neither, Gmail is at fault, and no message is given up."""
         if self._others_can_be_had is None:
             mailbox = self._job.mailbox
             others = [one for one in mailbox.list_ids("", max_results=_PROBED).message_ids if one != queued.message_id]

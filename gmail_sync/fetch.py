@@ -45,7 +45,7 @@ class Fetch:
 
     @property
     def mailbox(self) -> SyncedMailbox:
-        """As matching sees it."""
+        """The mailbox in the form that `matching` needs."""
         leased = self.leased
         return SyncedMailbox(
             deployment=leased.deployment, user=leased.user, inbound=leased.inbound, outbound=leased.outbound
@@ -60,7 +60,7 @@ class Held:
 
 
 class Unsent:
-    """It is a draft again: its scheduled sending was cancelled."""
+    """The message is a draft again: its scheduled sending was cancelled."""
 
 
 def fetch_one(look: Fetch, queued: Queued, reader: MailboxReader) -> Entry | Held | Unsent | None:

@@ -16,7 +16,7 @@ from mailweir.store.database.moments import rfc3339
 from mailweir.store.gmail import gmail_leases, gmail_queue
 from mailweir.store.gmail.gmail_queue import Origin
 
-# Messages at the edge of the known time may have been missed; a message's date is that of its arrival, and clocks differ.
+# Messages shortly before the last sweep may have been missed: a list goes by the time of arrival, and clocks differ.
 LISTING_MARGIN = timedelta(days=1)
 # Messages that arrived as spam or trash may be rescued for this long, and expired history doesn't show that either.
 LONGEST_IN_SPAM = timedelta(days=30)
@@ -57,7 +57,7 @@ def _queue(job: Job, page: HistoryPage, moved: str | None, began: datetime) -> b
     with job.writing() as database:
         new = gmail_queue.unknown(database, job.leased, message_ids, or_waiting=True) if message_ids else []
         gmail_queue.put(database, job.leased, new, Origin.HISTORY, began)
-        # Law 12: decided by labels that it no longer has.
+        # Law 12: messages that were decided before they were sent are decided again.
         if page.sent.difference(new):
             unsent = gmail_queue.decided_as_unsent(database, job.leased, page.sent.difference(new))
             gmail_queue.put(database, job.leased, unsent, Origin.LABELS, began)
@@ -83,8 +83,8 @@ def _recover(job: Job) -> None:
 
 
 def _leave(job: Job) -> None:
-    """Reading it costs more than the bucket holds at once, and would start at the same cursor each time: treat it as expired,
-    from the next sweep on."""
+    """Reading this history costs more than the bucket holds, and would start at the same cursor each time. So it counts as
+    expired from the next sweep on."""
     since = _gap_began(job)
     with job.writing() as database:
         gmail_leases.move_cursor(database, job.leased, None)
@@ -104,7 +104,8 @@ def _gap_began(job: Job) -> datetime:
 
 
 def _listed_since(job: Job, swept_at: datetime, now: datetime) -> datetime:
-    """As far back as decisions are stored: messages with a decision cost no request, and messages rescued from spam have none."""
+    """As far back as messages may be rescued from spam, but no further than decisions are stored: messages with a decision cost
+    no request, and rescued ones have no decision."""
     rescued = max(swept_at - LONGEST_IN_SPAM, now - listing.decided_span(job))
     return min(swept_at - LISTING_MARGIN, rescued)
 

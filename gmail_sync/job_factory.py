@@ -59,7 +59,7 @@ class JobFactory:
         return tuple(map(_stamp_of, self._services.settings.gmail.identity_files))
 
     def _look_for_another_file(self) -> None:
-        """The admin may have replaced the client's or account's file since it was read."""
+        """Reads the client's or account's file again if the admin has replaced it."""
         stamp = self._stamp_now()
         if stamp == self._stamp:
             return
@@ -119,8 +119,8 @@ def _stamp_of(file: Path) -> tuple[int, int, int] | None:
 
 
 def note_public_half(services: Services) -> None:
-    """Lets the page seal tokens for this key file. Does nothing if there is no key file yet, or the database isn't available: the
-    next start repeats it."""
+    """Stores the public half of the key file, so that the page can seal tokens for it. Does nothing if there is no key file yet,
+    or the database isn't available: the next start repeats it."""
     with suppress(SettingsError, DatabaseUnavailable), services.database_pool.lent() as database:
         public = secrets_file.load(services.settings.token_key_path).public_half
         sealing_keys.note(database, public, services.clock())

@@ -22,7 +22,7 @@ from mailweir.store.gmail.gmail_queue import Origin
 
 AUDIT_SPAN = timedelta(hours=48)
 _FIRST_SPAN, _LEAST_SPAN = timedelta(days=1), timedelta(minutes=10)  # of one search in a long list
-_FEW_PAGES = 4  # pages of one span; an empty page may have a next one
+_FEW_PAGES = 4  # a span with at most so many pages, empty ones included, makes the next span longer
 MAX_ADDRESSES = 20  # in one search
 # The longest list of addresses in a search, as encoded in the request: beyond 2,048 characters, it would become a POST.
 MAX_QUERY_CHARS = 1_600
@@ -33,7 +33,8 @@ _MEANS_SOMETHING_QUOTED = re.compile(r'["\\]')
 # The address of a contact or group, the address or domain of a never-log rule, or a company's domain; with its id.
 _Address = tuple[int, str]
 _Note = Callable[[Database, Leased, int], None]
-# The sources of earlier mail: the name, the query for those still to be searched, and the function that marks them as searched.
+# The sources of earlier mail: the name, the query for addresses still to be searched, and the function that marks them as
+# searched.
 _KINDS: tuple[tuple[str, Callable[[Database, Leased, int], list[_Address]], _Note], ...] = (
     ("contacts", gmail_backfill.addresses_after, gmail_leases.note_backfilled),
     ("groups", gmail_backfill.groups_after, gmail_leases.note_groups_backfilled),
@@ -82,7 +83,7 @@ def _put_listed(job: Job, ids: Collection[str]) -> int:
 
 
 def _note_listed(job: Job, end: datetime | None) -> None:
-    """All messages up to this time are queued or known; None: all messages are."""
+    """Records that all messages up to this time are queued or known; None: all messages are."""
     with job.writing() as database:
         gmail_leases.note_listing(database, job.leased, end)
     job.leased = replace(job.leased, list_since=end)
@@ -102,7 +103,7 @@ def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
     with job.writing() as database:
         missing = gmail_queue.unknown(database, job.leased, ids)
         gmail_queue.put(database, job.leased, missing, Origin.AUDIT, now)
-        # They were decided by the labels of that time; today's labels could change the decision.
+        # Messages that were decided before they were sent: with today's labels, the decision could differ.
         unsent = gmail_queue.decided_as_unsent(database, job.leased, sent)
         gmail_queue.put(database, job.leased, unsent, Origin.LABELS, now)
         missing = [*missing, *unsent]
@@ -139,7 +140,7 @@ def _next_audit(job: Job, now: datetime) -> datetime:
 
 
 def backfill(job: Job) -> bool:
-    """Searches for the mail of the next addresses of contacts or groups, or of removed never-log rules. Are there more?"""
+    """Searches for the mail of the next addresses of one of `_KINDS`. May there be more?"""
     for what, after, note in _KINDS:
         with job.reading() as database:
             found = after(database, job.leased, MAX_ADDRESSES + 1)

@@ -15,7 +15,7 @@ _WAIT_SECONDS = 5.0
 
 
 class MemoryLimit:
-    """A process has one."""
+    """The limit of one process."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._lock = threading.Lock()
@@ -24,8 +24,8 @@ class MemoryLimit:
 
     @contextmanager
     def taken(self, size_bytes: int) -> Iterator[None]:
-        """Reserves room for a message of about this size. OverBudget if others have taken it. A message that is larger than the
-        whole limit gets its turn alone."""
+        """Reserves room for a message of about this size. Errors: OverBudget if other messages take up the room. A message that
+        is larger than the whole limit gets its turn alone."""
         size = min(max(0, size_bytes), self._max_bytes)
         with self._lock:
             if self._taken + size > self._max_bytes:

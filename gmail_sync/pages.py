@@ -12,7 +12,7 @@ class Pages:
         self._seen: set[str] = set()
 
     def turn(self, next_page: str | None) -> bool:
-        """Goes to the next page; False if there is none. Unreachable if its token came before."""
+        """Goes to the next page; False if there is none. Errors: Unreachable if its token came before."""
         if next_page is None:
             return False
         if next_page in self._seen:

@@ -6,12 +6,12 @@ import socket
 
 
 def own() -> str:
-    """This process's own, also after a restart."""
+    """The name of this process. It is unique, even if an earlier process had the same id."""
     return f"{_host()}/{os.getpid()}/{secrets.token_hex(4)}"
 
 
 def is_dead(name: str) -> bool:
-    """Was it a process of this host that no longer exists? For another host's this is unknown.
+    """Was it a process of this host that no longer exists? False for a process of another host, because that can't be checked.
 
     Two containers may give their host the same name, each with process ids of its own: then a live process may be reported as
     dead.

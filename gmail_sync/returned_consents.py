@@ -1,8 +1,8 @@
-"""Gives back to Google the consents that nobody needs any more: of mailboxes that were disconnected on the page, which can't open
-their tokens, of removed users, and those that Google didn't take from the command line.
+"""Gives consents that nobody needs any more back to Google: those of mailboxes that were disconnected on the page, because the
+page can't open their tokens; those of removed users; and those that the command line couldn't give back.
 
-A separate thread beside the sweeping ones, because Google may take its time. A failure is retried, after growing pauses.
-Called by `server`.
+A separate thread beside the sweeping ones, because Google may answer slowly. A failure is retried, after growing pauses. Called
+by `server`.
 """
 
 import threading
@@ -18,7 +18,7 @@ POLL_SECONDS = 10.0
 
 
 class ReturnedConsents:
-    """One process's. Several processes may run it: each consent is taken by one."""
+    """The thread of one process. Several processes may have one: each consent is taken by one of them."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -30,7 +30,7 @@ class ReturnedConsents:
         self._thread.start()
 
     def stop(self) -> None:
-        """Asks it to end; a pending request to Google may complete."""
+        """Asks the thread to end; a pending request to Google may complete."""
         self._stopping.set()
 
     def _run(self) -> None:
@@ -46,7 +46,7 @@ class ReturnedConsents:
                 self._stopping.wait(POLL_SECONDS)
 
     def step(self) -> bool:
-        """Tries the due one; was there one? Errors: DatabaseUnavailable."""
+        """Tries to give back a due consent; was there one? Errors: DatabaseUnavailable."""
         services = self._services
         with services.database_pool.lent() as database:
             taken = gmail_revocations.take(database, services.clock())

@@ -62,7 +62,7 @@ class Scheduler:
         self._threads: list[threading.Thread] = []
 
     def stop(self) -> None:
-        """Asks it to end; from a signal handler or another thread."""
+        """Asks the scheduler to end; call it from a signal handler or another thread."""
         self._stopping.set()
 
     def run(self) -> None:
@@ -103,7 +103,8 @@ class Scheduler:
             self._ahead = ahead
 
     def _correct_times(self) -> None:
-        """Also at the start: the earlier time is unknown."""
+        """Renews the leases, and corrects times that a wrong clock recorded. Also at the start, because the clock's earlier state
+        is unknown."""
         interval, now = timedelta(seconds=self._config.sweep_seconds), self._services.clock()
         with self._services.database_pool.lent() as database:
             gmail_leases.renew(database, list(self._held.values()), now)
@@ -144,7 +145,7 @@ class Scheduler:
         return True
 
     def _note_outage(self, error: DatabaseUnavailable) -> None:
-        """Logs it once, not each second."""
+        """Logs an outage once, not each second."""
         if not self._outage:
             self._outage = True
             self._services.log.error("database unavailable", error=str(error))
@@ -163,7 +164,7 @@ class Scheduler:
         """Takes the place of a dead process of this host, and frees its mailboxes.
 
         Otherwise a process that crashes repeatedly would soon count as many, each with its share of the quota, and each restart
-        would begin as a joining process: it would never do any work. And each life's mailboxes would wait for their leases to
+        would begin as a joining process: it would never do any work. And the mailboxes of each run would wait until their leases
         expire.
         """
         for name in filter(process_name.is_dead, gmail_workers.names(database, now)):
@@ -209,8 +210,8 @@ class Scheduler:
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def _end(self) -> None:
-        """Sweeps end at their next call; those that still wait for Gmail then are given back, and are fenced off as soon as
-        another process has the mailbox."""
+        """Sweeps end at their next call to Gmail. After STOP_SECONDS the mailboxes of sweeps that still wait for Gmail are given
+        back; once another process leases one, the fence stops the old sweep's writes."""
         self._project.close()
         for _ in self._threads:
             self._todo.put(_STOP)

@@ -1,8 +1,8 @@
 """`mailweir-gmail-sync`: sweeps connected Gmail mailboxes for ever. Started by `mailweir up` or systemd, as the unprivileged
 user.
 
-Several on several hosts may share a PostgreSQL; leases settle conflicts. Without a client file in the settings it has nothing to
-do, and logs that.
+Several processes on several hosts may share one PostgreSQL database; leases keep them from working on one mailbox together.
+Without the file of a client or service account in the settings it exits with one line.
 """
 
 import os

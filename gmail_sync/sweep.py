@@ -34,8 +34,8 @@ from mailweir.store.gmail.gmail_queue import Origin, Queued
 from mailweir.store.record import retraction
 
 QUANTUM = 50  # messages of one mailbox before others get their turn
-MAX_FAILURES = 5  # likewise: each may have cost a time-out
-_EXAMINED_WITHIN = timedelta(minutes=5)  # the digest has finished everything that it began by then
+MAX_FAILURES = 5  # failed messages, likewise: each may have cost a time-out
+_EXAMINED_WITHIN = timedelta(minutes=5)  # within this time the digest finishes everything that it has begun
 _LEAST_LOW_WAIT_SECONDS = 1.0
 _BUSY_SHARE = 0.25  # of the usual interval, after a sweep that found mail: more is likely
 
@@ -150,15 +150,16 @@ class Sweep:
                 self._failing.fail(queued, error)
                 return False
             self._failing.note_success()
-            # Outside of that: faults of others in its batch aren't its own.
+            # Outside of `try`: this may write the batch, and faults of other messages in it aren't this message's fault.
             for entry in to_write:
                 self._writer.add(queued, entry)
         return True
 
     def _looked_at(self, queued: Queued, room: ExitStack) -> list[Entry | None]:
-        """The entries to write for a message: its decision, or that there is none (None); empty if that is done already.
+        """The entries to write for a message: one with its decision, or None if it gets none; an empty list if nothing is left to
+        write.
 
-        room: takes the required memory.
+        room: keeps the reserved memory.
         """
         services = self._job.services
 
@@ -181,8 +182,8 @@ class Sweep:
         return [found]
 
     def _forget_unsent(self, queued: Queued) -> list[Entry | None]:
-        """It is a draft, or it is gone. If history reported that it became a draft, the recorded mail wasn't sent, and it is
-        taken off the record. Returns the entries still to be written."""
+        """For a message that is a draft, or gone. If history reported that it became a draft, the recorded mail wasn't sent, and
+        it is taken off the record. Returns the entries still to be written."""
         if queued.origin is not Origin.DRAFT:
             return [None]
         job = self._job

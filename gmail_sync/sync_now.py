@@ -115,7 +115,7 @@ class SyncNow:
             self._sleep(_POLL_SECONDS)
 
     def _ended(self, leased: Leased, work: Callable[[Job], Rest | None]) -> Rest | None:
-        """The lease ends in any case."""
+        """Does the work, and ends the lease even if the work fails."""
         job: Job | None = None
         rest: Rest | None = None
         try:

@@ -1,1 +1,1 @@
-"""The digest: `mailweir-digest`, which examines recorded mail. So far: was the author proven?"""
+"""The digest: `mailweir-digest`, which examines the author of recorded mail, reads the mail, and decides held mail."""

@@ -1,4 +1,5 @@
-"""The work of a digest child on one mail: it checks who proved the author, or reads the mail. Answers are bounded bytes.
+"""The work of a digest child on one mail: it examines the author, reads the mail, or does both for held mail. Answers are bounded
+bytes.
 
 The first byte of an answer is one of the signs below. Any error that hostile mail causes ends the child. Called by `server`,
 `outcomes` and `held`; the work itself runs in the child.
@@ -70,8 +71,8 @@ class HeldExaminer:
         self._examiner = examiner
 
     def __call__(self, about: Facts, content_zstd: bytes) -> bytes:
-        """about: as of `facts`; has_login: the author is proven without a check; forwards: read it for forwarded mail; is_meant:
-        see `originals.find`."""
+        """about: as from `facts`, and has_login: the author is proven without a check; forwards: read it for forwarded mail;
+        is_meant: see `originals.find`."""
         try:
             raw = raw_messages.decompress(content_zstd, about["size"], about["activity"])
         except MailweirError:
@@ -81,7 +82,7 @@ class HeldExaminer:
         except DnsUnavailable:
             return NO_DNS
         found = Originals()
-        if verdict.is_pass and about["forwards"]:  # otherwise nobody needs to know whose it is
+        if verdict.is_pass and about["forwards"]:  # otherwise the originals aren't needed
             found = originals.find(raw, is_meant=about["is_meant"], keep=content.compress)
         return DONE + held_frame.pack(Said(verdict, found))
 

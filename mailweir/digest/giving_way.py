@@ -1,8 +1,9 @@
 """Leaves the database to other writers: capture has priority over the digest. Called by `outcomes`.
 
 SQLite has one write lock. A waiting writer polls it with growing pauses, so it gets the lock some time after it is free.
-PostgreSQL locks rows, but its server works for both: on two cores, the digest at full speed left capture 0.6 of its speed alone.
-So the digest writes for a small share of the time while others write; alone it never waits.
+PostgreSQL locks rows, but its server works for all writers: on two cores, the digest at full speed slowed capture to 0.6 of the
+speed that it has alone. So the digest writes for a small share of the time while others write. If nobody else writes, it never
+waits.
 """
 
 import time
@@ -20,7 +21,7 @@ _OTHERS_SECONDS = 1.0  # others count as writing for this long after their last 
 
 
 class GivingWay:
-    """Call it before each transaction, and tell it how long the transaction took. clock: monotonic seconds."""
+    """Call `give_way` before each transaction, and `has_taken` with its duration after it. clock: monotonic seconds."""
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class GivingWay:
         self._free_at = self._clock() + min(pause, _LONGEST_SECONDS)
 
     def _look(self) -> None:
-        """Has anybody else written since the last look?"""
+        """Notes whether anybody else has written since the last look."""
         version = others.version_by_others(self._database)
         if self._seen is not None and version != self._seen:
             self._others_until = self._clock() + _OTHERS_SECONDS

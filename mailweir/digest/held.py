@@ -42,7 +42,7 @@ class HeldHand(NamedTuple):
 
 
 class HeldDesk:
-    """The queue of held mail. erase_after: after a decision against it. For one thread."""
+    """The queue of held mail. erase_after: how long ignored mail is kept after its decision. For one thread."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class HeldDesk:
         return count
 
     def sweep(self) -> None:
-        """Erases mail whose time is over, a few seconds after the last sweep. Errors: DatabaseUnavailable."""
+        """Erases mail whose time is over. Does nothing within a few seconds of the last sweep. Errors: DatabaseUnavailable."""
         if time.monotonic() < self._next_sweep:
             return
         count, is_clean = held.erase_expired(self._database, self._clock())
@@ -165,8 +165,8 @@ class HeldDesk:
             self._try_again(one, answer, now)
 
     def _make_contacts(self, hand: HeldHand, said: Said, now: datetime) -> Reason | None:
-        """Makes the contacts of the mail, in a separate write transaction: their addresses' ids only grow (see `gmail_backfill`).
-        Returns why a contact can't be made, if so; whether any exists is checked again when the mail is recorded."""
+        """Makes the contacts of the mail, in a separate write transaction, so that the ids of their addresses only grow (see
+        `gmail_backfill`). Returns why a contact can't be made, or None. The decision looks the contacts up again."""
         if hand.held.kind is not HeldKind.COMPANY:
             return None
         reason: Reason | None = None
@@ -243,7 +243,7 @@ def _about(hand: HeldHand) -> Facts:
 
 
 def _said(answer: bytes | None) -> Said | None:
-    """The result, if the answer is one: hostile mail may have taken over the child."""
+    """The result; None if the answer isn't a valid one, because hostile mail may have taken over the child."""
     if answer is None or not answer.startswith(children.DONE):
         return None
     try:

@@ -23,7 +23,7 @@ _MOST_AHEAD = timedelta(days=1)  # of a date that the forwarder states
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An entry, and the forwarder's statement about it; None if it isn't forwarded."""
+    """An entry, and the pick that it was made from."""
 
     entry: Entry
     pick: Pick
@@ -56,7 +56,7 @@ def _whole(facts: Facts, held: Held, content_zstd: bytes) -> Content:
 
 
 def _of_attached(database: Database, mail: Mail, pick: Pick, attached: Attached) -> Content:
-    """The message as its forwarder received it: the key is that of any other copy of it."""
+    """The message as its forwarder received it. Any other copy of the message has the same key."""
     view = headers.look(attached.headers, may_be_cut=False)
     message = content.Bytes(attached.headers, attached.body_digest, attached.kept, attached.size_bytes)
     kept = content.of(pick.decision, view, message, is_proven=False)
@@ -69,8 +69,8 @@ def _of_attached(database: Database, mail: Mail, pick: Pick, attached: Attached)
 def _of_text(
     database: Database, mail: Mail, held: Held, pick: Pick, original: Original, number: int, content_zstd: bytes
 ) -> Content:
-    """The forward as it is, as a version of the original: any number of forwards gives one activity, if the original is
-    distinctive."""
+    """The forward itself, stored as a version of the original. Several forwards of one original become one activity, if its date
+    or an id identifies it."""
     facts = mail.facts
     raw_zstd, size_bytes, version_digest = content_zstd, held.size_bytes, facts.version_digest
     forward_subject, named_ids = facts.subject, mail.originals.named_ids
@@ -110,8 +110,8 @@ def _known(
 
 
 def _key(facts: Facts, author: str, subject: str, date: datetime | None, number: int) -> bytes:
-    """32 bytes, of author, subject and minute. Without a date the same words could be another mail's, so the key is specific to
-    this forward."""
+    """32 bytes, of author, subject and minute. Without a date another mail could have the same author and subject, so the key is
+    specific to this forward."""
     if date is None:
         parts = [facts.identity, b"%d" % number]
     else:

@@ -43,7 +43,7 @@ def pack(said: Said) -> bytes:
 
 
 def unpack(frame: bytes) -> Said:
-    """The packed answer. Errors: Malformed, for any other bytes."""
+    """The packed answer. Errors: Malformed if the bytes aren't one."""
     try:
         if len(frame) > MAX_BYTES:
             raise Malformed("size")

@@ -61,7 +61,7 @@ class Outcomes:
         self._clock = clock
         self._portions = Portions()
         self._giving_way = GivingWay(database)
-        self._may_join = True  # remainders of a killed process
+        self._may_join = True  # a killed process may have left forwards to join
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Writes the results, in transactions of a few milliseconds. A result that can't be written doesn't delay the others, and
@@ -114,7 +114,7 @@ class Outcomes:
             self._giving_way.has_taken(self._portions.end(self._wanted_seconds()))
 
     def _wanted_seconds(self) -> float:
-        """Of a transaction. On SQLite each writer waits for all others, so it is always short."""
+        """How long a transaction should take. On SQLite all writers wait for each other, so it is always short."""
         is_free = not self._database.is_sqlite and self._giving_way.is_alone
         return WANTED_SECONDS_ALONE if is_free else WANTED_SECONDS
 
@@ -196,7 +196,7 @@ class Outcomes:
 
 
 def _said(outcome: Outcome) -> SenderVerdict | Reading | None:
-    """The result, if the answer is one: hostile mail may have taken over the child."""
+    """The result; None if the answer isn't a valid one, because hostile mail may have taken over the child."""
     answer = outcome.answer or b""
     if not answer.startswith(children.DONE):
         return None

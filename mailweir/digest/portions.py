@@ -1,7 +1,7 @@
 """How much the digest writes in one transaction: an amount that takes some milliseconds on this machine. Called by `outcomes`.
 
 The filter waits for the write lock meanwhile. The time for a word depends on the machine, its disk and its load, so each
-transaction is measured, and the next one has more or less.
+transaction is measured, and the next one gets more or fewer words.
 """
 
 import time
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 WANTED_SECONDS = 0.01  # of a transaction: even if one takes four times as long as the last, it stays below 50 ms
 # On PostgreSQL while nobody else writes. Its locks hold rows, so others needn't wait, and a statement for many rows costs its
-# server half as much for each.
+# server half as much for each row.
 WANTED_SECONDS_ALONE = 0.025
 _FIRST, _FEWEST, _MOST = 4_000, 1_500, 20_000  # words of the index
 
@@ -46,6 +46,6 @@ class Portions:
         took = self._clock() - self._began
         if took > wanted_seconds:
             self._most = max(_FEWEST, min(self._most, self._taken) // 2)
-        elif self._taken > self._most // 2:  # a small one says nothing about a large one
+        elif self._taken > self._most // 2:  # the time of a small portion says nothing about a large one
             self._most = min(_MOST, self._most + self._most // 4)
         return took

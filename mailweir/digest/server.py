@@ -1,9 +1,9 @@
 """`mailweir-digest`: takes recorded mail that isn't examined or read yet, and writes its sender verdict and its reading.
 
-Never loses or alters raw mail, and never verifies or reads anything in this process: `workers` does, under limits. If DNS gives
-no answer, a body stays pending and is retried after growing pauses. Each stage has children of its own, and retries and repeated
-work have their own, too: neither waits for the other. Capture has priority over both. Started by `mailweir up` or systemd, as the
-unprivileged user.
+Never loses or alters raw mail, and never verifies or reads mail in this process: the children of `workers` do, under limits. If
+DNS gives no answer, the verdict stays pending, and the examination is repeated after growing pauses. Each stage has children of
+its own, and so has each lane: new mail doesn't wait for retries and repeated work. Capture has priority over the digest. Started
+by `mailweir up` or systemd, as the unprivileged user.
 """
 
 import signal
@@ -41,8 +41,8 @@ _GATHER_SECONDS = 0.01  # shorter than the children need for their work
 _BUSY_SECONDS = 20.0
 _CPU_SECONDS = 5.0
 _HELD_BYTES = 600_000_000
-_VERDICT_BYTES, _READING_BYTES = 530_000_000, 230_000_000  # of memory, beside some 70 MB of this process's
-# For one mail, even on a busy machine. Two mails that take all of it in sequence still leave ordinary mail its 30 seconds.
+_VERDICT_BYTES, _READING_BYTES = 530_000_000, 230_000_000  # of memory, beside some 70 MB that this process has
+# For one mail, even on a busy machine. After two mails that use it up, ordinary mail is still done within 30 seconds.
 _WALL_SECONDS = {Lane.NEW: 12.0, Lane.LATER: 60.0}
 _WALL_SECONDS_A_MEGABYTE = 1.5
 _WALL_BEYOND_DNS_SECONDS = 7.5
@@ -84,14 +84,15 @@ def main() -> None:
 
 def connect(config: Settings) -> Database:
     """The digest's connection. A result and its completion mark are written in one transaction, so a power failure undoes both,
-    and the work is repeated. So no commit waits for the disk, where the filter would have to wait with it."""
+    and the work is repeated. So commits don't wait for the disk; otherwise the filter would have to wait with them."""
     return Database(config.database_url, busy_timeout_seconds=_BUSY_SECONDS, durable=False)
 
 
 def _serve(
     digest: "Digest", poll_seconds: float, logger: structlog.stdlib.BoundLogger, is_over: threading.Event
 ) -> None:
-    """Serves until the end. During a query the exit itself may be lost: the rollback fails, and its error replaces the exit."""
+    """Serves until a signal. If it comes during a query, SystemExit may be lost: the rollback fails, and its error replaces
+    SystemExit. So the loop checks is_over."""
     while not is_over.is_set():
         try:
             digest.turn(poll_seconds)
@@ -148,8 +149,9 @@ def _wall_seconds(stage: Stage, lane: Lane, config: Settings) -> float:
 
 @dataclass(slots=True)
 class _Desk:
-    """The work taken from the queue: waiting has no child yet; in_hand includes it. versions: the small ones of the waiting.
-    next_look: at the queue. is_rebuilding: more of the record may have to be done again."""
+    """The work taken from the queue. waiting: entries that have no child yet; in_hand: all entries taken, these included.
+    versions: those of waiting entries, if they are small. next_look: when to look at the queue again. is_rebuilding: more of the
+    record may have to be done again."""
 
     pool: Pool[Hand]
     waiting: deque[Entry] = field(default_factory=deque)
@@ -180,7 +182,7 @@ class Digest:
         self._clock = clock
 
     def turn(self, poll_seconds: float) -> int:
-        """Gives out due work, and writes finished work; returns how many are finished. Waits at most this long.
+        """Gives out due work, and writes finished work; returns how many are finished. Waits at most poll_seconds. Errors:
         DatabaseUnavailable."""
         self._give_out(poll_seconds)
         if self._is_idle():
@@ -203,7 +205,7 @@ class Digest:
                 return done
 
     def forget(self) -> None:
-        """Releases everything unwritten: the queue still has it, and gets it back once it is reachable."""
+        """Releases everything unwritten: the queue still has it. Its leases are given back once the database is reachable."""
         self._left += self._all_in_hand()
         for desk in self._desks.values():
             desk.pool.stop()
@@ -236,7 +238,8 @@ class Digest:
             self._left = []
 
     def _pause(self, poll_seconds: float) -> float:
-        """How long there is nothing to do except children's answers. A desk without room makes no queries until then."""
+        """How long to wait for answers before the next look at a queue. A desk without room doesn't count: it needs an answer
+        first."""
         looks = [desk.next_look - time.monotonic() for desk in self._desks.values() if desk.pool.has_room]
         if self._held and self._held.pool.has_room:
             looks.append(self._held.next_look - time.monotonic())

@@ -3,7 +3,7 @@
 Requests to a child and its answers are frames: a length of 4 bytes and that many bytes. A child's answer is never unpickled, and
 this process never waits for a child that stops midway. A child that dies, answers too much or takes too long is killed and
 replaced. The mail that ended it is certain, because a child works on one mail at a time; its other mails go to other children, as
-do mails that wait behind a slow one. Called by `server`.
+do mails that wait behind a slow mail. Called by `server`.
 """
 
 import json
@@ -57,8 +57,9 @@ class _Task(Generic[Job]):
 
 @dataclass(slots=True)
 class _Child(Generic[Job]):
-    """tasks: the first is being worked on. ahead_bytes: of all. deadline: of the first, on the monotonic clock. patience_until:
-    then the mails behind it go to others. is_last: it ends after this mail, because others now have its remaining mail."""
+    """tasks: the child works on the first. ahead_bytes: of all tasks. deadline: of the first, on the monotonic clock.
+    patience_until: when the mails behind the first go to other children. is_last: the child ends after this mail, because others
+    have its remaining mail."""
 
     pid: int
     socket: socket.socket
@@ -140,8 +141,8 @@ class Pool(Generic[Job]):
         return min(child.deadline, child.patience_until) if is_waited_for else child.deadline
 
     def _withdraw(self, child: _Child[Job]) -> None:
-        """Gives the mails behind a child's first to others. The child would process them too when it reaches them, so it ends
-        before."""
+        """Gives the mails behind a child's first to others. The child may have received them already, so it ends before it works
+        on them, too."""
         first, *others = child.tasks
         child.tasks = deque([first])
         child.is_last = True
@@ -256,7 +257,7 @@ def _next_frame(received: bytearray, max_bytes: int) -> bytes | None:
 
 
 def _is_too_long(child: _Child[Any], max_bytes: int) -> bool:
-    """Does it answer more than allowed, or without a request?"""
+    """Does the child answer more than allowed, or without a request?"""
     length = int.from_bytes(child.received[:_LENGTH_BYTES]) if len(child.received) >= _LENGTH_BYTES else 0
     return length > max_bytes or (bool(child.received) and not child.tasks)
 
@@ -326,7 +327,7 @@ def _receive_whole(pipe: socket.socket) -> bytearray:
 
 
 def _receive_exactly(pipe: socket.socket, count: int) -> bytearray:
-    """EOFError if the parent is gone."""
+    """Errors: EOFError if the parent is gone."""
     received = bytearray(count)
     view, at = memoryview(received), 0
     while at < count:

@@ -16,7 +16,8 @@ _AT_THE_END = frozenset({FoldKind.SIGNATURE, FoldKind.DISCLAIMER})
 
 
 def is_same_text(own: str, forward: str, folds: Sequence[Fold], start: int) -> bool:
-    """own: the mail's whole text. forward: the forward's, with its folds. start: where the original begins in it."""
+    """own: the whole text of the mail. forward, folds: the whole text of the forward, and its folds. start: where the original
+    begins in that text."""
     wanted = _letters(own)
     header = next((one for one in folds if one.kind is FoldKind.FORWARDED and one.end > start), None)
     if not wanted or header is None:
@@ -29,7 +30,7 @@ def is_same_text(own: str, forward: str, folds: Sequence[Fold], start: int) -> b
 
 
 def have_same_files(own: Collection[Attachment], forward: Collection[Attachment]) -> bool:
-    """Does each have the other's files? Inline pictures may be missing, because programs leave them out."""
+    """Does each of the two have all files of the other? Inline pictures may be missing, because programs leave them out."""
     in_own, in_forward = {one.sha256 for one in own}, {one.sha256 for one in forward}
     apart_own = {one.sha256 for one in own if not one.is_inline}
     apart_forward = {one.sha256 for one in forward if not one.is_inline}

@@ -1,6 +1,6 @@
 """The lines above a quote: `On Mon, Jun 3, 2024 at 10:00, Jane <jane@client.example> wrote:`, in any language.
 
-An attribution usually ends in a colon, has at most four lines, and contains two of: an address, a date with its time, a word for
+An attribution usually ends in a colon, has at most five lines, and contains two of: an address, a date with its time, a word for
 "wrote". Pure. Called by `folds` and `openings`.
 """
 
@@ -65,7 +65,8 @@ def ending_at(lines: Sequence[Line], last: int, *, is_above_quote: bool) -> int 
 
 
 def _is_apart(lines: Sequence[Line], first: int, text: str) -> bool:
-    """For lines without a time and an address: is it a separate paragraph with a complete date, and not a line of prose?"""
+    """Is the text a separate paragraph with a complete date, and not a line of prose? Always true with a time, an address or
+    rules."""
     found = _evidence(text)
     if found.time or found.address or _RULED.fullmatch(text):
         return True
@@ -93,7 +94,7 @@ def _is_divider(body: str) -> bool:
 
 
 def _spans(lines: Sequence[Line], last: int) -> list[tuple[int, str]]:
-    """The line and the lines right above it, one more in each step."""
+    """The texts that end with this line: the line alone, then with one more line above in each step; each with its first line."""
     spans = []
     text = ""
     for first in range(last, max(-1, last - MAX_LINES), -1):
@@ -116,7 +117,7 @@ def _is_broken_address(lines: Sequence[Line], first: int) -> bool:
     )
 
 
-@lru_cache(maxsize=64)  # for one mail: folds of each kind check the same few lines
+@lru_cache(maxsize=64)  # of one mail: the searches for folds check the same few lines
 def _evidence(text: str) -> Evidence:
     return Evidence(
         address=_ADDRESS.search(text) is not None,
@@ -144,7 +145,7 @@ def _is_attribution(text: str, *, is_above_quote: bool) -> bool:
         return _begins_with_date(text) or is_above_quote
     if found.wrote and is_above_quote:
         return len(text.split()) <= _MAX_BARE_WORDS
-    # Programs without a word for it: a date, a time, and the author, right before the colon.
+    # Some programs write no word for "wrote": a date, a time, and the author right before the colon.
     return (
         found.address
         and found.date

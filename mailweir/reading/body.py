@@ -1,7 +1,7 @@
 """The text of a message as its reader sees it, and its HTML as sent.
 
-Of two alternatives of one text the plain one counts, unless it is a stub. Texts between files keep their order. Attached messages
-follow, each below lines that name its author. Never raises, on any bytes. Called by readers of messages. Pure.
+If a text has a plain and an HTML alternative, the plain one counts, unless it is a stub. Texts between files keep their order.
+Attached messages follow, each below lines that name its author. Never raises, on any bytes. Called by readers of messages. Pure.
 """
 
 import html as markup
@@ -126,7 +126,7 @@ class _Reader:
 
 
 def _opened(raw: bytes, part: Part) -> bytes:
-    """A message, or parts, in a transfer encoding: decoded as a source of its own."""
+    """Decodes an attached message, or a multipart, that has a transfer encoding. The result is read like a raw message."""
     data = transfer.decode(raw, part, max_bytes=MAX_OPENED_BYTES)
     if part.is_message:
         return data

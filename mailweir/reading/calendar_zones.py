@@ -28,8 +28,8 @@ _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observance:
-    """A part of the year with one offset from UTC. onsets: its starts in the local time before each. rule: the parts of its
-    RRULE."""
+    """A part of the year with one offset from UTC. onsets: its starts, in the local time that holds before each start. rule: the
+    parts of its RRULE."""
 
     offset_from: timedelta
     offset_to: timedelta
@@ -60,9 +60,9 @@ def name_of(tzid: str) -> str:
 
 
 def placed(wall: datetime, tzid: str, zones: Mapping[str, Sequence[Observance]]) -> tuple[datetime, str]:
-    """The moment of a local time, and the zone: its IANA name; or its own name if the invitation has its rules; or an empty
-    string if it is unknown, in which case the moment treats the local time as UTC. Its offset is the zone's at that moment.
-    zones: rules by TZID."""
+    """The moment of a local time, with the zone's offset then; and the zone's IANA name. If only the invitation has the zone's
+    rules, its TZID is returned instead. If the zone is unknown, the name is an empty string, and the moment treats the local time
+    as UTC. zones: rules by TZID."""
     name = name_of(tzid)
     known = _zone(name) if name else None
     if known is not None:
@@ -83,7 +83,7 @@ def _zone(name: str) -> tzinfo | None:
         return UTC
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError, KeyError):  # an unknown zone, or a folder's name
+    except (ValueError, OSError, KeyError):  # an unknown zone, or the name of a folder of zones
         return None
 
 
@@ -100,7 +100,7 @@ def _by_rules(wall: datetime, observances: Sequence[Observance]) -> timedelta | 
 
 
 def _onsets(one: Observance, year: int) -> list[datetime]:
-    """Its explicit onsets, and by its rule those of this year and the previous one."""
+    """The explicit onsets, and those that the rule gives for this year and the previous one."""
     found = list(one.onsets)
     if one.onsets:
         begin = one.onsets[0]
@@ -111,7 +111,7 @@ def _onsets(one: Observance, year: int) -> list[datetime]:
 
 
 def _by_rule(rule: Mapping[str, str], begin: datetime, year: int) -> datetime | None:
-    """`FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU`; without BYDAY, the day of the month that it began on."""
+    """`FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU`; without BYDAY, the same day of the month as the first onset."""
     if rule.get("FREQ", "").upper() != "YEARLY":
         return None
     text = rule.get("BYMONTH", "")
@@ -130,7 +130,8 @@ def _by_rule(rule: Mapping[str, str], begin: datetime, year: int) -> datetime | 
 
 
 def _chosen(days: Sequence[int], place: int, month_days: str) -> int | None:
-    """The first of the days that BYMONTHDAY allows, if it is given; otherwise the day with that number; -1 is the last."""
+    """The first of these days that month_days (BYMONTHDAY) has. If month_days is empty, the day at this place: 1 is the first, -1
+    the last."""
     allowed = {part.strip() for part in month_days.split(",")[:31]} - {""}
     if allowed:
         return next((day for day in days if str(day) in allowed), None)

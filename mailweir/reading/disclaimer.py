@@ -1,6 +1,6 @@
 """The paragraph that firms put below each mail: it is confidential, it is for the addressee, and other readers should delete it.
 
-A long last paragraph with words of two of these three subjects. Pure. Called by `folds`.
+Recognised as a long last paragraph with words of two of these three subjects. Pure. Called by `folds`.
 """
 
 from collections.abc import Sequence

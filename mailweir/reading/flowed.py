@@ -30,7 +30,7 @@ def unflow(text: str, *, del_sp: bool) -> str:
 
 
 def _split(line: str) -> tuple[int, str, str]:
-    """Quote depth, the stuffed blank (4.4), the rest."""
+    """Returns the quote depth, the stuffed blank (4.4) or '', and the rest of the line."""
     match = _LINE.match(line)
     return (len(match[1]), match[2], match[3]) if match else (0, "", line)
 

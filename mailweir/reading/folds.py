@@ -1,10 +1,10 @@
 """The parts of a mail's text that a reader folds away: quotes with their attributions, signatures, disclaimers, forwarded
 headers.
 
-Folds are spans beside the text, which is stored whole. They are found from the end: quotes, signatures and disclaimers there are
-peeled off until text that somebody wrote. So text after a quote keeps the quote visible: it was answered inline. The folds never
-hide everything (decision 0030). Pure; called by `reading`'s composer. Source: RFC 3676 4.3 and 4.5, and the
-practice of mail programs.
+Folds are spans beside the text, which is stored whole. The search begins at the end of the text: quotes, signatures and
+disclaimers are folded there, up to text that somebody wrote. So a quote with text below it stays visible, because it was answered
+inline, unless it is the only quote and stands above the whole answer. The folds never hide everything (decision 0030). Pure;
+called by `message`. Source: RFC 3676 4.3 and 4.5, and the practice of mail programs.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from mailweir.reading.openings import Context, Outline
 
 _ANY_DEPTH = 1_000_000
 _MAX_ATTRIBUTION_LINES = 5
-_MIN_WRAPPED = 56  # characters of a quoted line that a program may have broken
+_MIN_WRAPPED = 56  # characters: programs break only quoted lines that are at least this long
 
 
 class FoldKind(StrEnum):
-    """The content of a fold. Of a forwarded message only the header is folded."""
+    """The content of a fold. If a message was forwarded, only its header is folded."""
 
     QUOTE = "quote"
     SIGNATURE = "signature"
@@ -43,10 +43,10 @@ class Fold:
 
 
 def find(text: str, subject: str = "", *, people: frozenset[str] | None = None) -> tuple[Fold, ...]:
-    """The folds, ascending and without overlaps. They never cover everything outside quotes that says something.
+    """The folds, ascending and without overlaps. If there are words outside of quotes, some of them stay visible.
 
-    subject: the mail's. If it begins like a forward's, the first header in the text is that of a forwarded message. people: see
-    `openings.Context`.
+    subject: the mail's. If it has the prefix of a forward, the first header in the text is that of a forwarded message. people:
+    see `openings.Context`.
     """
     return of(openings.outline(text, Context(subject=subject, people=people)))
 
@@ -56,7 +56,7 @@ def of(outline: Outline) -> tuple[Fold, ...]:
     text, lines, opening = outline
     spans: list[_Span] = []
     high = opening.first
-    if high < MAX_LINES:  # otherwise the end of the text is unknown
+    if high < MAX_LINES:  # beyond MAX_LINES, the end of the text is unknown
         spans, high = _peeled(opening.lines, high)
     if opening.is_forwarded:
         spans.append((FoldKind.FORWARDED, opening.first, opening.end))
@@ -86,7 +86,7 @@ def _merged(spans: Sequence[_Span]) -> list[_Span]:
 
 
 def _peeled(lines: Sequence[Line], high: int) -> tuple[list[_Span], int]:
-    """The foldable spans before `high`, from the end; and the end of the text that somebody wrote."""
+    """The foldable spans at the end of the lines before `high`, the last one first; and the end of the remaining lines."""
     spans: list[_Span] = []
     while high:
         span = _last(lines, high)
@@ -133,7 +133,7 @@ def _last(lines: Sequence[Line], high: int) -> _Span | None:
 
 
 def _is_greeting(lines: Sequence[Line], high: int) -> bool:
-    """Is the text above only a line that ends in a comma? Then a message follows."""
+    """Is there only one line above, with a comma or colon at its end? Then the message follows it."""
     return high == 1 and lines[0].body.endswith((",", "，", "、", ":", "："))
 
 
@@ -163,7 +163,7 @@ def _is_said(lines: Sequence[Line], low: int, high: int, max_depth: int = 0) -> 
 
 
 def _without_all(lines: Sequence[Line], spans: Sequence[_Span]) -> list[_Span]:
-    """Used if everything would be hidden: keeps only the quotes if something is said beside them, otherwise nothing."""
+    """For spans that would hide everything: returns only the quotes if there are words outside of them, otherwise none."""
     quotes = [span for span in spans if span[0] is FoldKind.QUOTE]
     covered = {index for _, first, end in quotes for index in range(first, end)}
     said = any(

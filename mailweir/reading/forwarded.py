@@ -1,9 +1,9 @@
 """An inline message that somebody forwarded by hand: its author, date and subject, and where it begins in the text.
 
-The text is the forwarder's word, never proven. A header counts in three cases: a marker says that it was forwarded; the mail's
-subject begins like a forward's; or the forwarder wrote nothing above it and the subject isn't a reply's. Otherwise it is part of
-a reply's quote. In forwards of forwards it is the outermost message. Pure; called by `reading`'s composer
-(decision 0030).
+The text proves nothing: the forwarder may have changed it. A header counts in three cases: it has a marker of a forward; the
+mail's subject has the prefix of a forward; or the forwarder wrote nothing above the header, and the subject isn't a reply's.
+Otherwise the header is part of a reply's quote. In a forward of a forward, `find` returns the outermost message. Pure; called by
+`message` and `originals` (decision 0030).
 """
 
 import re
@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r"(?<![^\s<>\[\]()\"',;:@])[^\s<>\[\]()\"',;:@]{1,64}@[^\s
 _IN_BRACKETS = re.compile(r"<[^<>]{0,400}>?>?|\[[^\[\]]{0,400}\]|\([^()]{0,60}@[^()]{0,300}\)")
 _AROUND_NAMES = "\"'“”„«»*_<>[]|;:, "
 _QUOTED = re.compile(r"[\"'“„«](?P<name>[^\"“”„«»\n]{1,200})[\"'”“»]")
-# The text before a name: the date, and a word in the language.
+# The text before a name: the date, and a word in lower case.
 _NAME_BEHIND_DATE = re.compile(
     r"^(?:.{0,300}\d\S{0,20})?\s{0,3}(?:[AaPp]\.?[Mm]\.?\s)?(?:[^\W\d_A-Z][^\W\d_]{3,20}\s)?"
 )
@@ -52,8 +52,8 @@ def find(
     """The outermost message that was forwarded in this text, or None.
 
     subject: of the mail that contains the text. zone: `+0200`, of that mail's own Date: programs write a forwarded header in the
-    forwarder's zone, and rarely name it. Without it a date that names no zone is None. is_meant: was the mail sent to nobody but
-    the log address? Then a header also counts below the writer's own words, unless the subject is a reply's. people: see
+    forwarder's zone, and rarely name it. Without it a date that names no zone is None. is_meant: was the mail sent only to the
+    log address? Then a header also counts if the writer's own words stand above it, unless the subject is a reply's. people: see
     `openings.Context`.
     """
     return of(openings.outline(text, Context(subject=subject, is_meant=is_meant, people=people)), zone)

@@ -49,7 +49,7 @@ def pack(reading: Reading) -> bytes:
 
 
 def unpack(frame: bytes) -> Reading:
-    """The packed reading. Errors: Malformed, for any other bytes."""
+    """The packed reading. Errors: Malformed if the bytes aren't one."""
     try:
         return _unpacked(frame)
     except Malformed:

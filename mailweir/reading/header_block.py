@@ -1,7 +1,7 @@
 """The header of another message within a text: `From: ... Sent: ... To: ... Subject: ...`, as Outlook, Apple and others write it.
 
-At least three labels in a row, one of which names the author; if no label is known, a rule above them, an address and a date.
-Pure. Called by `openings` and `forwarded`.
+It usually has at least three labels in a row, one of which names the author. If no label is known, it needs a rule above, an
+address and a date. Pure. Called by `openings` and `forwarded`.
 """
 
 import re
@@ -42,9 +42,10 @@ _INLINE_LABELS = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderBlock:
-    """One header. first, end: its lines, half open, with the rule and marker above it. labels: the line of the first label.
+    """One header. first, end: its lines, half open, with the rule and marker above it.
 
-    depth: its quote depth. values: the labels' values, the first of each kind. from_label: as in the table.
+    depth: its quote depth. values: the labels' values, the first of each kind. from_label: the label of From, in the form of
+    `label_words`.
     """
 
     first: int
@@ -98,7 +99,8 @@ def _read(lines: Sequence[Line], index: int, lowest: int) -> HeaderBlock | None:
 
 
 def _read_table(lines: Sequence[Line], index: int, lowest: int) -> HeaderBlock | None:
-    """Labels without colons, right below a marker: cells, or eM Client's `From "Jane Roe" <jane@client.example>`."""
+    """Reads labels without colons, right below a marker: cells of a table, or eM Client's `From "Jane Roe"
+    <jane@client.example>`."""
     if index == 0 or index < lowest or not marker.begins_with_rule(lines[index - 1].body):
         return None
     if _cells(lines[index].body) is None or marker.read(lines[index - 1].body) is None:
@@ -130,7 +132,7 @@ def _cells(body: str) -> tuple[str, str] | None:
 
 
 def _is_dated(lines: Sequence[Line], index: int, lowest: int) -> bool:
-    """Is `Message du 03/06/24 10:00` right above, as a French provider writes, or Notes' line?"""
+    """Is the line right above a date line: `Message du 03/06/24 10:00`, as a French provider writes, or that of Notes?"""
     if index <= lowest or lines[index - 1].depth != lines[index].depth:
         return False
     body = lines[index - 1].body
@@ -142,7 +144,8 @@ def _is_dated(lines: Sequence[Line], index: int, lowest: int) -> bool:
 
 
 def _conversation(lines: Sequence[Line], first: int, lowest: int) -> str | None:
-    """The subject in Gmail's `Forwarded Conversation`, subject and rule above the first of several headers."""
+    """The subject in the three lines that Gmail puts above the first of several headers: `Forwarded Conversation`, the subject, a
+    rule."""
     if first - 2 < lowest or not is_rule(lines[first].body) or not FORWARDED.search(lines[first - 2].body):
         return None
     label = _label(lines[first - 1].body)
@@ -151,7 +154,7 @@ def _conversation(lines: Sequence[Line], first: int, lowest: int) -> str | None:
 
 
 def _is_closed(lines: Sequence[Line], first: int, end: int) -> bool:
-    """Is there a rule below the header, or its marker again?"""
+    """Is there a rule below the header, or is its marker repeated there?"""
     if end >= len(lines) or lines[end].depth != lines[end - 1].depth:
         return False
     body = lines[end].body
@@ -178,7 +181,7 @@ def _stands_under_a_rule(lines: Sequence[Line], index: int) -> bool:
 
 
 def _leads(lines: Sequence[Line], index: int, value: str) -> bool:
-    """Does a known label follow an unknown label with an address?"""
+    """Does the value of this unknown label have an address, and is the next line's label known?"""
     following = _label(lines[index + 1].body) if index + 1 < len(lines) else None
     return following is not None and following[0] in FIELDS and _ADDRESS.search(value) is not None
 
@@ -209,7 +212,7 @@ def _entries(lines: Sequence[Line], first: int) -> tuple[list[tuple[str, str]], 
             seen.add(field)
         entries.append(label)
         index += 1
-    # A line `Hello: ...` right below the header, other than `User-Agent: ...`.
+    # A line `Hello: ...` right below the header isn't part of it, but `User-Agent: ...` is.
     while entries and entries[-1][0] not in FIELDS and "-" not in entries[-1][0] and len(seen) >= _MIN_LABELS:
         entries.pop()
         index -= 1
@@ -217,7 +220,7 @@ def _entries(lines: Sequence[Line], first: int) -> tuple[list[tuple[str, str]], 
 
 
 def _continued(lines: Sequence[Line], index: int, top: int, *, value: str) -> int | None:
-    """The line of the known label that follows, if a value continues in lines without a label. value: the value so far."""
+    """The end of the lines without a label that continue a value; None if they don't. value: the value so far."""
     is_value_open = not value
     is_next = not lines[index].after_blank and len(lines[index].body) < _MAX_CONTINUED_CHARS
     is_list_open = value.endswith((",", ";")) or value.rfind("<") > value.rfind(">")
@@ -235,7 +238,7 @@ def _continued(lines: Sequence[Line], index: int, top: int, *, value: str) -> in
 
 
 def _above(lines: Sequence[Line], index: int, lowest: int) -> tuple[int, Marker | None]:
-    """Where a header begins with its rules and marker, and the meaning of the marker."""
+    """The first line of a header, including the rules and the marker above it; and the meaning of the marker."""
     first, found = index, None
     while first > lowest and index - first < 4:
         above = lines[first - 1]
@@ -273,7 +276,7 @@ def _values(entries: Sequence[tuple[str, str]]) -> tuple[dict[Field, str], str]:
             values[field] = value
             if field is Field.FROM:
                 from_label = label
-    if Field.FROM not in values:  # A language that isn't in the table: the first line with an address.
+    if Field.FROM not in values:  # The language isn't in the table: the first value with an address counts.
         author = next((value for label, value in entries if label not in FIELDS and _ADDRESS.search(value)), None)
         if author is not None:
             values[Field.FROM] = author
@@ -309,7 +312,7 @@ def _read_squashed(lines: Sequence[Line], index: int, said: tuple[Marker, str]) 
     """Yahoo's form: marker and labels on one line."""
     rest = said[1]
     found = list(_INLINE_LABELS.finditer(rest))
-    ends = [*(match.start() for match in found[1:]), len(rest)]  # one more than labels, if there are none
+    ends = [*(match.start() for match in found[1:]), len(rest)]  # without labels there is still one end
     entries = [
         (normal(match["label"]), rest[match.end() : end].strip()) for match, end in zip(found, ends, strict=False)
     ]

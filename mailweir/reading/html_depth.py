@@ -1,9 +1,9 @@
 """Rewrites a mail's HTML before the sanitizer reads it: every element is closed, in order, and none is nested too deeply.
 
-html5ever, beneath nh3, takes quadratic time for depth, for the attributes of one tag and for `&`, and it repeats elements that
-were left open (a hundred fonts in each of a thousand paragraphs). This module settles all of that in one pass, linear in the
-length. Tags of unknown elements are left out; their text stays. It isn't a sanitizer: `html_view` has nh3 for that. It may put
-a mark before a link, once the link's text is known. Pure. Standard library only. Called by `html_view`.
+html5ever, which nh3 uses, takes quadratic time for nested elements, for the attributes of one tag and for `&`. It also repeats
+elements that were left open (a hundred fonts in each of a thousand paragraphs). This module prevents all of that in one pass,
+linear in the length. Tags of unknown elements are left out; their text stays. It isn't a sanitizer: `html_view` has nh3 for that.
+It may put a mark before a link, once the link's text is known. Pure. Standard library only. Called by `html_view`.
 """
 
 import re
@@ -15,7 +15,7 @@ from mailweir.reading.html_tags import Tag
 MAX_DEPTH = 200  # deeper tags are left out; their text stays
 _MAX_FORMATTING = 30  # of these open at once; further ones are left out, because html5ever repeats them
 # html5ever writes a text with many references in quadratic time: one text gets at most a thousand, and an unknown element
-# separates two texts. nh3 removes it again.
+# separates two texts. nh3 removes that element again.
 _MAX_COSTLY = 1000
 _APART = "<x></x>"
 
@@ -28,7 +28,8 @@ _CONTAINERS = frozenset(
     ]
 )
 _FORMATTING = frozenset(("a", "b", "big", "code", "em", "font", "i", "s", "small", "strike", "strong", "tt", "u"))
-# An element ends where another one begins that can't be inside it (13.2.6.4), unless a third element encloses the second.
+# The start of an element ends open elements of the first set, because it can't be inside them (13.2.6.4). An open element of the
+# second set protects those around it.
 _ENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "li": (frozenset({"li"}), frozenset({"ul", "ol", "dir", "menu", "table"})),
     **dict.fromkeys(("dd", "dt"), (frozenset({"dd", "dt"}), frozenset({"dl", "table"}))),
@@ -41,7 +42,7 @@ _ENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "col": (frozenset({"tbody", "thead", "tfoot", "tr", "td", "th", "caption"}), frozenset({"table"})),
     "a": (frozenset({"a"}), frozenset({"td", "th", "caption"})),
 }
-_NOWHERE = (-1,)  # the places of an element that isn't open
+_NOWHERE = (-1,)  # the value in `_at` for an element that isn't open
 _TABLE_PARTS = frozenset(["tbody", "thead", "tfoot", "tr", "td", "th", "caption", "col", "colgroup"])
 _CELLS = frozenset(["td", "th", "caption"])
 # Cells and tables are barriers, too: an end tag inside doesn't close elements around them.
@@ -50,7 +51,7 @@ _CELLS = frozenset(["td", "th", "caption"])
 _OVERRIDES = re.compile("[\u202d\u202e]+")
 _APART_IN_LINKS = _CONTAINERS | _TABLE_PARTS | {"br"}
 _SMALL = frozenset({"small", "sub", "sup"})
-_MARK_PIECES = 4  # of the output: an element in its tags, and the blank behind it
+_MARK_PIECES = 4  # pieces of the output that a mark becomes: start tag, text, end tag, blank
 
 # Gives a tag's attributes for the output, with a blank before; None: the tag is left out.
 Attributes = Callable[[str, Tag], str | None]
@@ -67,19 +68,20 @@ def rewrite(
 
 
 class _Link:
-    """An open link. place: of the mark before it, in the output. styled: the number of open elements within it that may hide or
-    shrink their text."""
+    """An open link. place: where in the output its mark would stand. styled: the number of open elements within it that may hide
+    or shrink their text."""
 
     def __init__(self, tag: Tag, place: int) -> None:
         self.tag, self.place, self.styled = tag, place, 0
         self._pieces: list[tuple[str, bool]] = []
 
     def add(self, text: str) -> None:
-        """The next piece of its text."""
+        """Adds the next piece of its text."""
         self._pieces.append((text, self.styled > 0))
 
     def readings(self) -> tuple[str, ...]:
-        """The forms that its text may have: the whole text; with styled parts, also the text without them, and they alone."""
+        """The texts that a reader may see: the whole text; if parts are styled, also the text without these parts, and these
+        parts alone."""
         whole = "".join(text for text, _ in self._pieces)
         if not any(is_styled for _, is_styled in self._pieces):
             return (whole,)
@@ -99,9 +101,9 @@ class _Rewriter:
         self._source, self._known, self._attributes, self._other, self._mark = source, known, attributes, other, mark
         self._out: list[str] = []
         self._links: list[_Link] = []
-        self._open: list[tuple[str, bool, bool]] = []  # name, is it written, is it a styled one within a link
-        self._at: dict[str, list[int]] = {}  # places in _open by name, behind -1
-        self._tables, self._cells = [-1], [-1]  # their places in the same way
+        self._open: list[tuple[str, bool, bool]] = []  # name; was it written? does it style text in a link?
+        self._at: dict[str, list[int]] = {}  # by name: -1, then the places in `_open`
+        self._tables, self._cells = [-1], [-1]  # -1, then their places in `_open`
         self._formatting = 0
         self._depth = 0
         self._begins_pre = False
@@ -138,7 +140,7 @@ class _Rewriter:
         if self._begins_pre:  # a parser drops the first line end of a `pre` each time
             text = text.lstrip("\n")
             self._begins_pre = not text
-        if (escaped := escape(text)) is text and "\xa0" not in text:  # so is nearly all text
+        if (escaped := escape(text)) is text and "\xa0" not in text:  # true for nearly all text
             self._out.append(text)
             return
         costly = text.count("&") + text.count("<") + text.count(">") + text.count("\xa0")
@@ -182,7 +184,7 @@ class _Rewriter:
             self._formatting += is_formatting
 
     def _note_in_link(self, tag: Tag) -> bool:
-        """The effect of an element on the text of the link around it: may it hide or shrink its own text?"""
+        """Adds an element's own text to the link around it. Returns whether the element may hide or shrink the text inside it."""
         if not self._links or tag.name == "a":
             return False
         link = self._links[-1]
@@ -255,9 +257,10 @@ class _Rewriter:
         mark = self._mark(link.tag, link.readings())
         if mark is None:
             self._out[link.place + 1] = "<a>"
-        elif "".join(self._out[max(0, link.place - _MARK_PIECES) : link.place]) != mark:  # a view stays as it is
+        # A view that is rewritten has its mark already.
+        elif "".join(self._out[max(0, link.place - _MARK_PIECES) : link.place]) != mark:
             self._out[link.place] = mark
-            if self._links:  # it stands within another link, and is a part of its text
+            if self._links:  # the mark stands within another link, and is a part of that link's text
                 self._links[-1].add(mark)
 
 

@@ -16,8 +16,8 @@ _MAX_BROKEN_TAGS = 2  # each may cost a scan to the end of the mail; after this 
 
 _W = r" \t\n\f\r"
 _VALUE = rf"""(?:"[^"]*"|'[^']*'|(?!["'{_W}])[^{_W}>]*(?=[{_W}>]))"""
-# Each repetition can match in one way only: a tag without an end is rejected after one scan. A tag up to its name, and its end if
-# that follows at once; or any `<` that begins something other than text.
+# Each repetition can match in one way only: a tag without an end is rejected after one scan. `_OPENING` finds a tag up to its
+# name, with its end if that follows at once; or another `<` that begins something other than text.
 _OPENING = re.compile(rf"<(?:(/?)([a-zA-Z][^{_W}/<>]*)(>|(?=[{_W}/]))|(?=[a-zA-Z/!?]))")
 _REST = re.compile(rf"[^=>]*(?:=[{_W}]*{_VALUE}[^=>]*){{0,40}}>")
 _REST_PIECE = re.compile(rf"[^=>]*(?:(>)|=[{_W}]*{_VALUE})")
@@ -151,7 +151,8 @@ def _in_lower_case(name: str) -> str:
 
 
 def attributes_of(attributes: str) -> dict[str, str]:
-    """A tag's attributes by names in lower case, decoded; of several with one name, the first (13.2.5.33)."""
+    """A tag's decoded attributes by their names in lower case; if a name occurs several times, the first one counts
+    (13.2.5.33)."""
     found: dict[str, str] = {}
     for name, *values in _ATTRIBUTE.findall(attributes):
         value = values[0] or values[1] or values[2]

@@ -61,7 +61,7 @@ _PREFORMATTED = frozenset({"pre", "listing", "xmp", "plaintext", "textarea"})
 _FORMATTING = frozenset(
     ["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"]
 )
-# The elements that end when another one begins that can't be inside them.
+# By element: the elements whose start ends it, because they can't be inside it.
 _ENDS_BEFORE = {
     **dict.fromkeys(("td", "th"), frozenset({"td", "th", "tr", "tbody", "thead", "tfoot"})),
     "tr": frozenset({"tr", "tbody", "thead", "tfoot"}),
@@ -84,7 +84,7 @@ _HINT = re.compile(r"none|hidden|(?:size|height|opacity)\s*:\s*\.?0|white-space"
 _ZERO = re.compile(r"0*(?:\.0*)?\s*(?:px|pt|em|rem|%|in|cm|mm|ex)?")
 _SHOWN_SIZE = re.compile(r"font(?:-size)?\s*:[^;]{0,80}?[1-9]", re.IGNORECASE)
 _NO_MARGIN = re.compile(r"\bmso|\bmargin\s*:\s*0(?:px|in|cm|pt|em)?\s*(?:;|!|[\"']|$)", re.IGNORECASE)
-_FILE_NAME = re.compile(r"[^\s.]{1,80}\.(?:png|jpe?g|gif|bmp|webp|svg)", re.IGNORECASE)  # says nothing about the image
+_FILE_NAME = re.compile(r"[^\s.]{1,80}\.(?:png|jpe?g|gif|bmp|webp|svg)", re.IGNORECASE)  # no useful alternative text
 _LINK = re.compile(r"(https?|mailto|tel):", re.IGNORECASE)
 _BARE = re.compile(r"^(?:https?:)?/*(?:www\.)?|/+$|\s+")
 
@@ -130,7 +130,7 @@ class _Writer:
     def __init__(self, source: str) -> None:
         self._source = source
         self._pieces: list[str] = []
-        self._quotes: list[bool] = []  # of each open blockquote: is it a quote (or an indent)?
+        self._quotes: list[bool] = []  # of each open blockquote: is it a quote, and not only an indent?
         self._lists: list[int | None] = []  # of each open list: the next number, or None
         self._preformatted = ("", 0)  # the element's name, and the number of open elements of that name since
         self._margin = PARAGRAPH  # of the last `<p>`
@@ -258,7 +258,8 @@ class _Writer:
             self._pieces.append(alt if is_emoji else f"[{alt}]")
 
     def _rule(self, tag: Tag) -> None:
-        # Outlook's separator above the headers of the answered mail becomes Outlook's separator of plain text.
+        # Above the headers of the answered mail, Outlook's HTML has a line. It becomes the line that Outlook writes in plain
+        # text.
         is_outlooks = "98%" in tag.attributes and "inline-block" in tag.attributes
         self._pieces += [TABLE, _OUTLOOK_RULE if is_outlooks else _RULE, TABLE]
 
@@ -347,7 +348,8 @@ def _without_junk(text: str) -> str:
 
 
 def _hides(attributes: dict[str, str], style: dict[str, str]) -> tuple[bool, bool]:
-    """Does the element hide its content? Is it by size only, so that an inner element may be visible again?"""
+    """Does the element hide its content? Does it hide it by size, visibility or opacity only, so that an inner element may be
+    visible again?"""
     if style.get("display") == "none" or ("hidden" in attributes and "display" not in style):
         return True, False
     has_no_height = any(_is_zero(style.get(name)) for name in ("max-height", "height"))

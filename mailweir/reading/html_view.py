@@ -1,10 +1,10 @@
-"""A mail's HTML in a form that is safe for a page: it runs nothing, fetches nothing, covers nothing, and links lead where they
-say.
+"""A mail's HTML in a form that is safe for a page: it runs nothing, fetches nothing, covers nothing, and marks links that don't
+lead where their text says.
 
 First `html_depth` writes the HTML anew, with known elements, attributes and values only. Then nh3 sanitises the result, so an
-attack has to pass two walls. The page puts the result into a sandboxed frame, under a policy of its own. If a link's text names
-another host than its target's, the view shows the true host before the link.
-Pure: no file, no network. Called by the reading of a message.
+attack has to pass two filters. The page puts the result into a sandboxed frame with its own Content-Security-Policy. If a link's
+text names another host than its target's, the view shows the true host before the link. Pure: no file, no network. Called by the
+reading of a message.
 """
 
 import re
@@ -20,17 +20,17 @@ from mailweir.reading.html_depth import escape
 from mailweir.reading.html_tags import Tag, attributes_of
 from mailweir.reading.link_hosts import LinkHosts
 
-SANITIZER_VERSION = 2  # a stored view knows its own: raise it with whatever changes a view, a new nh3 included
+SANITIZER_VERSION = 2  # stored with each view: raise it with each change that alters views, such as a new nh3
 MAX_CHARS = 1_000_000  # of HTML; the rest is cut off and replaced by `…`
 MAX_DATA_URL_CHARS = 400_000  # of one image that is in the HTML itself
-ATTACHMENT_URL = "attachments/{number}"  # relative: the page answers under the message's own address
+ATTACHMENT_URL = "attachments/{number}"  # relative to the address of the message's page
 
 _MAX_REMEMBERED_CHARS = 1_000
 _CUT = "<p>…</p>"
 MARK = "\u2192"  # before the host that a link leads to
-_MAX_MARKED = 1_000  # links; more of this kind lose their target, or the view would be many times as long as the mail
-# It inherits no style from the mail, which could hide it. It isolates its direction. It stands before the link, because a mail
-# could push a mark behind the link out of sight.
+_MAX_MARKED = 1_000  # links; more marks would make the view too long, so further links of this kind lose their target
+# The mark inherits no style from the mail, which could hide it. It isolates its direction. It stands before the link, because a
+# mail could push a mark behind the link out of sight.
 _MARK_STYLE = view_style.kept(
     "display:inline-block;visibility:visible;direction:ltr;unicode-bidi:isolate;border:1px solid #b00;padding:0 3px;"
     "background-color:#fff;color:#b00;font:bold 13px / 1.3 sans-serif;letter-spacing:normal;word-spacing:normal;text-indent:0;"
@@ -79,7 +79,7 @@ _URL_JUNK = re.compile(r"[\x00-\x20\x7f-\x9f]+")
 
 
 def _second_look(element: str, attribute: str, value: str) -> str | None:
-    """The second wall, value by value: the value that nh3 keeps of an attribute that its lists allow."""
+    """The second filter, value by value: nh3 keeps the returned value of an attribute that its lists allow; None removes it."""
     if attribute not in _LOOKED_AT_TWICE:
         return value
     if attribute == "href":
@@ -115,7 +115,7 @@ class View:
 
 def sanitise(html: str, attachment_numbers: Mapping[str, int]) -> View:
     """html: a mail's, hostile or not. attachment_numbers: of the mail's inline attachments, by Content-ID without `<>`; an image
-    of one links to `ATTACHMENT_URL`. Never raises; the time is linear in the length."""
+    that names one gets `ATTACHMENT_URL` as its source. Never raises; the time is linear in the length."""
     writer = _Writer(attachment_numbers)
     is_cut = len(html) > MAX_CHARS
     source = html_tags.clean(html[:MAX_CHARS])
@@ -137,7 +137,8 @@ class _Writer:
         self._marked = 0
 
     def mark(self, tag: Tag, readings: Sequence[str]) -> str | None:
-        """The mark before a link whose text names another host than its target's."""
+        """The mark before a link whose text names another host than its target's; "" for no mark; None: the link loses its
+        target."""
         target = _link(attributes_of(tag.attributes).get("href", ""))
         shown = self._hosts.foreign(target, readings) if target else ""
         if not shown:
@@ -157,7 +158,7 @@ class _Writer:
         return kept
 
     def look_at(self, tag: Tag, content: str) -> None:
-        """A tag that is removed: would it have fetched something?"""
+        """Counts the images that a removed tag would have fetched."""
         if tag.name == "style":
             self.remote.update(_css_images(content))
             return
@@ -214,7 +215,8 @@ def _kept(name: str, attributes: str) -> tuple[str, frozenset[str]]:
 def _attributes(name: str, found: Mapping[str, str]) -> str:
     allowed = _ALLOWED.get(name, frozenset())
     if name == "p" and _OUTLOOK.match(found.get("class", "")):
-        # A style sheet, which is removed, sets its margin to zero. The paragraph's own style follows.
+        # Outlook sets the margin to zero in a style sheet, which is removed. The paragraph's own style follows, and so overrides
+        # it.
         found = {**found, "style": f"margin:0;{found.get('style', '')}"}
     written = []
     for attribute, value in found.items():
@@ -250,7 +252,8 @@ def _remote_of(found: Mapping[str, str]) -> frozenset[str]:
 
 
 def _style(style: str) -> tuple[str, frozenset[str]]:
-    """The allowed part of a style, and the remote images in it. A mail repeats the same style hundreds of times."""
+    """The allowed part of a style, and the remote images in it. Cached, because a mail repeats the same style hundreds of
+    times."""
     return _remembered_style(style) if len(style) <= _MAX_REMEMBERED_CHARS else _read_style(style)
 
 

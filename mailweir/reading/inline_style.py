@@ -2,7 +2,8 @@
 
 
 def declarations(style: str) -> dict[str, str]:
-    """Values by property, both in lower case. Of several for one property, it takes the browsers' choice (CSS Cascade 6.4.4)."""
+    """Values by property, both in lower case. If a property occurs several times, the value that browsers use counts (CSS Cascade
+    6.4.4)."""
     found: dict[str, str] = {}
     important: set[str] = set()
     for part in style.lower().split(";"):

@@ -20,7 +20,7 @@ _MAX_ZONES = 50
 _FIRST_YEAR, _LAST_YEAR = 1900, 9998  # with any zone, the moment still has a valid UTC time
 
 _METHOD = re.compile(r"[A-Z][A-Z-]{0,39}")
-# Nothing here can match in two ways.
+# No expression here can match a text in two ways, so each is linear.
 _LINE = re.compile(r'([\w-]{1,60}+)((?:;[^=:;"]{1,60}+=(?:[^":;]++|"[^"]*+")*+)*+):(.*+)', re.DOTALL)
 _PARAMETER = re.compile(r';([^=:;"]{1,60}+)=((?:[^":;]++|"[^"]*+")*+)')
 # The value of a time stands after the last colon: zone names may contain colons, with quotes or without.
@@ -81,7 +81,8 @@ _Properties = dict[str, _Property]
 
 @dataclass(slots=True)
 class _Calendar:
-    """The state of parsing. event: the whole series, else the first single one. zones: observances' properties, by TZID."""
+    """The state of parsing. event: that of a whole series if there is one, otherwise the first. zones: observances' properties,
+    by TZID."""
 
     method: str = ""
     event: _Properties | None = None
@@ -114,7 +115,8 @@ def read(ics: bytes, method_parameter: str) -> Invitation | None:
 
 
 def _lines(ics: bytes) -> Iterator[tuple[str, _Property]]:
-    """Each property's name in capitals. Unfolded before it is decoded: a fold may split a character (RFC 5545 3.1)."""
+    """The properties, each with its name in capitals. Lines are unfolded before they are decoded: a fold may split a character
+    (RFC 5545 3.1)."""
     data = ics[:MAX_BYTES].replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n ", b"").replace(b"\n\t", b"")
     for line in charsets.decode(data.removeprefix(b"\xef\xbb\xbf"), "us-ascii").split("\n"):
         found = _LINE.match(line[:MAX_LINE_CHARS])
@@ -122,7 +124,7 @@ def _lines(ics: bytes) -> Iterator[tuple[str, _Property]]:
             yield found[1].upper(), _Property(found[3], found[2])
 
 
-def _parse(ics: bytes) -> _Calendar:  # noqa: C901  one turn for each line, in the order in which lines are distinguished
+def _parse(ics: bytes) -> _Calendar:  # noqa: C901  one branch for each kind of line
     found = _Calendar()
     within: list[str] = []  # the known components; unknown ones are skipped with their content
     left_out = 0
@@ -242,7 +244,7 @@ def _moment(one: _Property | None, zones: Mapping[str, tuple[Observance, ...]]) 
 
 
 def _clock(text: str) -> tuple[datetime | None, bool, bool]:
-    """A local time without a zone; is it in UTC; is it a whole day."""
+    """Returns a time without a zone, or None if unreadable; whether it is in UTC; and whether it means a whole day."""
     found = _TIME.fullmatch(text.strip().upper())
     if found is None or not found[0].isascii():
         return None, False, False

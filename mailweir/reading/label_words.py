@@ -1,4 +1,4 @@
-"""Small tables of words that mail programs write themselves, in some fifty languages: hints in addition to the structure, which
+"""Small tables of words that mail programs write themselves, in some fifty languages. They are hints; the structure of the text
 decides.
 
 Labels of a header (`From:`), and the last words of an attribution (`wrote:`). All case-folded and in NFKC. Pure. Called by
@@ -146,7 +146,7 @@ _MESSAGE = (
 )
 MESSAGE = re.compile(rf"(?<![^\W\d_])(?:{_MESSAGE})|邮件|郵件|原始|メッセージ|메시지|원본|ข้อความ", re.IGNORECASE)
 
-# A subject prefix that marks a forward: the text that programs put there, alone.
+# The prefixes with which programs mark a forward in the subject.
 FORWARD_PREFIX = re.compile(
     r"(?:fwd?|fw|wg|tr|rv|enc|i|vs|vb|vl|pd|ilt|reenv|weitergeleitet|doorst|videresend(?:t)?|vidarebefordrat|redir\.?"
     r"|továbbítás|tov|пер|пересл"
@@ -162,7 +162,7 @@ REPLY_PREFIX = re.compile(
     re.IGNORECASE,
 )
 
-# The beginnings of words that mean "original".
+# The beginnings of words that mean "original" or "reply".
 ORIGINAL = re.compile(
     r"(?<![^\W\d_])(?:origin|urspr|oorspronk|oprindelig|opprinnelig|alkuper|eredeti|oryginaln|pôvodn|původn|izvor|prvotn|algne"
     r"|исходн|первонач|оригинал|початков|αρχικ|orijinal|asal|gốc|d['’]origine|upprun|sākotn|pradin)"

@@ -43,7 +43,7 @@ class Label(StrEnum):
 # The record stores these numbers: a new label gets the next bit, and no bit is reused.
 _BITS = {label: 1 << place for place, label in enumerate(Label)}
 
-# RFC 5546 1.4: the methods that don't invite anybody. `invitation` reports answers and cancellations as such.
+# RFC 5546 1.4: the methods that don't invite anybody. Answers and cancellations have their method in `Invitation`.
 _NO_INVITATION = frozenset({"REPLY", "CANCEL", "REFRESH", "DECLINECOUNTER"})
 _BULK_PRECEDENCE = frozenset({b"bulk", b"list", b"junk"})
 _DELIVERY = frozenset({"message/delivery-status", "message/global-delivery-status"})  # RFC 3464 2.1, RFC 6533 3
@@ -114,7 +114,7 @@ def to_bits(labels: Collection[Label]) -> int:
 
 
 def from_bits(bits: int | None) -> frozenset[Label]:
-    """The labels in a number of `to_bits`. None, from before there were labels, gives none; bits of a newer version are
+    """The labels in a number of `to_bits`. None, of a record older than labels, gives no labels; bits of a newer version are
     ignored."""
     return frozenset(label for label, bit in _BITS.items() if (bits or 0) & bit)
 
@@ -169,5 +169,5 @@ def _method(calendars: Sequence[Part]) -> str:
 
 
 def _begins_a_line(text: str, mark: str) -> bool:
-    """Does it occur at the beginning of an unquoted line?"""
+    """Does the mark occur at the beginning of an unquoted line?"""
     return text.startswith(mark) or f"\n{mark}" in text

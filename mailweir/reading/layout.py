@@ -1,7 +1,7 @@
 """Which parts of a message are its text, and which are files: by RFC 8621 4.1.4, with adaptations to real mail.
 
-By the structure and the headers alone; no part is decoded. Called by `body` and `attachments`, so that no part is shown twice or
-lost between them. Pure.
+Only the structure and the headers decide; no part is decoded. Called by `body` and `attachments`, so that no part is shown twice
+or lost between them. Pure.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,8 +25,8 @@ class Passage:
 
 @dataclass(slots=True)
 class Layout:
-    """The shown passages, in order; the files; and the attached messages, each with its files. The content of encoded ones is
-    unknown."""
+    """The shown passages, in order; the files; and the attached messages, each with its own layout, which is empty if the message
+    is encoded."""
 
     shown: list[Passage] = field(default_factory=list)
     files: list[Part] = field(default_factory=list)
@@ -76,7 +76,7 @@ class _Reader:
         if part.is_message:
             self._add_message(part, children, is_returned=within == "multipart/report")
             return []
-        if part.is_multipart and part.encoding == IDENTITY:  # without the parts that it mentions: usually words
+        if part.is_multipart and part.encoding == IDENTITY:  # a multipart without parts: its content is usually text
             return [] if len(part.path) and part.disposition == "attachment" else [Passage(plain=(part,))]
         if part.is_multipart:  # encoded, against RFC 2045 6.4; `body` decodes it
             self._layout.messages.append((part, Layout()))
@@ -98,8 +98,8 @@ class _Reader:
         return found
 
     def _read_alternatives(self, children: list[Part]) -> list[Passage]:
-        """Branches have the same content. The last one with HTML is the HTML form. Plain text in that branch isn't a plain form
-        of it."""
+        """Branches have the same content. The last branch with HTML is the HTML form. Plain text beside the HTML in that branch
+        belongs to it; other plain text is the plain form."""
         plain: list[Part] = []
         html: list[Part] = []
         for position, child in enumerate(children):
@@ -122,7 +122,8 @@ class _Reader:
 
 
 def _is_text(part: Part, within: str, position: int) -> bool:
-    """Is it shown in place? A named text after others is a file, and so is a part that says so."""
+    """Is the part shown in place? A text with a file name after other parts is a file, and so is each part with the disposition
+    `attachment`."""
     if part.disposition == "attachment":
         return False
     if part.media_type not in ("text/plain", "text/html"):

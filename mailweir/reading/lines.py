@@ -1,6 +1,6 @@
 """The lines of a text, as folds look at them: the quote depth of each, and its text without quote marks.
 
-Blank lines are dropped: the line after them records them. Pure. Called by `folds`, `forwarded` and their parts.
+Blank lines are dropped; the next line has a flag for them. Pure. Called by `folds`, `forwarded` and their parts.
 """
 
 import re
@@ -23,7 +23,7 @@ _WITHOUT_UNSEEN = dict.fromkeys(map(ord, _UNSEEN))
 _UNSEEN_CHAR = re.compile(f"[{_UNSEEN}]")
 _BAR = re.compile(r"[ \t]{0,3}\|(?![^|\n]*\|)")
 _PICTURE = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
-_TRACKER = "\u1427"  # Canadian syllabics: a tracking picture leaves it in the text
+_TRACKER = "\u1427"  # a letter of Canadian syllabics, which a tracking picture leaves in the text
 _WROTE_BEHIND = re.compile(r">[ \t]{0,2}[^\d\W][^\d\n]{0,30}[:：]$")
 _ADDRESS_END = re.compile(r"[^<>]{0,200}>[ \t]{0,2}[^\s<>]{0,12}[ \t]?[:：]$")
 
@@ -93,7 +93,7 @@ def _closes(before: Sequence[Line], whole: str) -> bool:
 
 
 def has_bar(text: str, lines: Sequence[Line], index: int) -> bool:
-    """Does a line begin with a bar, as some programs quote, and contain no other bar, as tables do?"""
+    """Does a line begin with a bar, as some programs quote? With a second bar it is part of a table."""
     return index < len(lines) and _bar(text, lines[index]) is not None
 
 

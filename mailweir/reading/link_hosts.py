@@ -1,8 +1,8 @@
-"""Does a link's text name another host than its target's? `www.bank.example` that leads to evil.example robs people.
+"""Does a link's text name another host than its target's? A link to evil.example with the text `www.bank.example` is fraud.
 
-The text is read generously: it may name hosts in any script, with invisible characters or blanks in them, and in the letters
-that a style may hide or leave. A target is read as browsers do (WHATWG URL 4.4): `https://bank.example@evil.example` is at
-evil.example. An unclear name counts as another host. Linear in the length; names in other scripts are looked up a bounded
+Anything in the text that a reader may take for a host counts: in any script, with invisible characters or blanks in it, and with
+or without letters that a style may hide. A target is read as browsers do (WHATWG URL 4.4): `https://bank.example@evil.example` is
+at evil.example. An unclear name counts as another host. Linear in the length; names in other scripts are looked up a bounded
 number of times. Pure. Called by `html_view`.
 """
 
@@ -12,12 +12,12 @@ from urllib.parse import unquote
 
 from mailweir import address
 
-_MAX_LOOKS = 500  # of one mail at names that aren't ASCII: each takes some 50 microseconds
+_MAX_LOOKS = 500  # look-ups of names that aren't ASCII, for one mail: each takes some 50 microseconds
 _MAX_HOSTS = 20  # of one target: a `mailto:` may have many
-_MAX_NAMED = 3  # of these are shown
+_MAX_NAMED = 3  # hosts that a mark shows
 _MAX_SHOWN_CHARS = 100
 _DOTS = ".\u3002\uff0e\uff61\u2024"
-# Each name begins where a word begins, so a long word is looked at once
+# A name begins only where a word begins, so a long word is read only once
 _NAME = re.compile(rf"(?<![\w\-])[\w\-]++(?:[{_DOTS}][\w\-]++)++")
 _HAS_DOT = re.compile(rf"[{_DOTS}]")
 _BEGINS_AS_ADDRESS = re.compile(r"\s*+(?:https?\s*+:|www\s*+\.)", re.IGNORECASE)
@@ -38,7 +38,7 @@ _FILE_KINDS = frozenset(
 
 
 class LinkHosts:
-    """For the links of one mail."""
+    """Compares texts and targets of the links in one mail, with a bounded number of look-ups for all of them."""
 
     def __init__(self) -> None:
         self._looks = _MAX_LOOKS
@@ -46,7 +46,7 @@ class LinkHosts:
     def foreign(self, target: str, readings: Iterable[str]) -> str:
         """The hosts that a link leads to, as the page shows them, if its text names others; else "".
 
-        target: http, https or mailto; others name no host. readings: the forms that its text may have.
+        target: http, https or mailto; other schemes have no host. readings: the forms that its text may have.
         """
         names = dict.fromkeys(name for text in readings if _HAS_DOT.search(text) for name in self._names(text))
         if not names:
@@ -122,7 +122,7 @@ def _mail_addresses(rest: str) -> Iterator[str]:
 
 
 def _are_same(names: Iterable[str], hosts: list[str]) -> bool:
-    """Does each name have its host, and each host its name? True without any host: there is nothing to compare."""
+    """Does each name belong to one of the hosts, and each host to one of the names? True if there are no hosts to compare."""
     if not hosts:
         return True
     met = [any(_is_same(name, host) for host in hosts) for name in names]
@@ -130,7 +130,7 @@ def _are_same(names: Iterable[str], hosts: list[str]) -> bool:
 
 
 def _is_same(name: str, host: str) -> bool:
-    """Are they equal, or does one's owner have the other: `bank.example` and `login.bank.example`?"""
+    """Are they equal, or is one a subdomain of the other: `bank.example` and `login.bank.example`?"""
     if name == host:
         return True
     if "." not in name or "." not in host or name[-1:].isdigit() or host[-1:].isdigit():

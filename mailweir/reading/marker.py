@@ -32,7 +32,7 @@ class Marker(Enum):
 
 
 def read(body: str) -> tuple[Marker, str] | None:
-    """The meaning of a line, and the text after the marker in it (Yahoo's labels); None if it isn't such a line."""
+    """The meaning of a line, and the text after the marker in it (Yahoo's labels); None if the line isn't a marker."""
     between = _BETWEEN.match(body) if begins_with_rule(body) else None
     if between:
         words = between["words"]

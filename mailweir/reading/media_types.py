@@ -87,7 +87,7 @@ def _agrees(found: str, declared: str) -> bool:
 
 
 def _is_text(head: bytes) -> bool:
-    """`BM` begins a bitmap, and many texts."""
+    """Is it text? The signatures of some formats occur in texts, too: `BM` begins a bitmap, and many texts."""
     return (
         head.isascii()
         and not any(byte < 32 and byte not in b"\t\n\x0b\x0c\r\x1b" for byte in set(head))

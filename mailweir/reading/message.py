@@ -68,7 +68,7 @@ def read(raw: bytes, *, envelope_sender: str | None = None) -> Reading:
 
 
 def _headers(raw: bytes, root: Part, envelope_sender: str | None) -> HeaderView:
-    """Reads the head alone: a copy of the whole would cost its size in memory."""
+    """Reads only the head: a copy of the whole message would take as much memory again."""
     end = min(root.offset, root.header_offset + _MAX_HEAD_BYTES)
     lines, _ = raw_message.split(raw[root.header_offset : end])
     return headers.look(lines, may_be_cut=False, envelope_sender=envelope_sender)
@@ -99,7 +99,8 @@ def _zone(view: HeaderView) -> str:
 
 
 def _snippet(text: str, spans: Sequence[Fold]) -> str:
-    """The beginning of the unfolded text, on one line, up to a word's end; of the whole text if that is empty."""
+    """The beginning of the text outside of folds, on one line, up to a word's end; if all text is folded, the beginning of the
+    whole text."""
     unfolded = " ".join(" ".join(_pieces(text, spans)).split())
     return shortened(unfolded or " ".join(text[:_SNIPPET_READ_CHARS].split()), SNIPPET_CHARS)
 

@@ -60,7 +60,7 @@ def has_date(text: str) -> bool:
 
 
 def has_year(text: str) -> bool:
-    """A date in numbers, or a year of four."""
+    """A date in numbers, or a year of four digits."""
     return _NUMERIC.search(text[:_MAX_CHARS]) is not None or _YEAR.search(text[:_MAX_CHARS]) is not None
 
 
@@ -130,7 +130,7 @@ def _day(text: str) -> tuple[int, int, int] | None:
     if named:
         year = next((one for one in numbers if one >= 1900), None)
         day = next((one for one in numbers if 1 <= one <= 31), None)
-        # A weekday may have the name of a month (`mar`): the month comes after it.
+        # A weekday may be spelled like a month (`mar`): then the month comes after the weekday.
         return (year, named[-1] if len(named) < 3 else named[0], day) if year and day else None
     if len(numbers) < 3 or ("年" in text and numbers[0] < 1900):  # a year of Japan's eras
         return None

@@ -1,6 +1,6 @@
-"""Month names above forwarded mail, in further languages than those of a Date header, and the words for AM and PM.
+"""Month names in the headers above forwarded mail, in more languages than `month_names` has, and the words for AM and PM.
 
-A name that one of those tables has for another month is excluded. Pure. Called by `moments`.
+If a name has several meanings, the first one counts, beginning with those of `month_names`. Pure. Called by `moments`.
 """
 
 import re
@@ -85,7 +85,7 @@ MONTHS = _months_by_name()  # name, case-folded and then in NFKC, to 1 to 12
 
 
 def plain(text: str) -> str:
-    """A date in NFKC, with European digits, the clock as `10:00 pm`, and Christian years."""
+    """A date in NFKC, with European digits, the clock as `10:00 pm`, and years of the Gregorian calendar."""
     told = "".join(_digit(sign) for sign in unicodedata.normalize("NFKC", text))
     told = _GREENWICH.sub("GMT", told)
     told = _SPOKEN_CLOCK.sub(_clock, told)

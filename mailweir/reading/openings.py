@@ -1,4 +1,5 @@
-"""Where another message begins in a text without quote marks: below somebody's own text, or as the forwarded message.
+"""Where another message begins in a text, if quote marks don't show it: a quoted one below somebody's own text, or a forwarded
+one.
 
 Found by the header that Outlook and others put there, by a marker, by an attribution without a following quote mark, or by a
 phone's own line in the middle. Pure. Called by `folds` and `forwarded`.
@@ -23,10 +24,10 @@ _MAX_ATTRIBUTIONS = 500  # this many candidate last lines are examined closely; 
 class Opening:
     """The beginning of another message. lines: the text's, with quote bars converted.
 
-    first, end: the lines of its header, half open; the whole message is after the last one if there is none. is_forwarded: was
-    the message forwarded? quote: the first line of the quoted text, which reaches to the end. phones_line: the phone's line in
-    the middle. block: its header, if it has labels. attribution: its first line, after the marker above it, if it is an
-    attribution.
+    first, end: the lines of its header, half open; both are the number of lines if there is no other message. is_forwarded: was
+    the message forwarded? quote: the first line of the quoted text, which reaches to the end. phones_line: the line of the phone,
+    if that divides the text. block: the header, if it has labels. attribution: the first line of the attribution below a marker,
+    if the header is one.
     """
 
     lines: Sequence[Line]
@@ -41,25 +42,25 @@ class Opening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The known facts about the mail that contains the text. subject: its own. is_meant: was it sent to nobody but the log
-    address, so that its writer refers to the message below? Then only a reply's subject speaks against it. people: the addresses
-    in its From, To and Cc, in normal form, if it names no other message (RFC 5322 3.6.4); None if it does, or nothing is known
-    about it."""
+    """The known facts about the mail that contains the text. subject: its own. is_meant: was it sent only to the log address?
+    Then it forwards the message below, unless its subject is a reply's. people: the addresses in its From, To and Cc, in normal
+    form; None if it names other messages (RFC 5322 3.6.4), or its headers are unknown."""
 
     subject: str
     is_meant: bool = False
     people: frozenset[str] | None = None
 
     def is_forward(self) -> bool:
-        """Does the mail itself say that it forwards the message below, whatever that is?"""
+        """Is the mail a forward by its subject, or because only the log address received it?"""
         return is_forward(self.subject) or (self.is_meant and not is_reply(self.subject))
 
 
 @dataclass(slots=True)
 class _Seen:
-    """The first line outside quotes with content, and the first quoted line that isn't empty; a large number until found.
+    """said: the first line outside quotes with content. quoted: the first quoted line that isn't empty. Both are a large number
+    until found.
 
-    is_told_of: did the writer show a header, as in a report? Then the ones below it are shown, too.
+    is_told_of: does the writer only show a header, as in a report? Then the headers below it are only shown, too.
     """
 
     said: int = 2 * lines.MAX_LINES
@@ -83,7 +84,7 @@ class Outline(NamedTuple):
 
 
 def outline(text: str, context: Context) -> Outline:
-    """The analysis that is made once for a text."""
+    """The lines of a text and its opening, which are found only once."""
     all_lines = lines.split(text)
     return Outline(text, all_lines, find(text, all_lines, context))
 
@@ -132,8 +133,8 @@ def _at_block(all_lines: Sequence[Line], block: HeaderBlock, context: Context, s
 
 
 def _is_told_of(all_lines: Sequence[Line], block: HeaderBlock, context: Context) -> bool:
-    """Does the writer show a header, for example in a report? Yes if an announcement precedes it, or it has no date, and the mail
-    isn't a reply."""
+    """Does the writer only show a header, for example in a report? Yes if the line above ends in a colon, or the header has no
+    date. No if the mail is a reply, or a marker stands above."""
     if is_reply(context.subject, block.from_label) or block.marker is not None:
         return False
     above = all_lines[block.first - 1].body if block.first else ""
@@ -141,7 +142,8 @@ def _is_told_of(all_lines: Sequence[Line], block: HeaderBlock, context: Context)
 
 
 def _is_forwarded(all_lines: Sequence[Line], block: HeaderBlock, context: Context, seen: _Seen) -> bool:
-    """Was the message below a header forwarded? Within quote marks it was if there is no quoted text above it."""
+    """Was the message below a header forwarded? A quoted header doesn't count if quoted text or an attribution stands above
+    it."""
     if block.depth and (seen.quoted < block.first or _stands_below_attribution(all_lines, block.first)):
         return False
     if block.marker is Marker.FORWARDED or is_forward(context.subject, block.from_label):
@@ -153,7 +155,8 @@ def _is_forwarded(all_lines: Sequence[Line], block: HeaderBlock, context: Contex
 
 
 def _is_of_others(all_lines: Sequence[Line], block: HeaderBlock, context: Context) -> bool:
-    """Is it a mail on another subject, to other people than the author below, that names no message? No reply is like that."""
+    """Does the mail name no message, have another subject than the header below, and people without that header's author? Then it
+    is no reply."""
     author, subject = block.values.get(Field.FROM, "").casefold(), block.values.get(Field.SUBJECT, "")
     if context.people is None or block.depth or "@" not in author or not subjects.core(subject):
         return False
@@ -179,7 +182,7 @@ def _at_marker(all_lines: Sequence[Line], index: int, context: Context, seen: _S
         return Opening(
             lines=all_lines, first=index, end=end or index + 1, is_forwarded=True, attribution=end and index + 1
         )
-    is_original = ORIGINAL.search(all_lines[index].body) is not None  # otherwise it may head the writer's own text
+    is_original = ORIGINAL.search(all_lines[index].body) is not None  # others may be the writer's own headings
     if context.is_forward() or seen.said > index or not is_original:
         return None
     return Opening(lines=all_lines, first=index, end=index + 1, quote=index)

@@ -1,7 +1,7 @@
 """The mail that a message forwards: the originals in its text, and the messages attached to it, each with its own originals.
 
-Other modules decide whose they are. Bounded in number, bytes and depth; anything beyond is skipped. Never raises, on any bytes.
-Pure; called by the digest's children, for held mail.
+Other modules decide which of them are recorded, and for whom. Bounded in number, bytes and depth; anything beyond is skipped.
+Never raises, on any bytes. Pure; called by the digest's children, for held mail.
 """
 
 import re
@@ -26,8 +26,8 @@ _MAX_HEAD_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
-    """An attached message. headers: its own; body_digest: see `identity.BodyDigest`. kept: the result of `keep` for the whole,
-    with CRLF, of size_bytes."""
+    """An attached message. headers: its own; body_digest: see `identity.BodyDigest`. kept: the result of `keep` for the whole
+    message with CRLF line ends, which had size_bytes."""
 
     headers: tuple[Header, ...]
     body_digest: bytes
@@ -38,7 +38,7 @@ class Attached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Originals:
-    """inline: as of `forwarded.find_all`, the outermost first. named_ids: digests of the Message-IDs that the forward names
+    """inline: as from `forwarded.find_all`, the outermost first. named_ids: digests of the Message-IDs that the forward names
     (`thread_keys.digest`), the most likely original's first."""
 
     inline: tuple[Original, ...] = ()
@@ -102,7 +102,7 @@ def _headers(raw: bytes, root: Part) -> list[Header]:
 
 
 def _is_attached_message(part: Part) -> bool:
-    """Some programs declare it as application/octet-stream."""
+    """Some programs declare an attached message as application/octet-stream."""
     return bool(part.path) and (
         part.is_message
         or (part.media_type == "application/octet-stream" and bool(_ENDS_AS_MESSAGE.search(part.filename)))
@@ -123,7 +123,7 @@ def _joined(lines: Sequence[Header], content: bytes) -> bytes:
 
 
 def _named_ids(view: headers.HeaderView) -> Iterator[bytes]:
-    """Programs name the forwarded mail in In-Reply-To or in a header of their own, and last in References."""
+    """Programs name the forwarded mail in In-Reply-To, in a header of their own, or as the last id in References."""
     named: dict[bytes, None] = {}
     for name in (b"x-forwarded-message-id", b"in-reply-to", b"references"):
         for digest in reversed(thread_keys.digests_of(view, name)):

@@ -1,7 +1,7 @@
 """A header such as Content-Type, with its parameters, as mailers really write them.
 
-RFC 2045 5.1, RFC 2231 (continuations in any order, charset, language), RFC 2047 words within quotes, raw bytes, backslash paths,
-missing quotes and semicolons. Never raises, on any bytes, and its time is linear. Called by `parts`. Pure.
+Reads RFC 2045 5.1, RFC 2231 (continuations in any order, charset, language), RFC 2047 words within quotes, raw bytes, backslash
+paths, missing quotes and semicolons. Never raises, on any bytes, and its time is linear. Called by `parts`. Pure.
 """
 
 import re
@@ -15,7 +15,7 @@ MAX_VALUE_BYTES = 16_000  # of a header; the rest isn't read
 MAX_PARAMETERS = 200
 MAX_PARAMETER_CHARS = 2_000
 
-_MAX_REMEMBERED_BYTES = 60  # `text/plain; charset=utf-8` is most mails' own
+_MAX_REMEMBERED_BYTES = 60  # most mail has one of a few short values: `text/plain; charset=utf-8`
 
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _PARAMETER = re.compile(
@@ -25,7 +25,7 @@ _PARAMETER = re.compile(
 )
 _WHITE = re.compile(rb"\s")
 _NO_PARAMETER = re.compile(rb"[;\s]*+[^;]*+")
-_ESCAPED = re.compile(rb'\\(["\\])')  # no other: C:\temp\new.doc is a path
+_ESCAPED = re.compile(rb'\\(["\\])')  # no other escapes: C:\temp\new.doc is a path
 _SECTION = re.compile(rb"([!#-)+-.0-9A-Z^-~]{1,60})(?:\*(\d{1,3}))?(\*)?", re.IGNORECASE)  # RFC 2231 3, 4.1: name*2*
 _COMMENT = re.compile(rb"(?<!\s)\s*+\(.*\Z", re.DOTALL)  # a run of blanks is tried once, from its start
 _JAPANESE = re.compile(rb"\x1b[$(]")
@@ -33,7 +33,8 @@ _WORDY = frozenset({b"name", b"filename"})
 
 
 def split(value: bytes) -> tuple[bytes, Mapping[bytes, bytes]]:
-    """The text before the first semicolon, and the parameters as bytes: name in lower case, the first of each counts.
+    """The text before the first semicolon, and the parameters as bytes: names in lower case; if a name occurs twice, the first
+    one counts.
 
     A name of RFC 2231 keeps its asterisks here: `filename*0*`.
     """
@@ -65,7 +66,7 @@ _remembered = lru_cache(maxsize=512)(_split)
 
 
 def as_text(found: Mapping[bytes, bytes]) -> dict[str, str]:
-    """Parameters as text, sections joined (RFC 2231). Of `name` and `name*` the one with a charset counts."""
+    """Parameters as text, sections joined (RFC 2231). If there are `name` and `name*`, the one with a charset counts."""
     plain: dict[bytes, bytes] = {}
     sections: dict[bytes, dict[int, tuple[bytes, bool]]] = {}
     for key, value in found.items():

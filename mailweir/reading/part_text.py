@@ -56,7 +56,7 @@ def _charset(data: bytes, label: str, *, is_html: bool) -> str:
     if bare in ("us-ascii", "ascii", "utf-8", "utf8") and b"\x1b" in data and _ESCAPES.search(data):
         return "iso-2022-jp"
     if bare.startswith(("utf-16", "utf16", "utf-32", "utf32", "ucs", "iso-10646", "unicode")) and b"\0" not in data:
-        return "us-ascii"  # a label that conversion in transit or a page's own <meta> has left
+        return "us-ascii"  # the label is old: from before a conversion in transit, or from a page's <meta>
     if bare in ("utf-8", "utf8") and _is_no_utf_8(data):
         return "windows-1252"
     return label
@@ -73,7 +73,7 @@ def _wide(head: bytes) -> str:
 
 
 def _is_no_utf_8(data: bytes) -> bool:
-    """No non-ASCII character is valid."""
+    """Has the data non-ASCII bytes, but no valid non-ASCII character of UTF-8?"""
     if data.isascii():
         return False
     return all(char == "\ufffd" or char < "\x80" for char in set(data.decode("utf-8", "replace")))

@@ -1,8 +1,8 @@
 """The MIME parts of a raw message, by their offsets: where each begins, and what its header says.
 
-RFC 2045, 2046, and the practice of mailers: boundaries that are missing, wrong or a prefix of another, headers without an empty
-line after them, unclosed parts. Nothing is decoded or copied here, and each byte is read at most once per level. Never raises, on
-any bytes. Called by `body` for a message within a message, and by all readers of messages. Pure.
+Follows RFC 2045, 2046 and the practice of mailers: boundaries that are missing, wrong or a prefix of another, headers without an
+empty line after them, unclosed parts. Nothing is decoded or copied here, and each byte is read at most once per level. Never
+raises, on any bytes. Called by `body` for a message within a message, and by all readers of messages. Pure.
 """
 
 import re
@@ -15,8 +15,8 @@ from mailweir.reading import parameters, uuencode
 MAX_PARTS = 1_000  # further ones are not listed
 MAX_DEPTH = 50  # a deeper part stays one part with its parent
 MAX_HEADER_BYTES = 1_000_000  # of one part; the rest counts as its content
-MAX_WORK = 1_000_000_000  # bytes searched for boundaries on all levels, 50 of 20 MB: at most two seconds
-_WORK_OF_A_FIND = 1_000  # charged for a text that only begins like a boundary
+MAX_WORK = 1_000_000_000  # bytes searched for boundaries, all levels together (50 levels of 20 MB): at most two seconds
+_WORK_OF_A_FIND = 1_000  # bytes charged for each search, in addition to those that it reads
 
 BASE64 = "base64"
 QUOTED_PRINTABLE = "quoted-printable"
@@ -32,8 +32,9 @@ _MESSAGES = frozenset({"message/rfc822", "message/global", "message/news"})
 _BASE64_CHARS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _SAMPLE_BYTES, _MIN_SAMPLE_BYTES = 1_000, 40
 
-# No group here is possessive: Python up to 3.11.4 matches them wrongly (python/cpython#106052), and Debian 12 has 3.11.2. The
-# patterns begin with the end of the previous line: searching for one byte is ten times as fast as for `^`.
+# No group here has a possessive quantifier: Python up to 3.11.4 matches such groups wrongly (python/cpython#106052), and Debian
+# 12 has 3.11.2. The patterns begin with the end of the previous line: searching for that byte is ten times as fast as searching
+# for `^`.
 _FOLDED = rb"[ \t]|(?:boundary|charset|name|filename)\*?="  # some mailers fold a header without a blank
 _BEGINS_HEADER = re.compile(rb"[!-9;-~]++[ \t]*+:|[ \t]")
 _LINE_THAT_IS_NO_HEADER = re.compile(rb"\n(?![!-9;-~]++[ \t]*+:|" + _FOLDED + rb")")
@@ -43,7 +44,7 @@ _CONTENT = (
 )
 _FIRST_LINE = re.compile(_CONTENT)
 _OTHER_LINES = re.compile(rb"\n" + _CONTENT)
-# After a line that isn't a header, these are still headers: no body text has them in its second line.
+# If the line after a line that isn't a header begins like this, the header goes on: no body text has such a second line.
 _HEADER_AGAIN = re.compile(rb"(?!--)[^\n]*+\n(?:content-|mime-version:|x-|received:|message-id:|dkim-)", re.I)
 _MAILBOX_LINE = re.compile(rb"(?:\xef\xbb\xbf)?(?:>*+From [^\n]*+\n)*")
 _MEDIA_TYPE = re.compile(rb"[!#$&^_.+\w-]{1,127}/[!#$&^_.+\w-]{1,127}")  # RFC 6838 4.2
@@ -160,7 +161,7 @@ class _Walker:
         return part, boundary
 
     def _looks_like_parts(self, offset: int, end: int) -> bool:
-        """No Content-Type, but content that looks like parts."""
+        """For a message without Content-Type: does its content look like parts?"""
         if not self._raw.startswith((b"--", b"\r\n--", b"\n--"), offset, end):
             return False
         return _guessed_boundary(self._raw, offset, end) is not None
@@ -199,7 +200,7 @@ class _Walker:
             first = next(spans, None)
 
     def _spans(self, boundary: bytes, begin: int, end: int) -> Iterator[tuple[int, int]]:
-        """The begin and end of each part, with its header."""
+        """The start and end of each part, with its header."""
         opened = None
         for start, behind, is_last in self._delimiters(boundary, begin, end):
             if opened is not None:
@@ -211,7 +212,7 @@ class _Walker:
             yield opened, end
 
     def _delimiters(self, boundary: bytes, begin: int, end: int) -> Iterator[tuple[int, int, bool]]:
-        """Each delimiter line: its begin (with the preceding line end), its end, and whether it is the last one.
+        """Each delimiter line: its start (with the preceding line end), its end, and whether it is the last one.
 
         A line that only begins like the boundary doesn't count: it may belong to an inner part.
         """
@@ -256,7 +257,7 @@ def _is_words(sample: bytes) -> bool:
 
 
 def _values(raw: bytes, begin: int, end: int) -> dict[bytes, bytes]:
-    """The header values of a part: `type` and so on; the first of each counts."""
+    """The values of a part's Content- headers by `type` and so on; if a header occurs twice, the first one counts."""
     first = _FIRST_LINE.match(raw, begin, end)
     values = {first[1].lower(): first[2]} if first else {}
     for match in _OTHER_LINES.finditer(raw, begin, end):
@@ -265,7 +266,7 @@ def _values(raw: bytes, begin: int, end: int) -> dict[bytes, bytes]:
 
 
 def _content_of(raw: bytes, begin: int, end: int) -> tuple[int, int]:
-    """The begin of a part's content, and the end of its header."""
+    """The start of a part's content, and the end of its header."""
     limit = min(end, begin + MAX_HEADER_BYTES)
     if begin >= limit or _BEGINS_HEADER.match(raw, begin, limit) is None:
         return _behind_empty(raw, begin, end), begin
@@ -302,6 +303,6 @@ def _before_line_end(raw: bytes, begin: int, at: int) -> int:
 
 
 def _guessed_boundary(raw: bytes, begin: int, end: int) -> bytes | None:
-    """The boundary that the parts themselves show, if the header names none that occurs."""
+    """The boundary as the content shows it, for a header whose boundary is missing or doesn't occur."""
     match = _DELIMITER_GUESS.search(raw, begin, end)
     return match[1] if match else None

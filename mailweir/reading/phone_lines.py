@@ -51,7 +51,7 @@ _MAX_PHONE_CHARS = 300
 
 
 def is_phones_line(lines: Sequence[Line], index: int) -> bool:
-    """Is it a line that a phone or program puts below each mail, in a separate paragraph?"""
+    """Is this line unquoted, and put below each mail by a phone or program?"""
     if index < 0 or lines[index].depth:
         return False
     return is_programs_own(lines[index].body)

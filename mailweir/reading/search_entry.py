@@ -1,9 +1,9 @@
 """The search entry of one version of a message: its indexed words and their places, bounded.
 
 A word is indexed under its deployment (`7djane`), so that the index itself separates tenants. The names and addresses of the
-participants are indexed once more separately (`7njane`), for mail of which a reader may only know who wrote when. Places are for
-phrases. The limits are those of PostgreSQL, so that both databases find the same: words beyond 16,000, and a word's places beyond
-255, are left out. Pure. Called by the digest, `store/record/search_index` and `search`.
+participants are indexed once more separately (`7njane`), for mail of which a reader may only know who wrote when. The places are
+needed to find phrases. The limits are those of PostgreSQL, so that both databases find the same: words beyond 16,000, and a
+word's places beyond 255, are left out. Pure. Called by the digest, `store/record/search_index` and `search`.
 """
 
 from collections import Counter

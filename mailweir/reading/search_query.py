@@ -15,8 +15,8 @@ MAX_WORDS = 100  # of a query; further ones are ignored
 MAX_WORD_CHARS = 100  # of a word, in the index and in a query alike; a longer one is truncated
 MIN_PREFIX_CHARS = 3  # a shorter prefix would match half the index: it counts as a whole word
 
-# Between words, `fold` may leave anything; within words there is no character that either database takes for syntax or for a
-# word's end.
+# Whatever `fold` leaves between words is dropped: a word has no character that either database takes for syntax or for a word's
+# end.
 _WORD = re.compile(r"[^\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\xa0\s\ud800-\udfff]+")
 _TYPED = re.compile(r'"([^"]*)"|([^\s"]+)')
 

@@ -1,7 +1,7 @@
 """The part of a text around the search hits, and the positions of the hits in it.
 
-Uses the same words as the index, so the marked words are those that were found: `Straße` for `strasse`. Linear, and bounded: of a
-long text the beginning is examined. Pure. Called by the command line and the page.
+Uses the same words as the index, so the marked words are those that were found: `Straße` for `strasse`. Linear, and bounded: only
+the beginning of a long text is examined. Pure. Called by the command line and the page.
 """
 
 import re
@@ -54,7 +54,7 @@ def around(text: str, terms: Sequence[Term], width: int) -> Snippet:
     rest = (MORE + " " if start else "") + line[start:]
     moved = (2 if start else 0) - start
     shown = cut_behind_word(rest, width)
-    if found and len(shown) <= found[0][0] + moved + 1:  # a word wider than that
+    if found and len(shown) <= found[0][0] + moved + 1:  # the hit is in a word that is wider than the snippet
         shown = cut(rest, width)
     kept = len(shown) - (shown != rest)
     marks = ((begin + moved, min(end + moved, kept)) for begin, end in found if begin + moved < kept)
@@ -74,7 +74,7 @@ def cut(text: str, width: int) -> str:
 
 
 def cut_behind_word(text: str, width: int) -> str:
-    """The same for a sentence: cuts between words, except in very long ones."""
+    """The same, but cuts only between words, except in very long words."""
     kept = cut(text, width)
     return kept if kept == text else text[: word_end(text, len(kept) - len(MORE))].rstrip() + MORE
 
@@ -90,7 +90,7 @@ def _fitting(text: str, width: int) -> int:
 
 
 def _back(text: str, end: int, width: int) -> int:
-    """The start of this many columns before a position."""
+    """The place from which a position is at most this many columns away."""
     columns = 0
     for place in range(end - 1, -1, -1):
         columns += _columns(text[place])

@@ -2,9 +2,10 @@
 
 Neither database's own rules are enough: SQLite's find no part of a Chinese, Japanese, Korean or Thai text and no `strasse` in
 `Straße`, and PostgreSQL's keep an address as one word. The result contains words of letters and digits with one blank between
-them, and no other characters. So both databases only need to split it at its blanks. An address becomes its parts, side by side:
-as a phrase it is found whole. Characters of scripts without blanks between words are separate words, so any part of a text is a
-phrase. Linear in time and bounded. Never raises. Pure; called by the digest and by searches. Standard library only.
+them, and no other characters. So both databases only need to split it at its blanks. An address becomes its parts, side by side,
+so a search for the address is a search for a phrase. Characters of scripts without blanks between words are separate words, so
+any part of a text is a phrase. Linear in time and bounded. Never raises. Pure; called by the digest and by searches. Standard
+library only.
 """
 
 import re
@@ -42,7 +43,7 @@ _JAMO = re.compile("[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?")
 
 
 def fold(text: str) -> str:
-    """The words of a text, each preceded by one blank. Idempotent."""
+    """The words of a text, with one blank between them. Idempotent."""
     part = text[:MAX_CHARS]
     if part.isascii():
         folded = part.encode("ascii").translate(_ASCII).decode("ascii")

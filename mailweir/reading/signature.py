@@ -84,7 +84,7 @@ def _by_mark(lines: Sequence[Line], low: int, high: int) -> int | None:
 
 
 def _is_sure(lines: Sequence[Line], index: int, high: int) -> bool:
-    """Is it the standard's mark, with its blank; or without the blank, and with a name right below?"""
+    """Is it the standard's mark with its blank; or without the blank, and no long line, code or blank line right below?"""
     line = lines[index]
     if line.body != "--" or line.end - line.start > len("--"):
         return line.body == "--"
@@ -103,14 +103,14 @@ def _is_in_code(lines: Sequence[Line], low: int, index: int) -> bool:
 
 
 def _looks_signed(lines: Sequence[Line], low: int, high: int, *, needs_contact: bool) -> bool:
-    """Are these lines a name, and contact details? Also true for no lines."""
+    """Could these lines be a signature: no sentences, items or code, and a contact detail if needed? Also true for no lines."""
     after = [line.body for line in lines[low:high] if not is_rule(line.body) and line.body not in _MARKS]
     if any(
         len(body) > 4 * _MAX_LINE_CHARS or is_sentence(body) or _ITEM.match(body) or _CODE.search(body)
         for body in after
     ):
         return False
-    if needs_contact and any(": " in body and not _CONTACT.search(body) for body in after):  # an amount, a room
+    if needs_contact and any(": " in body and not _CONTACT.search(body) for body in after):  # text: an amount, a room
         return False
     return not after or not needs_contact or any(_CONTACT.search(body) for body in after)
 
@@ -145,7 +145,7 @@ def _by_closing(lines: Sequence[Line], low: int, high: int) -> int | None:
         ):
             return low + index
         if index and _is_name(line.body) and (line.after_blank or _is_below_closing(lines, low + index)):
-            is_asked_for = is_asked_for or bodies[index - 1].endswith((":", "："))  # then all cards below are
+            is_asked_for = is_asked_for or bodies[index - 1].endswith((":", "："))  # then all cards below are, too
             ways = {kind for body in bodies[index + 1 :] for kind in _kinds(body)}
             if not is_asked_for and len(ways) >= 2 and _is_card(bodies[index + 1 :]):
                 return low + index
@@ -153,7 +153,7 @@ def _by_closing(lines: Sequence[Line], low: int, high: int) -> int | None:
 
 
 def _first_of_card(bodies: Sequence[str], low: int) -> int:
-    """The first line from which no line is a sentence, an item or too long for a card."""
+    """The line after the last line that is a sentence, an item or too long for a card."""
     for index in range(len(bodies) - 1, low - 1, -1):
         body = bodies[index]
         if len(body) > _MAX_LINE_CHARS or is_sentence(body) or _ITEM.match(body):
@@ -162,7 +162,7 @@ def _first_of_card(bodies: Sequence[str], low: int) -> int:
 
 
 def _is_closing(body: str) -> bool:
-    """`Regards,`, `Mit freundlichen Grüßen`: a few words without a number, ending in a comma or in nothing."""
+    """`Regards,`, `Mit freundlichen Grüßen`: a few words without a number, and a comma at the end."""
     return (
         body.endswith((",", "，", "、"))
         and len(body) <= 40
@@ -172,7 +172,7 @@ def _is_closing(body: str) -> bool:
 
 
 def _is_below_closing(lines: Sequence[Line], index: int) -> bool:
-    """Is there an unpunctuated line above it, in a paragraph with it alone: `Kind regards`?"""
+    """Does the paragraph begin with the line above, a closing without a comma: `Kind regards`?"""
     above = lines[index - 1]
     words = above.body.split()
     return above.after_blank and not above.depth and 1 <= len(words) <= 4 and _is_closing(f"{above.body},")
@@ -188,7 +188,7 @@ def _is_name(body: str) -> bool:
 
 
 def _is_card(bodies: Sequence[str]) -> bool:
-    """Lines of a card: each is a name or title, or a contact detail."""
+    """Are these lines like a business card: is each a name, a title or a contact detail?"""
     return all(_CONTACT.search(body) or _is_title(body) for body in bodies)
 
 

@@ -1,7 +1,7 @@
 """Lines of text from pieces and marks: line breaks, prefixes of lines, and the distance between cells.
 
-`html_text` appends pieces as it reads, and may remove the last ones. This module turns them into lines. A break is made when text
-follows it, as in browsers: the line breaks once for any number of blocks that begin and end there. Pure. Standard library only.
+`html_text` appends pieces as it reads, and may remove the last ones. This module turns them into lines. As in browsers, a break
+is made only when text follows it: the line breaks once, however many blocks begin and end there. Pure. Standard library only.
 Called by `html_text`.
 """
 
@@ -27,7 +27,8 @@ _SOFT = {BLOCK: _BLOCK, PARAGRAPH: _PARAGRAPH}
 
 
 def join(pieces: Iterable[str]) -> str:
-    """The text of the pieces: no line ends in a blank, no two blank lines follow each other, none begins or ends it."""
+    """The text of the pieces: no line ends in a blank, no two blank lines follow each other, and the text has none at its
+    beginning or end."""
     lines = _Lines()
     for piece in pieces:
         if piece[0] > LAST_MARK:

@@ -1,8 +1,9 @@
 """The keys of a message's conversation: its own id, the ids that it names, and the base of its subject.
 
-Conversations are found by ids alone (RFC 5322 3.6.4). Subjects only exclude ids: clients reuse old mail for a new matter, and
-then References names unrelated mail; and a forward names its source without being part of it. Outlook's Thread-Index and
-Thread-Topic are not ids. Ids are stored as digests. Never raises, on any bytes. Pure; called by the reading of a message.
+Conversations are found by ids (RFC 5322 3.6.4), and by the subject only for a reply that names no id. Otherwise subjects only
+exclude ids: clients reuse old mail for a new matter, and then References names unrelated mail; and a forward names its source
+without being part of that conversation. Outlook's Thread-Index and Thread-Topic are not ids. Ids are stored as digests. Never
+raises, on any bytes. Pure; called by the reading of a message.
 """
 
 import hashlib
@@ -28,10 +29,10 @@ _BARE_ID = re.compile(rb"[^\s<>]+@[^\s<>]+")
 class ThreadKeys:
     """Ids are digests of 16 bytes. own: None if the message has no distinctive Message-ID.
 
-    in_reply_to: the answered messages; these alone suffice. references: the last 100 of all other named ids, the latest last;
-    these count if the subject is the same. base_subject: without prefixes and tags; preceded by `fwd: ` if the message, or the
-    mail that it answers, is a forward. is_reply: by its subject. has_ids: it names other messages, whether they count or not; if
-    it does, its subject alone joins it to none.
+    in_reply_to: the answered messages; these count, whatever the subject. references: the last 100 of all other named ids, the
+    latest last; these count if the subject is the same. base_subject: without prefixes and tags; preceded by `fwd: ` if the
+    message, or the mail that it answers, is a forward. is_reply: by its subject. has_ids: the message names other messages,
+    whether they count or not; then its subject alone doesn't join it to a thread.
     """
 
     own: bytes | None
@@ -88,7 +89,7 @@ def subject_digest(base_subject: str) -> bytes:
 
 
 def _ids(values: Sequence[bytes], *, bare: bool) -> Iterator[str]:
-    """The ids in angle brackets of all values; if a value has none, its only word."""
+    """The ids in angle brackets of all values. bare: if a value has none, the whole value counts if it looks like an id."""
     for value in values:
         part = value[-MAX_VALUE_BYTES:]
         found = _ID.findall(part)
@@ -106,7 +107,7 @@ def _digests(ids: Iterable[str], people: set[str], without: set[bytes | None]) -
 
 
 def _each_once(digests: Iterable[bytes]) -> list[bytes]:
-    """In their order; a repeated one keeps its last place."""
+    """The digests in their order; a repeated digest keeps its last place."""
     found: dict[bytes, None] = {}
     for one in digests:
         found.pop(one, None)

@@ -1,8 +1,8 @@
 """Decodes a part's transfer encoding (RFC 2045 6), even if it is damaged.
 
-Base64 with foreign bytes, with padding in the middle or none at the end; quoted-printable with stray signs; uuencode. Works in
-pieces of bounded size, so a file of 30 MB needs no second 30 MB. Never raises, on any bytes. Called by `body` and `attachments`.
-Pure.
+Decodes base64 with foreign bytes, with padding in the middle or none at the end; quoted-printable with stray signs; uuencode.
+Works in pieces of bounded size, so a file of 30 MB needs no second 30 MB. Never raises, on any bytes. Called by `body` and
+`attachments`. Pure.
 """
 
 import binascii
@@ -84,7 +84,8 @@ def _from_base64(raw: bytes, begin: int, end: int) -> Iterator[bytes]:
 
 
 def _runs(piece: bytes, *, is_padded: bool, most: int) -> list[bytes]:
-    """The runs between padding, at most `most` of them. After the first one, a line of words is a list's footer, not base64."""
+    """The runs of base64 between padding; only the first `most` signs of it divide. Below the first padding, a line of words is
+    dropped: it is a list's footer."""
     if is_padded:
         return _between(_WORDS.sub(b"", piece), most)
     first, _, rest = piece.partition(b"=")
@@ -97,7 +98,7 @@ def _between(piece: bytes, most: int) -> list[bytes]:
 
 
 def _group(clean: bytes) -> bytes:
-    """The characters before padding; a single character encodes no byte."""
+    """Decodes the characters before padding; a single character encodes no byte."""
     rest = len(clean) % 4
     if rest == 1:
         clean = clean[:-1]

@@ -19,7 +19,7 @@ _END = re.compile(rb"end[ \t]*+(?:\r?\n|\r?\Z)")
 
 
 class File(NamedTuple):
-    """From its `begin` line to its last one, within raw; name: as in the mail."""
+    """A file from its `begin` line to its last line. start, end: in raw; name: as in the mail."""
 
     name: bytes
     start: int

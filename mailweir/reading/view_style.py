@@ -1,7 +1,7 @@
 """The declarations of a `style` attribute that a mail's view keeps: appearance only, nothing that fetches, moves or covers.
 
-Values may consist only of listed elements: names, numbers, colours. So `url()`, escapes and variables have no way in, in any
-spelling. Pure. Standard library only. Called by `html_view`.
+Values may consist only of listed elements: names, numbers, colours. So no spelling of `url()`, escapes or variables is kept.
+Pure. Standard library only. Called by `html_view`.
 """
 
 import re

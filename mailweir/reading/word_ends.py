@@ -72,7 +72,7 @@ def _is_between_characters(text: str, at: int) -> bool:
 
 
 def _flags_before(text: str, at: int) -> int:
-    """The number of regional indicators in a row there; a bounded look."""
+    """The number of regional indicators in a row right before a place; counts at most LONGEST_WORD."""
     count = 0
     while count < LONGEST_WORD and at - count > 0 and ord(text[at - count - 1]) in _FLAGS:
         count += 1

@@ -14,8 +14,9 @@ _MAX_WORD_CHARS = 40  # of a cached word; a longer one is an address, or not a w
 
 
 class Hints:
-    """kinds: for each kind its words, as alternatives of a regular expression separated by `|`; in any case. A word with a blank
-    is a phrase, and contains no regex syntax. A text contains a word at any position, also within another word."""
+    """kinds: for each kind its words, as alternatives of a regular expression separated by `|`; upper and lower case don't
+    differ. A word with a blank is a phrase, and contains no regex syntax. A text contains a word at any position, also within
+    another word."""
 
     def __init__(self, kinds: Sequence[str]) -> None:
         divided = [[part.lower() for part in kind.split("|")] for kind in kinds]
