@@ -3,9 +3,9 @@ PYTHON ?= /usr/bin/python3
 VENV ?= $(shell sh scripts/venv-path.sh)
 BIN = $(VENV)/bin
 FUZZ_SECONDS ?= 3600
-# Most tests wait for a server more than they work. A file's tests share its stacks, so they stay together. The files run in
-# order: the short ones are last, in tests/unit, so no long file is left to one worker at the end.
-PYTEST_WORKERS ?= 3
+# Many tests wait for a server more than they work. A file's tests share its stacks, so they stay together. tests/file_order.py
+# mixes files that wait with files that compute.
+PYTEST_WORKERS ?= 4
 # Unit tests wait for nobody: one worker for each core.
 QUICK_WORKERS ?= auto
 # Kills of each scenario that kills, in `make chaos`.

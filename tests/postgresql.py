@@ -161,7 +161,8 @@ class Cluster:
     def make_database(self, *, empty: bool = False) -> Postgresql:
         """Makes a database, with this version's tables or empty."""
         name = f"test_{next(self._numbers)}"
-        self._sql(f"CREATE DATABASE {name} TEMPLATE {'template0' if empty else _TEMPLATE}")
+        # As files: by the log, which is the default, a copy costs the server half as much again.
+        self._sql(f"CREATE DATABASE {name} TEMPLATE {'template0' if empty else _TEMPLATE} STRATEGY FILE_COPY")
         return Postgresql(self.url(name))
 
     def drop_database(self, database_url: Postgresql) -> None:

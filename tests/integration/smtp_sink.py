@@ -111,7 +111,7 @@ def sink_maker() -> Iterator[MakeSink]:
             sink = Sink(**options)
             server = kept.enter_context(_SinkServer(sink))
             sink.port = server.server_address[1]
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
             kept.callback(server.shutdown)
             return sink
 

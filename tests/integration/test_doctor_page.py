@@ -52,7 +52,7 @@ def process(sqlite_url: Path, tmp_path: Path) -> Iterator[tuple["subprocess.Pope
 def another_program() -> Iterator[int]:
     """The port of a server that isn't our page."""
     server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield server.server_port
     server.shutdown()

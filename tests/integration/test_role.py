@@ -51,7 +51,7 @@ VARIABLES: dict[str, Any] = {
 
 _TASKS_OF_THE_PAGE = [
     "mailweir : Put the settings in place",
-    "mailweir : Remove it if there is no page",
+    "mailweir : Remove the key of the digests if there is no page",
     "mailweir : Remove the units",
     "mailweir : Remove unused secrets",
     "mailweir : Stop them",

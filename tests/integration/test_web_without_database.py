@@ -24,7 +24,7 @@ PATHS = sorted(
     if one.method == "GET" and ROUTES[one.endpoint].access not in (Access.OPERATOR, Access.PUBLIC)
 )
 WITHIN_SECONDS = 25.0  # after 5 s a connection probes the server, for 3 s more; the machine may be busy
-_AT_ONCE = 8  # as many as the process has threads
+_AT_ONCE = 24  # as many as the process has threads
 GERMAN = "Die Datenbank antwortet nicht"
 Away = Callable[[], AbstractContextManager[None]]
 
@@ -50,7 +50,7 @@ def _timed(ask: Callable[[], Answer]) -> tuple[Answer, float]:
 
 @pytest.mark.slow
 def test_each_page_says_so_in_time_in_the_readers_language(served: LiveSite, away: Away, wait_until: Wait) -> None:
-    page = served.start()
+    page = served.start(f"threads = {_AT_ONCE}")
     richard = served.signed_in(page, "richard", is_admin=True)
     richard.language = "de"
     assert richard.get(page, "/account").status == 200

@@ -1,7 +1,7 @@
 """The order of the test files."""
 
 import itertools
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from tests import file_order
 
@@ -32,3 +32,13 @@ def test_files_of_one_kind_alone_keep_their_order() -> None:
 def test_a_files_tests_stay_together() -> None:
     one, other = PurePath("a.py"), PurePath("b.py")
     assert file_order.by_file([(one, 1), (other, 2), (one, 3)]) == {one: [1, 3], other: [2]}
+
+
+def test_the_longest_files_are_first() -> None:
+    longest = PurePath("tests", "integration", file_order.LONGEST[0])
+    assert file_order.mixed([*_WAITING, longest, *_COMPUTING])[0] == longest
+
+
+def test_the_longest_files_are_there() -> None:
+    tests = Path(__file__).parents[1]
+    assert [name for name in file_order.LONGEST if not list(tests.rglob(name))] == []
