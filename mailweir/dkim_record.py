@@ -29,11 +29,6 @@ class TxtRecord:
         return "".join(self.strings)
 
     @property
-    def zone_line(self) -> str:
-        """The record as a line of a zone file."""
-        return f"{self.name}. IN TXT {self.quoted}"
-
-    @property
     def quoted(self) -> str:
         """The value in a zone file's notation: no character in it needs an escape."""
         return "( " + " ".join(f'"{part}"' for part in self.strings) + " )"

@@ -40,21 +40,12 @@ class Action(enum.StrEnum):
     NEW_PASSWORD = "new_password"  # [login, or username]
 
 
-# They change the deployment's users and groups, which only admins may do
-FOR_ADMINS = frozenset({Action.ADD_GROUP, Action.ADD_ADDRESS, Action.ADD_USER})
-
-
 @dataclass(frozen=True, slots=True)
 class Remedy:
     """subject: the object of the action, "" if it isn't known."""
 
     action: Action
     subject: str = ""
-
-    @property
-    def is_for_admins(self) -> bool:
-        """May only an admin do it?"""
-        return self.action in FOR_ADMINS
 
 
 NOTHING = Remedy(Action.NONE)

@@ -54,7 +54,6 @@ class HeaderBlock:
     values: Mapping[Field, str]
     marker: Marker | None
     from_label: str
-    has_text_above: bool = False
 
 
 def find_all(lines: Sequence[Line]) -> Iterator[HeaderBlock]:

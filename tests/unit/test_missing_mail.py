@@ -348,7 +348,6 @@ def test_an_alias_of_a_user_is_an_admins_to_add(ignore: Ignore, ask: Ask) -> Non
     ignore("demo", author="r.smith@firm.example", to="log")
     (found,) = ask("r.smith@firm.example", None, is_admin=True).found
     assert found.remedy == Remedy(Action.ADD_ADDRESS, "r.smith@firm.example")
-    assert found.remedy.is_for_admins
 
 
 # --- how far it looked ----------------------------------------------------------------------------------------------

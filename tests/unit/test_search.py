@@ -250,16 +250,6 @@ def test_the_longest_message_is_indexed(database: Database, demo: Deployment, pu
     assert found(database, demo, f"{'𐐨' * 60}7") == [activity_id]
 
 
-def test_portions_are_short_transactions() -> None:
-    entries = [
-        search_entry.make(raw_id=number, deployment_id=1, text="word " * size, subject="")
-        for number, size in enumerate([1] * 120 + [16_000] * 3)
-    ]
-    portions = list(search_index.portions(entries))
-    assert [one for portion in portions for one in portion] == entries
-    assert [len(portion) for portion in portions] == [50, 50, 21, 1, 1]
-
-
 # --- both databases find the same -------------------------------------------------------------------------------------
 
 _PIECES = st.sampled_from(

@@ -18,9 +18,6 @@ from mailweir.store.database.moments import parse, parse_or_none
 from mailweir.store.people import staff
 from mailweir.store.people.deployments import Deployment
 
-_REMEMBERED = 20  # recorded messages that identify a mailbox
-FULL = 1_000_000_000  # units of the quota: more than any mailbox may save up
-
 
 class State(enum.StrEnum):
     """Can a mailbox be read?"""

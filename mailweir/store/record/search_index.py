@@ -6,7 +6,7 @@ effect. Called by the digest and `erasing`; `search` reads it.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import zstandard
@@ -16,26 +16,11 @@ from mailweir.reading.search_entry import Entry
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 
-MAX_ENTRIES, MAX_SIZE = 50, 20_000  # per transaction, because the filter waits for the write lock meanwhile
 # PostgreSQL's index has no order. So each version also gets words made of its id without the last bits, by which a search finds
 # the newest mail first.
 WINDOW_BITS = (12, 16, 20)
 _NOBODYS = "x"  # for a word that isn't indexed; no query has it, because each word of a query begins with a deployment's number
 _MAX_STORED_BYTES = 3 * search_entry.MAX_BYTES
-
-
-def portions(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Entries in portions, each for a transaction of a few milliseconds."""
-    portion: list[Entry] = []
-    size = 0
-    for entry in entries:
-        if portion and (len(portion) >= MAX_ENTRIES or size + entry.size > MAX_SIZE):
-            yield portion
-            portion, size = [], 0
-        portion.append(entry)
-        size += entry.size
-    if portion:
-        yield portion
 
 
 def put(database: Database, entries: Iterable[Entry]) -> None:

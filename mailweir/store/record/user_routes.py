@@ -1,10 +1,9 @@
-"""The time of each user's last mail, by route, and the times at which one user's mail was forwarded.
+"""The time of a user's last mail, by route, and the times at which the user's mail was forwarded.
 
-Each answer is looked up in an index (migration 0031): the cost depends on the number of users and routes, and not on the amount
-of mail. Never writes. Called by `integrations`, `user_integrations` and `forwarding`.
+Each answer is looked up in an index (migration 0031): the cost doesn't depend on the amount of mail. Never writes. Called by
+`user_integrations` and `forwarding`.
 """
 
-from collections import defaultdict
 from datetime import datetime
 
 from mailweir.decision import Route
@@ -21,16 +20,6 @@ _LAST = (
     "SELECT u.id, way, (SELECT MAX(s.seen_at) FROM sightings s WHERE s.user_id = u.id AND s.route = way)"
     f" FROM users u CROSS JOIN ({_WAYS}) AS ways WHERE u.deployment_id = ?"
 )
-
-
-def last_of_users(database: Database, deployment: Deployment) -> dict[int, dict[str, datetime]]:
-    """User id -> route -> when the last captured mail was seen. Users without captured mail are left out."""
-    found = by_the_index.rows(database, f"{_LAST} AND u.removed_at IS NULL", (deployment.id,))
-    last: dict[int, dict[str, datetime]] = defaultdict(dict)
-    for user_id, route, seen_at in found:
-        if seen_at is not None:
-            last[user_id][route] = parse(seen_at)
-    return dict(last)
 
 
 def last_of_user(database: Database, deployment: Deployment, user: User) -> dict[str, datetime]:
