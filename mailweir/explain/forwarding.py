@@ -1,4 +1,4 @@
-"""The state of each user's forwarding, and its remedy. Never writes. Called by `health.record`, `integrations` and
+"""The state of each user's forwarding, and its remedy. Never writes. Called by `health.record` and
 `user_integrations`."""
 
 from collections.abc import Collection

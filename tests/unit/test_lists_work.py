@@ -114,7 +114,6 @@ LISTS: dict[str, Ask] = {
     "why, a Message-ID": _why("<7@client.example>"),
     "why, a queue id": _why("q7"),
     "a user's last mail": lambda database, demo: user_routes.last_of_user(database, demo, _user7(database, demo)),
-    "all users' last mail": user_routes.last_of_users,
     "a user's days": lambda database, demo: user_routes.forwarded_times(
         database, demo, _user7(database, demo), NEWEST - timedelta(days=240)
     ),
