@@ -20,15 +20,15 @@ def fault(kind: str, found: Any) -> str | None:
     if kind == "oauth_client":
         values = next((found[name] for name in ("installed", "web") if isinstance(found.get(name), dict)), None)
         if values is None:
-            return "is no file of an OAuth client (installed or web)"
+            return "is not a file of an OAuth client (installed or web)"
         return _lacks(values, _CLIENT)
     if kind == "web_client":
         values = found.get("web")
         if not isinstance(values, dict):
-            return "is no file of an OAuth client of the type Web application"
+            return "is not a file of an OAuth client of the type Web application"
         return _lacks(values, _CLIENT)
     if found.get("type") != "service_account":
-        return "is no key file of a service account"
+        return "is not a key file of a service account"
     return _lacks(found, _ACCOUNT)
 
 
