@@ -174,7 +174,7 @@ def test_doctor_says_what_is_wrong_and_the_playbook_mends_it(site: Site, converg
         ("systemctl stop mailweir-milter", "mailweir-milter doesn't run: inactive"),
         ("true", "no answer from the filter: No such file or directory"),
         ("systemctl stop mailweir-web", "no answer from the page on 127.0.0.1 port 8025"),
-        ("rm /etc/mailweir/traces.key", "/etc/mailweir/traces.key isn't there"),
+        ("rm /etc/mailweir/traces.key", "/etc/mailweir/traces.key is missing"),
         ("systemctl disable --now mailweir-digest", "mailweir-digest is disabled: it isn't started at boot"),
         ("chmod 0755 /var/lib/mailweir/run", "/var/lib/mailweir/run is open to everybody"),
         ("systemctl stop postfix", f"{postfix} doesn't run: inactive"),
