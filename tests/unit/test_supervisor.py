@@ -48,7 +48,7 @@ def test_a_restart_that_fails_is_tried_again_and_stops_nothing(tmp_path: Path, m
 
 
 def test_who_holds_a_file_is_found_while_it_opens_and_closes_others(tmp_path: Path) -> None:
-    """The process opens a file and closes it before the check. That must not hide its other files."""
+    """The process opens a file and closes it before the check. Its other files must be found all the same."""
     file = tmp_path / "held"
     file.touch()
     busy = "import os\nprint(flush=True)\nwhile True: [os.close(one) for one in [os.open('/', 0) for _ in range(200)]]"
